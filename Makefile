@@ -1,0 +1,64 @@
+# PingLian 瓶链. `make` alone lists what can be made.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+PORT ?= 8000
+DATA ?= .data
+MINUTES ?= 60
+ONLY ?=
+PY := .venv/bin/python
+
+# Nothing of another Python project may leak into ours.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.PHONY: help setup demo serve test lint types contracts load bench bench-large soak mutants wheels lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## make .venv from requirements.lock (quick when nothing changed)
+	@$(PYTHON) tools/set_up.py
+
+demo: setup ## the main job, from code to audit, in under a minute
+	@$(PY) tests/end_to_end/demo
+
+serve: setup ## the service with demo data on 127.0.0.1 (PORT=8000 DATA=.data)
+	@exec .venv/bin/cylinder-api serve --demo --data "$(DATA)" --port "$(PORT)"
+
+test: setup ## every test
+	@$(PY) -m pytest
+
+lint: setup ## ruff: rules and format
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+types: setup ## mypy, strict
+	@$(PY) -m mypy
+
+contracts: setup ## who may import whom
+	@.venv/bin/lint-imports
+
+load: setup ## one kind of Locust user for ten seconds, then an audit
+	@$(PY) loadtests/load
+
+bench: setup ## measure (ONLY=prefix of a row's name)
+	@$(PY) loadtests/benchmarks $(if $(ONLY),--only "$(ONLY)")
+
+bench-large: setup ## measure at the large sizes
+	@$(PY) loadtests/benchmarks --large $(if $(ONLY),--only "$(ONLY)")
+
+soak: setup ## the same laws in large numbers (MINUTES=60), resumable
+	@$(PY) tests/end_to_end/soak --minutes "$(MINUTES)"
+
+mutants: setup ## change the rules one operator at a time: does a test notice?
+	@$(PY) tools/mutants.py
+
+wheels: setup ## dist/wheels: our four wheels and all they depend on, for this platform
+	@$(PY) tools/wheels.py
+
+lock: setup ## take newer versions into requirements.lock (needs the package index)
+	@$(PY) tools/lock.py
+
+clean: ## remove what was made, keep .venv and the data
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

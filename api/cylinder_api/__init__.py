@@ -1,0 +1,1 @@
+"""The HTTP door of the ledger. 气瓶追溯服务。"""

@@ -1,0 +1,118 @@
+"""Make `.venv` from the lock: `python3 tools/set_up.py`, with nothing but Python and its pip at hand.
+
+uv is taken from PATH or, failing that, installed into `.tools/` of this checkout. A stamp remembers the
+contents the environment was made from, so a second call does nothing. This file keeps to old syntax,
+because an old Python must still be able to say that it is too old.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+VENV = os.path.join(ROOT, ".venv")
+TOOLS = os.path.join(ROOT, ".tools")
+STAMP = os.path.join(VENV, "made-from")
+MEMBERS = ("codes", "trace", "api", "filling_station_agent")
+OLDEST_PYTHON = (3, 11)
+OLDEST_UV = (0, 5)
+
+
+def main():
+    """Bring `.venv` up to date; exit 2 with one sentence when that cannot be done."""
+    if sys.version_info < OLDEST_PYTHON:
+        found = ".".join(str(part) for part in sys.version_info[:2])
+        stop(
+            "Python %s is too old, 3.11 or newer is needed; name one with `make setup PYTHON=python3.12`."
+            % found
+        )
+    wanted = fingerprint()
+    if is_made_from(wanted):
+        return
+    try:
+        make_environment(find_uv() or install_uv())
+    except subprocess.CalledProcessError as failure:
+        stop("Setting up .venv stopped at `%s`; its own message stands above." % " ".join(failure.cmd[:4]))
+    with open(STAMP, "w") as stamp:
+        stamp.write(wanted)
+
+
+def stop(sentence):
+    """Say why and leave with exit code 2 (could not check)."""
+    sys.stderr.write(sentence + "\n")
+    sys.exit(2)
+
+
+def fingerprint():
+    """Return what the environment depends on, as text: the interpreter, the lock and every pyproject."""
+    inputs = ["requirements.lock", "tools/set_up.py"] + [member + "/pyproject.toml" for member in MEMBERS]
+    digest = hashlib.sha256("\0".join([base_interpreter(), sys.version, ROOT]).encode())
+    for name in inputs:
+        with open(os.path.join(ROOT, name), "rb") as source:
+            digest.update(hashlib.sha256(source.read()).digest())
+    return digest.hexdigest() + "\n"
+
+
+def base_interpreter():
+    """Return the interpreter itself, not the active virtual environment in front of it."""
+    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+def is_made_from(wanted):
+    """Tell whether `.venv` stands and was made from just these inputs."""
+    if not os.path.exists(os.path.join(VENV, "bin", "python")) or not os.path.exists(STAMP):
+        return False
+    with open(STAMP) as stamp:
+        return stamp.read() == wanted
+
+
+def find_uv():
+    """Return a uv that runs and is new enough: our own first, then the one on PATH, else None."""
+    for candidate in (os.path.join(TOOLS, "bin", "uv"), shutil.which("uv")):
+        if candidate and os.path.exists(candidate) and uv_version(candidate) >= OLDEST_UV:
+            return candidate
+    return None
+
+
+def uv_version(uv):
+    """Return (major, minor) of this uv, or (0, 0) when it does not run (a shim of another Python, say)."""
+    try:
+        words = subprocess.run([uv, "--version"], capture_output=True, text=True, check=True).stdout.split()
+        return tuple(int(part) for part in words[1].split(".")[:2])
+    except (OSError, subprocess.CalledProcessError, IndexError, ValueError):
+        return (0, 0)
+
+
+def install_uv():
+    """Install the pinned uv into `.tools/`; `--target` also works where the system forbids an install."""
+    print("Installing uv into .tools/ ...", flush=True)
+    shutil.rmtree(TOOLS, ignore_errors=True)
+    lock = os.path.join(ROOT, "requirements-bootstrap.lock")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    run(pip + ["--no-warn-script-location", "--target", TOOLS, "--require-hashes", "-r", lock])
+    return os.path.join(TOOLS, "bin", "uv")
+
+
+def make_environment(uv):
+    """Make `.venv` anew, put in what the lock names, then our four members as editable installs."""
+    print("Making .venv from requirements.lock ...", flush=True)
+    shutil.rmtree(VENV, ignore_errors=True)
+    run([uv, "venv", "--quiet", "--no-project", "--python", base_interpreter(), VENV])
+    install = [uv, "pip", "install", "--quiet", "--python", os.path.join(VENV, "bin", "python")]
+    run(install + ["--require-hashes", "-r", os.path.join(ROOT, "requirements.lock")])
+    editable = [argument for member in MEMBERS for argument in ("-e", os.path.join(ROOT, member))]
+    run(install + ["--no-deps", "--no-build-isolation"] + editable)
+
+
+def run(command):
+    """Run one step with an environment in which no other Python project can be seen."""
+    hidden = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT")
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    environment["UV_PYTHON_DOWNLOADS"] = "never"  # the interpreter is the caller's own, always
+    subprocess.run(command, check=True, cwd=ROOT, env=environment)
+
+
+if __name__ == "__main__":
+    main()

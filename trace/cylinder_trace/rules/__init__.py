@@ -1,0 +1,1 @@
+"""One function per reason why a cylinder may not be filled."""

@@ -1,0 +1,1 @@
+"""Persistence of the ledger, an optional extra: SQLite and PostgreSQL."""
