@@ -20,7 +20,7 @@ OLDEST_PYTHON = (3, 11)
 OLDEST_UV = (0, 5)
 
 
-def main():
+def main() -> "None":
     """Bring `.venv` up to date; exit 2 with one sentence when that cannot be done."""
     if sys.version_info < OLDEST_PYTHON:
         found = ".".join(str(part) for part in sys.version_info[:2])
@@ -39,15 +39,15 @@ def main():
         stamp.write(wanted)
 
 
-def stop(sentence):
+def stop(sentence: "str") -> "None":
     """Say why and leave with exit code 2 (could not check)."""
     sys.stderr.write(sentence + "\n")
     sys.exit(2)
 
 
-def fingerprint():
+def fingerprint() -> "str":
     """Return what the environment depends on, as text: the interpreter, the lock and every pyproject."""
-    inputs = ["requirements.lock", "tools/set_up.py"] + [member + "/pyproject.toml" for member in MEMBERS]
+    inputs = ["requirements.lock", *(member + "/pyproject.toml" for member in MEMBERS)]
     digest = hashlib.sha256("\0".join([base_interpreter(), sys.version, ROOT]).encode())
     for name in inputs:
         with open(os.path.join(ROOT, name), "rb") as source:
@@ -55,12 +55,12 @@ def fingerprint():
     return digest.hexdigest() + "\n"
 
 
-def base_interpreter():
+def base_interpreter() -> "str":
     """Return the interpreter itself, not the active virtual environment in front of it."""
     return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
 
 
-def is_made_from(wanted):
+def is_made_from(wanted: "str") -> "bool":
     """Tell whether `.venv` stands and was made from just these inputs."""
     if not os.path.exists(os.path.join(VENV, "bin", "python")) or not os.path.exists(STAMP):
         return False
@@ -68,7 +68,7 @@ def is_made_from(wanted):
         return stamp.read() == wanted
 
 
-def find_uv():
+def find_uv() -> "str | None":
     """Return a uv that runs and is new enough: our own first, then the one on PATH, else None."""
     for candidate in (os.path.join(TOOLS, "bin", "uv"), shutil.which("uv")):
         if candidate and os.path.exists(candidate) and uv_version(candidate) >= OLDEST_UV:
@@ -76,7 +76,7 @@ def find_uv():
     return None
 
 
-def uv_version(uv):
+def uv_version(uv: "str") -> "tuple[int, ...]":
     """Return (major, minor) of this uv, or (0, 0) when it does not run (a shim of another Python, say)."""
     try:
         words = subprocess.run([uv, "--version"], capture_output=True, text=True, check=True).stdout.split()
@@ -85,28 +85,28 @@ def uv_version(uv):
         return (0, 0)
 
 
-def install_uv():
+def install_uv() -> "str":
     """Install the pinned uv into `.tools/`; `--target` also works where the system forbids an install."""
     print("Installing uv into .tools/ ...", flush=True)
     shutil.rmtree(TOOLS, ignore_errors=True)
     lock = os.path.join(ROOT, "requirements-bootstrap.lock")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    run(pip + ["--no-warn-script-location", "--target", TOOLS, "--require-hashes", "-r", lock])
+    run([*pip, "--no-warn-script-location", "--target", TOOLS, "--require-hashes", "-r", lock])
     return os.path.join(TOOLS, "bin", "uv")
 
 
-def make_environment(uv):
+def make_environment(uv: "str") -> "None":
     """Make `.venv` anew, put in what the lock names, then our four members as editable installs."""
     print("Making .venv from requirements.lock ...", flush=True)
     shutil.rmtree(VENV, ignore_errors=True)
     run([uv, "venv", "--quiet", "--no-project", "--python", base_interpreter(), VENV])
     install = [uv, "pip", "install", "--quiet", "--python", os.path.join(VENV, "bin", "python")]
-    run(install + ["--require-hashes", "-r", os.path.join(ROOT, "requirements.lock")])
+    run([*install, "--require-hashes", "-r", os.path.join(ROOT, "requirements.lock")])
     editable = [argument for member in MEMBERS for argument in ("-e", os.path.join(ROOT, member))]
-    run(install + ["--no-deps", "--no-build-isolation"] + editable)
+    run([*install, "--no-deps", "--no-build-isolation", *editable])
 
 
-def run(command):
+def run(command: "list[str]") -> "None":
     """Run one step with an environment in which no other Python project can be seen."""
     hidden = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT")
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
