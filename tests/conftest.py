@@ -1,0 +1,52 @@
+"""What every test may ask for: a real PostgreSQL, a real Redis. Each starts when the first test wants it."""
+
+import os
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+from redis import Redis
+
+from servers.postgres import QUICK, fresh_database, running_postgres
+from servers.redis import running_redis
+
+# No example may fail because the machine was busy; CI draws the same examples every time.
+hypothesis.settings.register_profile("pinglian", deadline=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.load_profile("pinglian")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """URL of a running server; PINGLIAN_TEST_POSTGRES_URL names one whose user may create databases."""
+    running = os.environ.get("PINGLIAN_TEST_POSTGRES_URL")
+    if running:
+        yield running
+        return
+    with running_postgres(QUICK) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """URL (postgresql+psycopg://…) of an empty database of this test's own."""
+    with fresh_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """URL of a running server; PINGLIAN_TEST_REDIS_URL names one whose database may be emptied."""
+    running = os.environ.get("PINGLIAN_TEST_REDIS_URL")
+    if running:
+        yield running
+        return
+    with running_redis() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
+    """URL of a Redis database that is empty when the test begins."""
+    with Redis.from_url(redis_server) as client:
+        client.flushdb()
+    return redis_server
