@@ -24,10 +24,7 @@ def main() -> "None":
     """Bring `.venv` up to date; exit 2 with one sentence when that cannot be done."""
     if sys.version_info < OLDEST_PYTHON:
         found = ".".join(str(part) for part in sys.version_info[:2])
-        stop(
-            "Python %s is too old, 3.11 or newer is needed; name one with `make setup PYTHON=python3.12`."
-            % found
-        )
+        stop("Python %s is too old, 3.11 or newer is needed; name one with `make setup PYTHON=python3.12`." % found)
     wanted = fingerprint()
     if is_made_from(wanted):
         return
