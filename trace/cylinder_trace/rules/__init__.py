@@ -1,1 +1,1 @@
-"""One function per reason why a cylinder may not be filled."""
+"""The rules, one function per refusal, grouped as an inspector thinks."""

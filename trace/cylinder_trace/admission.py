@@ -1,0 +1,178 @@
+"""The ONE decision: may this cylinder be filled here, now?  Run unchanged by the service and by the station.
+
+Rules of the decision:
+  1. Pure: same request, cylinder, station, rulebook and moment give the same answer, bit for bit, for ever.
+  2. Every rule is asked and every reason that applies is returned; nothing stops at the first hit.
+  3. The first reason is the one the person at the scale can act on: what to do with *this* cylinder comes
+     before what a manager must mend.
+  4. What cannot be told is refused with its own reason, never allowed.
+  5. There is no privilege, no override, no switch: a DENY is lifted by a new fact in the ledger.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.dates import local_day
+from cylinder_trace.decision import Decision, FillRequest, Outcome, Refusal, StationFacts
+from cylinder_trace.reasons import REASONS, WARNINGS, Reason
+from cylinder_trace.rulebook import Rulebook
+from cylinder_trace.rules import condemned, condition, identity, inspection, ownership, station
+from cylinder_trace.rules.case import Case, CylinderCase, CylinderRule, Findings, Rule
+
+WITHOUT_CYLINDER: Mapping[str, Rule] = {
+    "R01": identity.code_unreadable,
+    "R02": identity.cylinder_unknown,
+}
+"""Asked when no cylinder is on file under the scan."""
+
+OF_THE_CYLINDER: Mapping[str, CylinderRule] = {
+    # to the red rack
+    "R30": condemned.scrapped,
+    "R05": identity.code_voided,
+    "R32": condemned.black_cylinder,
+    "R31": condemned.refurbished,
+    "R36": condemned.recalled,
+    "R24": condemned.service_life_ended,
+    "R25": condemned.manufacture_date_unknown,
+    "R21": inspection.inspection_failed,
+    # hold, somebody looks
+    "R38": condemned.reported_lost,
+    "R03": identity.code_seen_elsewhere,
+    "R04": identity.stamp_mismatch,
+    "R22": inspection.inspection_not_credible,
+    "R10": ownership.not_owned_by_station,
+    "R15": ownership.transfer_cooling,
+    "R69": condition.not_empty_here,
+    # to the inspection body
+    "R20": inspection.inspection_overdue,
+    "R26": condemned.not_evaluated,
+    "R23": inspection.inspection_mark_absent,
+    "R40": condition.body_damaged,
+    "R41": condition.valve_damaged,
+    "R46": condition.tare_drift,
+    # correct the file
+    "R11": ownership.not_registered,
+}
+"""Asked of a cylinder on file, in the order in which reasons are returned."""
+
+OF_THE_STATION: Mapping[str, Rule] = {
+    "R60": station.licence_invalid,
+    "R61": station.filler_not_certified,
+    "R62": station.scale_not_verified,
+    "R63": station.scale_locked,
+    "R65": station.clock_suspect,
+    "R66": station.data_too_old,
+}
+"""Asked of station, scale, filler, clock and data at every scan."""
+
+WARNINGS_OF_THE_CYLINDER: Mapping[str, CylinderRule] = {
+    "W20": inspection.inspection_due_soon,
+    "W24": condemned.service_life_ends_soon,
+}
+"""Filling is permitted; the person is told what is coming."""
+
+_TARGET_BELOW_LIMIT_G = 50
+"""The scale may overshoot its stop weight by a few grams; the target keeps that below the legal limit."""
+
+
+def decide_fill(
+    request: FillRequest,
+    cylinder: CylinderState | None,
+    station_facts: StationFacts,
+    book: Rulebook,
+    now: int,
+) -> Decision:
+    """Decide whether `cylinder` may be filled as `request` asks, at `now` (UTC ms).
+
+    `cylinder` is None when the scan led to no cylinder on file.  The answer carries all reasons.
+    """
+    case = Case(request, station_facts, book, now, local_day(now))
+    if cylinder is None:
+        return _decision(case, None, (*_asked(WITHOUT_CYLINDER, case), *_asked(OF_THE_STATION, case)), ())
+    about = CylinderCase(request, station_facts, book, now, case.today, cylinder)
+    reasons = (*_asked(OF_THE_CYLINDER, about), *_asked(OF_THE_STATION, case))
+    return _decision(case, cylinder, reasons, tuple(_asked(WARNINGS_OF_THE_CYLINDER, about, WARNINGS)))
+
+
+AnyCase = TypeVar("AnyCase", bound=Case)
+
+
+def _asked(
+    rules: Mapping[str, Callable[[AnyCase], Findings | None]],
+    case: AnyCase,
+    catalogue: Mapping[str, Reason] = REASONS,
+) -> Iterable[Refusal]:
+    for code, rule in rules.items():
+        findings = rule(case)
+        if findings is not None:
+            yield Refusal(code=code, word=catalogue[code].word, detail=findings)
+
+
+def _decision(
+    case: Case,
+    cylinder: CylinderState | None,
+    reasons: tuple[Refusal, ...],
+    warnings: tuple[Refusal, ...],
+) -> Decision:
+    permitted = not reasons and cylinder is not None
+    outcome: Outcome = "DENY" if not permitted else "WARN" if warnings else "ALLOW"
+    limit = max_net_g(cylinder, case.book) if permitted and cylinder else None
+    return Decision(
+        check_id=case.request.check_id,
+        outcome=outcome,
+        reasons=reasons,
+        warnings=warnings,
+        cylinder_id=cylinder.cylinder_id if cylinder else None,
+        cylinder_n=cylinder.n if cylinder else None,
+        max_net_g=limit,
+        target_net_g=target_net_g(cylinder, case.book) if permitted and cylinder else None,
+        rulebook=case.book.name,
+        data_as_of=case.station.data_as_of,
+        decided_at=case.now,
+        start_before=case.now + case.book.fill.permit_start_seconds * 1000 if permitted else None,
+    )
+
+
+def max_net_g(cylinder: CylinderState, book: Rulebook) -> int:
+    """The most gas the cylinder may hold, in grams: the least of 0.42·V, the stamp, and nominal + tolerance.
+
+    0.42·V is rounded down to 100 g, as the stamps are: 35.5 L gives 14,900 g.
+    """
+    by_volume = book.fill.coefficient_g_per_l * cylinder.stamp.water_volume_ml // 100_000 * 100
+    limits = [by_volume, cylinder.stamp.max_fill_g]
+    if model := book.models.get(cylinder.stamp.model):
+        limits.append(model.nominal_g + model.tolerance_g)
+    return min(limits)
+
+
+def target_net_g(cylinder: CylinderState, book: Rulebook) -> int:
+    """Where the scale shuts the valve: the commercial fill of the model, a little below the legal limit."""
+    below_limit = max_net_g(cylinder, book) - _TARGET_BELOW_LIMIT_G
+    model = book.models.get(cylinder.stamp.model)
+    return min(model.nominal_g, below_limit) if model else below_limit
+
+
+def stricter(own: Decision, other: Decision) -> Decision:
+    """The stricter of two decisions about one scan, its reasons joined, its limits the lower ones."""
+    strict, loose = (other, own) if _RANK[other.outcome] > _RANK[own.outcome] else (own, other)
+    return strict.model_copy(
+        update={
+            "reasons": _joined(strict.reasons, loose.reasons),
+            "warnings": _joined(strict.warnings, loose.warnings),
+            "max_net_g": _lower(strict.max_net_g, loose.max_net_g) if strict.permits else None,
+            "target_net_g": _lower(strict.target_net_g, loose.target_net_g) if strict.permits else None,
+        }
+    )
+
+
+_RANK: Mapping[Outcome, int] = {"ALLOW": 0, "WARN": 1, "DENY": 2}
+
+
+def _joined(first: tuple[Refusal, ...], second: tuple[Refusal, ...]) -> tuple[Refusal, ...]:
+    known = {refusal.code for refusal in first}
+    return (*first, *(refusal for refusal in second if refusal.code not in known))
+
+
+def _lower(first: int | None, second: int | None) -> int | None:
+    return min((value for value in (first, second) if value is not None), default=None)

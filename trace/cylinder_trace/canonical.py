@@ -1,0 +1,70 @@
+"""Canonical JSON: one text for one value, so that anybody can recompute a hash in any language.
+
+Rules (RFC 8785, narrowed): keys sorted, no white space, UTF-8, text in Unicode NFC, numbers are integers
+within ±(2^53-1), no floats, no NaN, no null.  A field without a value is absent.
+
+>>> canonical_json({"b": 1, "a": "瓶"}).decode()
+'{"a":"瓶","b":1}'
+
+The ledger hashes the bytes that are stored.  Nothing here re-encodes a stored text to hash it: a hash over
+``dump(parse(text))`` would pass every test until an event gains a field, and then break every old one.
+"""
+
+import unicodedata
+from typing import Any
+
+import orjson
+
+LARGEST_INTEGER = 2**53 - 1
+LONGEST_ENTRY = 65_535
+"""Bytes of one entry; the entry bundles of tlog-tiles carry a 16-bit length."""
+
+_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
+
+
+class CanonicalError(ValueError):
+    """The value or text has no canonical form; the message says what is wrong and where."""
+
+
+def canonical_json(value: dict[str, Any]) -> bytes:
+    """The one text of `value`; raises CanonicalError for floats, nulls, long integers, non-NFC text."""
+    _refuse_uncanonical(value, "$")
+    try:
+        text = orjson.dumps(value, option=_OPTIONS)
+    except (TypeError, orjson.JSONEncodeError) as error:
+        raise CanonicalError(str(error)) from error
+    if not unicodedata.is_normalized("NFC", text.decode()):
+        raise CanonicalError("text is not in Unicode NFC")
+    return text
+
+
+def parse_canonical(text: bytes) -> dict[str, Any]:
+    """The object in `text`; raises CanonicalError unless `text` is exactly its own canonical form."""
+    if len(text) > LONGEST_ENTRY:
+        raise CanonicalError(f"{len(text)} bytes, more than {LONGEST_ENTRY}")
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise CanonicalError(f"not JSON: {error}") from error
+    if not isinstance(value, dict) or canonical_json(value) != text:
+        raise CanonicalError("not in canonical form")
+    return value
+
+
+def _refuse_uncanonical(value: object, place: str) -> None:
+    match value:
+        case str() | bool():
+            return
+        case int():
+            if abs(value) > LARGEST_INTEGER:
+                raise CanonicalError(f"{place}: integer beyond 2^53-1")
+        case dict():
+            for key, item in value.items():
+                _refuse_uncanonical(item, f"{place}.{key}")
+                if not (isinstance(key, str) and key.isascii()):
+                    raise CanonicalError(f"{place}: key {key!r} is not ASCII text")
+        case list() | tuple():
+            for index, item in enumerate(value):
+                _refuse_uncanonical(item, f"{place}[{index}]")
+        case _:
+            raise CanonicalError(f"{place}: {type(value).__name__} has no canonical form")

@@ -1,0 +1,67 @@
+"""The checkpoint: origin, size and root of the log as a signed note (C2SP tlog-checkpoint).
+
+    ledger.example/cylinders
+    8
+    XcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg=
+
+    — ledger.example/cylinders QkVpJfwwpH78…
+
+The origin is also the key's name, so that every client of such logs recognises it.  We write no extension lines:
+a witness cosigns the whole text, and several witnesses refuse a text with more than three lines.
+"""
+
+from collections.abc import Sequence
+
+from cylinder_codes.keys import SigningKey, VerifyingKey, decode_base64, encode_base64
+from cylinder_codes.note import NoteError, open_note, sign_note
+from cylinder_trace.merkle import EMPTY_ROOT
+from cylinder_trace.values import Count, Frozen
+
+
+class CheckpointError(ValueError):
+    """Not a checkpoint of this log, or not signed by its key."""
+
+
+class Checkpoint(Frozen):
+    """What the log promises: these `size` entries, in this order, have this root."""
+
+    origin: str
+    size: Count
+    root: bytes
+
+
+def format_checkpoint(checkpoint: Checkpoint) -> str:
+    """The text that is signed."""
+    return f"{checkpoint.origin}\n{checkpoint.size}\n{encode_base64(checkpoint.root)}\n"
+
+
+def parse_checkpoint(text: str) -> Checkpoint:
+    """The checkpoint in a note's text; extension lines are allowed and ignored. Raises CheckpointError."""
+    lines = text.split("\n")
+    if len(lines) < 4 or lines[-1] or not lines[0]:
+        raise CheckpointError("a checkpoint has three lines: origin, size, root")
+    root = decode_base64(lines[2])
+    if not _is_decimal(lines[1]) or root is None or len(root) != len(EMPTY_ROOT):
+        raise CheckpointError("a checkpoint's size is a decimal number and its root 32 bytes in base64")
+    return Checkpoint(origin=lines[0], size=int(lines[1]), root=root)
+
+
+def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey) -> str:
+    """The signed note that publishes `checkpoint`."""
+    return sign_note(format_checkpoint(checkpoint), key)
+
+
+def open_checkpoint(note: str, known: Sequence[VerifyingKey]) -> Checkpoint:
+    """The checkpoint in a note that one of the `known` keys signed; raises CheckpointError."""
+    try:
+        opened = open_note(note, known)
+    except NoteError as error:
+        raise CheckpointError(str(error)) from error
+    checkpoint = parse_checkpoint(opened.text)
+    if all(key.name != checkpoint.origin for key in opened.verified_by):
+        raise CheckpointError(f"the note is signed, but not by the key of {checkpoint.origin}")
+    return checkpoint
+
+
+def _is_decimal(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 16 and (text == "0" or text[0] != "0")

@@ -1,0 +1,75 @@
+"""Calendar arithmetic on integers: instants are UTC milliseconds, months count from year 0, days are ordinals.
+
+Chinese law counts days and months at Beijing time; the offset is fixed (+08:00, no summer time), so no
+time-zone database is needed and a decision replays to the same bit everywhere.
+"""
+
+from datetime import date
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+BEIJING_OFFSET_MS = 8 * HOUR_MS
+LATEST_INSTANT = 253_402_300_799_000 - BEIJING_OFFSET_MS
+"""The last instant whose Beijing date still has a four-digit year."""
+
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+
+
+def local_day(at_ms: int) -> int:
+    """The Beijing calendar day of an instant, as a proleptic ordinal (``date.toordinal``)."""
+    return _EPOCH_ORDINAL + (at_ms + BEIJING_OFFSET_MS) // DAY_MS
+
+
+def local_month(at_ms: int) -> int:
+    """The Beijing calendar month of an instant, counted as ``year * 12 + month - 1``."""
+    return month_of_day(local_day(at_ms))
+
+
+def month_of_day(day: int) -> int:
+    """The month that a day lies in."""
+    local = date.fromordinal(day)
+    return local.year * 12 + local.month - 1
+
+
+def parse_month(text: str) -> int:
+    """Months since year 0 of ``YYYY-MM``; raises ValueError for anything else.
+
+    >>> parse_month("2026-03") - parse_month("2022-03")
+    48
+    """
+    if len(text) != 7:
+        raise ValueError(f"{text!r} is not a month YYYY-MM")
+    return month_of_day(date.fromisoformat(f"{text}-01").toordinal())
+
+
+def format_month(month: int) -> str:
+    """``YYYY-MM`` of a month count."""
+    return f"{month // 12:04d}-{month % 12 + 1:02d}"
+
+
+def parse_day(text: str) -> int:
+    """The ordinal of ``YYYY-MM-DD``; raises ValueError for anything else."""
+    if len(text) != 10:
+        raise ValueError(f"{text!r} is not a date YYYY-MM-DD")
+    return date.fromisoformat(text).toordinal()
+
+
+def format_day(day: int) -> str:
+    """``YYYY-MM-DD`` of an ordinal."""
+    return date.fromordinal(day).isoformat()
+
+
+def first_day(month: int) -> int:
+    """The ordinal of the first day of a month."""
+    return date(month // 12, month % 12 + 1, 1).toordinal()
+
+
+def last_day(month: int) -> int:
+    """The ordinal of the last day of a month."""
+    return first_day(month + 1) - 1
+
+
+def start_of_day_ms(day: int) -> int:
+    """The instant at which a Beijing calendar day begins."""
+    return (day - _EPOCH_ORDINAL) * DAY_MS - BEIJING_OFFSET_MS

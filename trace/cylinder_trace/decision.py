@@ -1,0 +1,92 @@
+"""What is asked before gas may flow, and what is answered: FillRequest, StationFacts, Decision.
+
+These are the inputs and the output of ``admission.decide_fill``.  They are stored whole in the ledger
+(event ``fill_decided``), so that every decision can be taken again years later, bit for bit.
+"""
+
+from typing import Literal
+
+from cylinder_trace.values import Count, Day, Frozen, Grams, Id, Instant, RawScan
+
+Outcome = Literal["ALLOW", "WARN", "DENY"]
+Finding = Literal["stamp_mismatch", "mark_absent", "body_damaged", "valve_damaged"]
+"""What the filler saw on the steel before filling (充装前检查, P1, P6, P10, P12)."""
+
+
+class FillRequest(Frozen):
+    """One scan at one scale: the question "may this cylinder be filled here, now?" (准充请求)."""
+
+    check_id: Id
+    """Made at the scale at the moment of the scan; the idempotency key of the whole act."""
+    raw_scan: RawScan
+    code: str | None = None
+    """The canonical code read from `raw_scan`; absent when nothing readable arrived."""
+    unreadable_because: str | None = None
+    station_id: Id
+    scale_id: Id
+    lane: Count
+    boot_id: Id
+    worker_id: Id | None = None
+    findings: tuple[Finding, ...] = ()
+    medium: Literal["lpg"] = "lpg"
+    empty_gross_g: Grams
+    """Weight on the scale before gas flows: the cylinder with its residue."""
+    requested_at: Instant
+
+
+class StationFacts(Frozen):
+    """What is known of the station, scale, worker and clock at the moment of the decision."""
+
+    station_id: Id
+    company_id: Id | None = None
+    """The owner of record whose cylinders may be filled here; absent when the station is unknown."""
+    licence_valid_until: Day | None = None
+    licence_suspended: bool = False
+    scale_verified_until: Day | None = None
+    scale_locked: bool = False
+    worker_certified_until: Day | None = None
+    clock_skew_ms: int | None = None
+    """Station clock minus trusted clock; absent when it cannot be told, which is refused (R65)."""
+    data_as_of: Instant
+    """When the facts used were last known to be complete (数据时间)."""
+
+
+class Refusal(Frozen):
+    """One reason that applies, with the facts that make its sentence concrete."""
+
+    code: str
+    word: str
+    detail: dict[str, str | int] = {}
+
+
+class Decision(Frozen):
+    """The answer (准充决定): outcome, all reasons, the most that may be filled, and what it was based on."""
+
+    check_id: Id
+    outcome: Outcome
+    reasons: tuple[Refusal, ...] = ()
+    """All refusals that apply; the first is the one the person at the scale can act on."""
+    warnings: tuple[Refusal, ...] = ()
+    cylinder_id: Id | None = None
+    cylinder_n: Count | None = None
+    """How many entries of the cylinder's chain the deciding side knew."""
+    max_net_g: Grams | None = None
+    """The legal maximum of gas in the cylinder: the least of all limits; absent on DENY."""
+    target_net_g: Grams | None = None
+    """Where the scale shuts the valve: the commercial fill, never above `max_net_g`."""
+    rulebook: str
+    """``id@version`` of the rulebook applied."""
+    data_as_of: Instant
+    decided_at: Instant
+    start_before: Instant | None = None
+    """The permit's last moment to start filling; absent on DENY."""
+
+    @property
+    def permits(self) -> bool:
+        """Whether gas may flow: ALLOW or WARN."""
+        return self.outcome != "DENY"
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The refusal codes alone, in order."""
+        return tuple(reason.code for reason in self.reasons)

@@ -1,0 +1,126 @@
+"""Every refusal: code, word, what the person at the scale is told, what happens next, and on what basis.
+
+The word is the same in code, database, API and screen, and it is the name of the rule's function.  The texts
+never accuse: they say what was found and what to do.  `{name}` in a text is filled from the rule's findings.
+Strength of evidence: ``law`` statute text read; ``published`` found at a published source; ``practice`` trade
+practice or our own proposal, to be confirmed against the official text before it is quoted to an authority.
+"""
+
+from typing import Literal, NamedTuple
+
+NextAct = Literal["inspect", "scrap", "return", "correct", "stop_station", "investigate", "rescan"]
+Lift = Literal["never", "new_evidence_and_second_person", "flagging_authority"]
+
+NEXT_STEPS: dict[NextAct, tuple[str, str]] = {
+    "inspect": ("挂黄牌,送检验机构。", "Hang the yellow tag and send it to the inspection body."),
+    "scrap": ("放入红架,移交检验机构报废。", "Put it on the red rack for the inspection body to scrap."),
+    "return": ("放入待处理区,退回产权单位。", "Put it in the hold area and return it to its owner."),
+    "correct": (
+        "请值班长核对并更正档案,再扫码。",
+        "Ask the shift leader to correct the file, then scan again.",
+    ),
+    "stop_station": ("停止本秤充装,通知站长。", "Stop filling at this scale and call the station manager."),
+    "investigate": ("放入待处理区,通知站长核查。", "Put it in the hold area and call the station manager."),
+    "rescan": ("擦净二维码,再扫一次。", "Wipe the code and scan once more."),
+}
+
+
+class Reason(NamedTuple):
+    """One refusal of the table of refusals (R01–R69)."""
+
+    code: str
+    word: str
+    zh: str
+    en: str
+    next_act: NextAct
+    lift: Lift
+    basis: str
+    strength: Literal["law", "published", "practice"]
+
+
+_TABLE = (
+    Reason("R01", "code_unreadable", "二维码读不出:{why}", "The code cannot be read: {why}",
+           "rescan", "never", "一瓶一码;重庆市特种设备安全条例29", "law"),
+    Reason("R02", "cylinder_unknown", "本系统没有这只气瓶的档案", "No cylinder is on file under this code",
+           "correct", "new_evidence_and_second_person", "特种设备安全法35、49", "law"),
+    Reason("R03", "code_seen_elsewhere", "{minutes} 分钟前同一个码在另一处({station_id})出现", "The same code was seen "
+           "{minutes} min ago at another place ({station_id})", "investigate", "never", "电子标识唯一性", "practice"),
+    Reason("R04", "stamp_mismatch", "钢印与档案不一致", "The stamp on the steel differs from the file",
+           "investigate", "new_evidence_and_second_person", "特种设备安全法49", "law"),
+    Reason("R05", "code_voided", "此码已注销", "This code has been cancelled",
+           "scrap", "never", "特种设备安全法48", "law"),
+    Reason("R10", "not_owned_by_station", "产权单位是 {owner_id},不是本充装单位", "Its owner is {owner_id}, not this "
+           "station's company", "return", "never", "城镇燃气管理条例18(七)", "law"),
+    Reason("R11", "not_registered", "投用超过 {days} 天仍未办理使用登记", "Not registered within {days} days of service",
+           "correct", "never", "特种设备安全法33、83", "law"),
+    Reason("R15", "transfer_cooling", "产权变更未满 {days} 天或未经原单位会签", "Ownership changed less than {days} days "
+           "ago or without the old owner's signature", "investigate", "new_evidence_and_second_person",
+           "防止借转户洗瓶", "practice"),
+    Reason("R20", "inspection_overdue", "检验已于 {due} 到期", "Inspection was due in {due}",
+           "inspect", "never", "特种设备安全法40、84;浙江特设条例10(二)", "law"),
+    Reason("R21", "inspection_failed", "{inspected} 检验不合格", "It failed inspection in {inspected}",
+           "scrap", "never", "特种设备安全法84(一);浙江特设条例10(三)", "law"),
+    Reason("R22", "inspection_not_credible", "检验标记的日期对不上:{inspected} 检,有效至 {due}", "The months on the "
+           "inspection mark do not fit: inspected {inspected}, next due {due}", "investigate", "never",
+           "检验报告不得弄虚作假", "law"),
+    Reason("R23", "inspection_mark_absent", "没有检验标识", "The inspection mark is missing",
+           "inspect", "never", "浙江特设条例10(一)", "law"),
+    Reason("R24", "service_life_ended", "使用年限已于 {until} 届满", "Its service life ended in {until}",
+           "scrap", "never", "浙江特设条例10(四)", "law"),
+    Reason("R25", "manufacture_date_unknown", "制造日期不明", "Its date of manufacture is unknown",
+           "scrap", "never", "制造日期不明按报废处理", "published"),
+    Reason("R26", "not_evaluated", "已到设计年限({until}),未经安全评定并变更登记", "Its design life ended in {until} and it "
+           "has not been evaluated and re-registered", "inspect", "never", "特种设备安全法48", "law"),
+    Reason("R30", "scrapped", "此瓶已判报废", "It has been condemned", "scrap", "never", "特种设备安全法84(一)(三)", "law"),
+    Reason("R31", "refurbished", "此瓶被认定为翻新瓶", "It has been found to be refurbished",
+           "scrap", "never", "禁止充装翻新气瓶", "published"),
+    Reason("R32", "black_cylinder", "此瓶被标记为黑气瓶", "It is marked as a black cylinder (黑气瓶)",
+           "scrap", "flagging_authority", "禁止充装、销售黑气瓶", "published"),
+    Reason("R36", "recalled", "此瓶属于召回批次", "It belongs to a recalled batch",
+           "scrap", "flagging_authority", "问题瓶产品黑名单", "published"),
+    Reason("R38", "reported_lost", "此瓶已报失,正在协查", "It has been reported lost",
+           "investigate", "flagging_authority", "协查", "practice"),
+    Reason("R40", "body_damaged", "瓶体有损伤", "The body is damaged", "inspect", "never", "充装前检查 P10", "published"),
+    Reason("R41", "valve_damaged", "瓶阀松动、损坏或不合规", "The valve is loose, damaged or of a wrong kind",
+           "inspect", "never", "充装前检查 P12", "published"),
+    Reason("R46", "tare_drift", "空瓶称重 {empty_g} 克,钢印皮重 {tare_g} 克,相差过大", "It weighs {empty_g} g empty, its "
+           "stamped tare is {tare_g} g", "inspect", "never", "皮重不清不得充装", "published"),
+    Reason("R60", "licence_invalid", "本站充装许可无效或已停业", "The station's filling licence is not in force",
+           "stop_station", "never", "特种设备安全法49、85", "law"),
+    Reason("R61", "filler_not_certified", "充装人员无有效证件", "The filler has no certificate in force",
+           "stop_station", "never", "特种设备安全法86", "law"),
+    Reason("R62", "scale_not_verified", "本秤未检定或检定过期", "The scale's verification is missing or has run out",
+           "stop_station", "never", "计量检定", "practice"),
+    Reason("R63", "scale_locked", "本秤已被监管锁定", "The regulator has locked this scale",
+           "stop_station", "never", "监管远程锁秤", "published"),
+    Reason("R65", "clock_suspect", "本机时钟不可信", "This station's clock cannot be trusted",
+           "stop_station", "never", "防止改钟", "practice"),
+    Reason("R66", "data_too_old", "离线数据已超过 {hours} 小时", "The station's data is older than {hours} h",
+           "stop_station", "never", "离线快照期限", "practice"),
+    Reason("R69", "not_empty_here", "记录显示此瓶现为“{status_zh}”,未回收", "By the record it is now {status}, not returned",
+           "investigate", "new_evidence_and_second_person", "流转状态", "practice"),
+)  # fmt: skip
+
+REASONS: dict[str, Reason] = {reason.code: reason for reason in _TABLE}
+"""Refusal code → reason."""
+
+_WARNINGS = (
+    Reason("W20", "inspection_due_soon", "检验将于 {due} 到期", "Inspection is due in {due}",
+           "inspect", "never", "特种设备安全法40:期满前一个月申请检验", "law"),
+    Reason("W24", "service_life_ends_soon", "使用年限将于 {until} 届满", "Its service life ends in {until}",
+           "inspect", "never", "特种设备安全法48", "law"),
+)  # fmt: skip
+
+WARNINGS: dict[str, Reason] = {reason.code: reason for reason in _WARNINGS}
+"""Warning code → reason; a warning permits filling and says what is coming."""
+
+
+def sentence(reason: Reason, detail: dict[str, str | int], language: Literal["zh", "en"]) -> str:
+    """The reason as one sentence for people, with its findings filled in."""
+    template = reason.zh if language == "zh" else reason.en
+    return template.format_map({key: str(value) for key, value in detail.items()})
+
+
+def next_step(reason: Reason, language: Literal["zh", "en"]) -> str:
+    """What the person at the scale does now."""
+    return NEXT_STEPS[reason.next_act][0 if language == "zh" else 1]

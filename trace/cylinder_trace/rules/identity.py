@@ -1,0 +1,37 @@
+"""Is this the cylinder its code says? R01–R05 (一瓶一码)."""
+
+from cylinder_trace.dates import MINUTE_MS
+from cylinder_trace.rules.case import Case, CylinderCase, Findings, when
+
+
+def code_unreadable(case: Case) -> Findings | None:
+    """R01: no code could be read. 一瓶一码;重庆市特种设备安全条例 29."""
+    if case.request.code is not None:
+        return None
+    return {"why": case.request.unreadable_because or "empty"}
+
+
+def cylinder_unknown(case: Case) -> Findings | None:
+    """R02: the code is well formed, but no cylinder is on file under it here. 特设法 35, 49."""
+    return when(case.request.code is not None)
+
+
+def code_seen_elsewhere(case: CylinderCase) -> Findings | None:
+    """R03: the same code was at another station too recently to be one cylinder (cloned code)."""
+    cylinder, request = case.cylinder, case.request
+    if cylinder.last_seen_at is None or cylinder.last_seen_station_id in (None, request.station_id):
+        return None
+    minutes = (request.requested_at - cylinder.last_seen_at) // MINUTE_MS
+    if abs(minutes) >= case.book.identity.travel_minutes:
+        return None
+    return {"minutes": minutes, "station_id": str(cylinder.last_seen_station_id)}
+
+
+def stamp_mismatch(case: CylinderCase) -> Findings | None:
+    """R04: the filler compared the steel with the file and they differ. 特设法 49; check P1."""
+    return when("stamp_mismatch" in case.request.findings)
+
+
+def code_voided(case: CylinderCase) -> Findings | None:
+    """R05: a dead code was scanned: a scrapped cylinder came back. 特设法 48."""
+    return when(case.request.code in case.cylinder.voided_codes)

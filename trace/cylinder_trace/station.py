@@ -1,0 +1,81 @@
+"""The state of a filling station: licence, scales, fillers; and the facts a decision takes from it."""
+
+from cylinder_trace import events
+from cylinder_trace.decision import FillRequest, StationFacts
+from cylinder_trace.events import Entry
+from cylinder_trace.values import Count, Day, Frozen, Id, Text
+
+
+class ScaleState(Frozen):
+    """A filling scale: verified until, locked or not."""
+
+    verified_until: Day | None = None
+    locked: bool = False
+
+
+class StationState(Frozen):
+    """Everything the rules ask about a station, after `n` entries of its chain."""
+
+    station_id: Id
+    n: Count
+    company_id: Id | None = None
+    licence_valid_until: Day | None = None
+    licence_suspended: bool = False
+    region: Text | None = None
+    scales: dict[str, ScaleState] = {}
+    workers: dict[str, Day] = {}
+    """Worker id → the last day of the filler's certificate."""
+
+
+def next_station_state(state: StationState | None, entry: Entry, event: events.Event) -> StationState:
+    """State after `entry`; events that do not change a station (refused scans) only count."""
+    state = state or StationState(station_id=entry.subject.partition("/")[2], n=0)
+    return state.model_copy(update={"n": entry.n + 1, **_change(state, event)})
+
+
+def _change(state: StationState, event: events.Event) -> dict[str, object]:
+    match event:
+        case events.StationLicensed():
+            return {
+                "company_id": event.company_id,
+                "licence_valid_until": event.valid_until,
+                "licence_suspended": event.suspended,
+                "region": event.region,
+            }
+        case events.ScaleVerified():
+            return _scale_change(state, event.scale_id, {"verified_until": event.valid_until})
+        case events.ScaleLocked() | events.ScaleUnlocked():
+            locked = isinstance(event, events.ScaleLocked)
+            return _scale_change(state, event.scale_id, {"locked": locked})
+        case events.WorkerCertified():
+            return {"workers": {**state.workers, event.worker_id: event.valid_until}}
+        case _:
+            return {}
+
+
+def _scale_change(state: StationState, scale_id: str, update: dict[str, object]) -> dict[str, object]:
+    scale = state.scales.get(scale_id, ScaleState())
+    return {"scales": {**state.scales, scale_id: scale.model_copy(update=update)}}
+
+
+def facts_for(
+    state: StationState | None, request: FillRequest, data_as_of: int, clock_skew_ms: int | None
+) -> StationFacts:
+    """The facts that a decision about `request` takes from the station.
+
+    An unknown station, scale or worker gives facts that the rules refuse: nothing is assumed.
+    """
+    if state is None or state.station_id != request.station_id:
+        return StationFacts(station_id=request.station_id, data_as_of=data_as_of, clock_skew_ms=clock_skew_ms)
+    scale = state.scales.get(request.scale_id, ScaleState())
+    return StationFacts(
+        station_id=request.station_id,
+        company_id=state.company_id,
+        licence_valid_until=state.licence_valid_until,
+        licence_suspended=state.licence_suspended,
+        scale_verified_until=scale.verified_until,
+        scale_locked=scale.locked,
+        worker_certified_until=state.workers.get(request.worker_id or ""),
+        clock_skew_ms=clock_skew_ms,
+        data_as_of=data_as_of,
+    )

@@ -1,0 +1,62 @@
+"""The small value types that every stored thing is made of, each with its bounds.
+
+`Frozen` is the base of all our data: immutable, unknown fields refused, no silent conversion of types.
+"""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from cylinder_trace import dates
+
+
+class Frozen(BaseModel):
+    """Base of events, states, requests, decisions: immutable, extra fields forbidden, strict types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _is_month(text: str) -> str:
+    dates.parse_month(text)
+    return text
+
+
+def _is_day(text: str) -> str:
+    dates.parse_day(text)
+    return text
+
+
+_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]*")
+
+
+def _is_printable(text: str) -> str:
+    if not _PRINTABLE.fullmatch(text):
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$")]
+"""An opaque identifier, 1–80 characters of ``A-Z a-z 0-9 _ . : -``."""
+Subject = Annotated[str, StringConstraints(pattern=r"^[a-z]{1,20}/[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$")]
+"""Whose chain an entry belongs to: ``cylinder/cyl_…``, ``station/…``, ``device/…``, ``rulebook/…``."""
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""A SHA-256 as 64 lower-case hex digits."""
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_is_printable)]
+"""A line for people, 1–200 characters."""
+RawScan = Annotated[str, StringConstraints(max_length=512)]
+"""What the scanner typed, control characters and all."""
+LongText = Annotated[str, StringConstraints(min_length=1, max_length=40_000)]
+"""A document kept inside an event, such as a rulebook."""
+Month = Annotated[str, AfterValidator(_is_month)]
+"""``YYYY-MM``."""
+Day = Annotated[str, AfterValidator(_is_day)]
+"""``YYYY-MM-DD``."""
+Instant = Annotated[int, Field(ge=0, le=dates.LATEST_INSTANT)]
+"""UTC milliseconds since 1970."""
+Grams = Annotated[int, Field(ge=0, le=2_000_000)]
+"""A mass in grams."""
+Millilitres = Annotated[int, Field(gt=0, le=2_000_000)]
+"""A volume in millilitres."""
+Count = Annotated[int, Field(ge=0, le=2**53 - 1)]
+"""A position or a number of things."""
