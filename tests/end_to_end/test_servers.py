@@ -45,9 +45,7 @@ def test_a_real_redis_answers_and_is_empty(redis_url: str) -> None:
         assert str(client.info("server")["redis_version"]) >= "6.2"
 
 
-def test_a_redis_that_is_left_is_gone_with_its_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_redis_that_is_left_is_gone_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with running_redis() as url:
         assert len(list(tmp_path.iterdir())) == 1
@@ -83,10 +81,7 @@ def test_a_folder_below_a_private_one_cannot_be_entered_by_uid_65534(tmp_path: P
 
 @pytest.mark.slow
 def test_a_killed_test_run_leaves_neither_server_nor_folder(tmp_path: Path) -> None:
-    script = (
-        "from servers.redis import running_redis\n"
-        "with running_redis() as url: print(url, flush=True), input()"
-    )
+    script = "from servers.redis import running_redis\nwith running_redis() as url: print(url, flush=True), input()"
     environment = {**os.environ, "PYTHONPATH": str(TESTS), "TMPDIR": str(tmp_path)}
     with subprocess.Popen(
         [sys.executable, "-c", script],
