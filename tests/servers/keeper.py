@@ -20,9 +20,7 @@ STOP_WITHIN_S = 20.0
 
 
 @contextlib.contextmanager
-def kept(
-    command: Sequence[str], folder: Path, *, as_nobody: bool = False
-) -> Iterator[subprocess.Popen[bytes]]:
+def kept(command: Sequence[str], folder: Path, *, as_nobody: bool = False) -> Iterator[subprocess.Popen[bytes]]:
     """Run `command` in `folder`, its output in `folder/log`; stop it and remove `folder` at the end.
 
     The process handed out is the keeper: it ends with the server, so `poll()` tells whether the server died.
