@@ -103,9 +103,7 @@ def format_note(text: str, signatures: Sequence[NoteSignature]) -> str:
     if not signatures:
         raise NoteError(NoteErrorKind.NO_SIGNATURE_LINES, "a note needs at least one signature")
     if len(signatures) > MAX_SIGNATURES:
-        raise NoteError(
-            NoteErrorKind.TOO_MANY_SIGNATURES, f"a note holds at most {MAX_SIGNATURES} signatures"
-        )
+        raise NoteError(NoteErrorKind.TOO_MANY_SIGNATURES, f"a note holds at most {MAX_SIGNATURES} signatures")
     lines = [f"{_DASH}{line.name} {encode_base64(line.key_id + line.signature)}\n" for line in signatures]
     return f"{text}\n{''.join(lines)}"
 
@@ -114,20 +112,14 @@ def split_note(note: str) -> tuple[str, tuple[NoteSignature, ...]]:
     """Take a note apart without checking any signature; NoteError when it is malformed."""
     head, empty_line, tail = note.rpartition("\n\n")
     if not empty_line or not tail:
-        raise NoteError(
-            NoteErrorKind.NO_SIGNATURE_LINES, "not a signed note: no signatures below an empty line"
-        )
+        raise NoteError(NoteErrorKind.NO_SIGNATURE_LINES, "not a signed note: no signatures below an empty line")
     text = head + "\n"
     _check_text(text)
     if not tail.endswith("\n"):
-        raise NoteError(
-            NoteErrorKind.MALFORMED_SIGNATURE, "the last signature line is cut off: no newline at its end"
-        )
+        raise NoteError(NoteErrorKind.MALFORMED_SIGNATURE, "the last signature line is cut off: no newline at its end")
     lines = tail[:-1].split("\n")
     if len(lines) > MAX_SIGNATURES:
-        raise NoteError(
-            NoteErrorKind.TOO_MANY_SIGNATURES, f"the note has more than {MAX_SIGNATURES} signatures"
-        )
+        raise NoteError(NoteErrorKind.TOO_MANY_SIGNATURES, f"the note has more than {MAX_SIGNATURES} signatures")
     return text, tuple(_parse_line(line) for line in lines)
 
 
@@ -156,9 +148,7 @@ def open_note(note: str, known: Sequence[VerifyingKey]) -> OpenedNote:
 def _claimed_key(line: NoteSignature, known: Sequence[VerifyingKey]) -> VerifyingKey | None:
     claimed = {key for key in known if key.name == line.name and key.key_id == line.key_id}
     if len(claimed) > 1:
-        raise NoteError(
-            NoteErrorKind.AMBIGUOUS_KEY, f"two different known keys are called {line.name} with one key id"
-        )
+        raise NoteError(NoteErrorKind.AMBIGUOUS_KEY, f"two different known keys are called {line.name} with one key id")
     return claimed.pop() if claimed else None
 
 
@@ -178,8 +168,6 @@ def _parse_line(line: str) -> NoteSignature:
     except KeyFormatError:
         blob = None
     if not line.startswith(_DASH) or blob is None or len(blob) <= KEY_ID_BYTES:
-        message = (
-            "a signature line must read: em dash, space, key name, space, base64 of key id and signature"
-        )
+        message = "a signature line must read: em dash, space, key name, space, base64 of key id and signature"
         raise NoteError(NoteErrorKind.MALFORMED_SIGNATURE, message)
     return NoteSignature(name, blob[:KEY_ID_BYTES], blob[KEY_ID_BYTES:])

@@ -131,9 +131,7 @@ def _runs(text: str, link_heads: re.Pattern[str]) -> Iterator[_Run | ReadFailure
         start = cut.end() if cut else end
 
 
-def _runs_of_piece(
-    text: str, start: int, end: int, link_heads: re.Pattern[str]
-) -> Iterator[_Run | ReadFailure]:
+def _runs_of_piece(text: str, start: int, end: int, link_heads: re.Pattern[str]) -> Iterator[_Run | ReadFailure]:
     heads = list(link_heads.finditer(text, start, end))
     stops = [*(head.start() for head in heads), end]
     yield from _bare_runs(text, start, stops[0])
