@@ -6,6 +6,7 @@ PYTHON ?= python3
 PORT ?= 8000
 DATA ?= .data
 MINUTES ?= 60
+SAMPLE ?= 100
 ONLY ?=
 PY := .venv/bin/python
 
@@ -51,8 +52,8 @@ bench-large: setup ## measure at the large sizes
 soak: setup ## the same laws in large numbers (MINUTES=60), resumable
 	@$(PY) tests/end_to_end/soak --minutes "$(MINUTES)"
 
-mutants: setup ## change the rules one operator at a time: does a test notice?
-	@$(PY) tools/mutants.py
+mutants: setup ## change the rules one operator at a time (SAMPLE=100): does a test notice?
+	@$(PY) tools/mutants.py --sample "$(SAMPLE)"
 
 wheels: setup ## dist/wheels: our four wheels and all they depend on, for this platform
 	@$(PY) tools/wheels.py
