@@ -23,9 +23,8 @@ from typing import Any, Literal, NamedTuple
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from cylinder_trace.cylinder import CylinderState, next_state
 from cylinder_trace.events import parse_entry
-from cylinder_trace.station import StationState, next_station_state
+from cylinder_trace.subjects import SubjectState, format_state, next_subject_state
 
 FaultKind = Literal[
     "edited",
@@ -120,7 +119,7 @@ class Auditor:
         self.report = AuditReport()
         self._frontier: list[tuple[int, bytes]] = []
         self._heads: dict[str, tuple[int, str, int]] = {}
-        self._states: dict[str, Any] = {}
+        self._states: dict[str, SubjectState] = {}
         self._fold_states = fold_states
         self._last_recorded_at = 0
         self._edited: set[int] = set()
@@ -201,17 +200,16 @@ class Auditor:
 
     def _fold(self, row: StoredEntry) -> None:
         try:
-            state = _next_state(self._states.get(row.subject), row)
+            # The one place where the ledger's own code is used: what an event *means* has one home.
+            entry = parse_entry(row.text)
+            self._states[row.subject] = next_subject_state(self._states.get(row.subject), entry, entry.event())
         except ValueError as error:
             if row.index not in self._edited:
                 self._fault("state_mismatch", row.subject, row.index, "data", str(error)[:200])
-            return
-        if state is not None:
-            self._states[row.subject] = state
 
     def _check_state(self, subject: str, stored: str) -> None:
         state = self._states.get(subject)
-        if state is None or json.loads(stored) != json.loads(state.model_dump_json(exclude_none=True)):
+        if state is None or json.loads(stored) != json.loads(format_state(state)):
             _n, _head, index = self._heads.get(subject, (0, "", -1))
             message = "the read model differs from what the entries add up to"
             self._fault("state_mismatch", subject, index, "state", message)
@@ -256,18 +254,6 @@ class Auditor:
             self._fault("forged_author", "", -1, "checkpoint", f"a stored checkpoint is not the log's own: {error}")
             return None
         return size, root
-
-
-def _next_state(state: Any, row: StoredEntry) -> CylinderState | StationState | None:
-    # The one place where the ledger's own code is used: what an event *means* has one home.
-    entry = parse_entry(row.text)
-    event = entry.event()
-    match row.subject.partition("/")[0]:
-        case "cylinder":
-            return next_state(state, entry, event)
-        case "station":
-            return next_station_state(state, entry, event)
-    return None
 
 
 def _split_checkpoint(note: str) -> tuple[str, int, bytes]:

@@ -67,12 +67,13 @@ def nodes_from_tiles(size: int, read_tile: TileReader) -> NodeReader:
         width = min(TILE_WIDTH, (size >> (_TILE_HEIGHT * tile_level)) - number * TILE_WIDTH)
         tile = read_tile(tile_level, number, width)
         start = (first % TILE_WIDTH) * HASH_SIZE
-        return _fold(tile[start : start + (HASH_SIZE << height)])
+        return fold_tile(tile[start : start + (HASH_SIZE << height)])
 
     return read
 
 
-def _fold(hashes: bytes) -> bytes:
+def fold_tile(hashes: bytes) -> bytes:
+    """The node above a complete run of neighbouring hashes (a full tile, or a power-of-two part of one)."""
     nodes = [hashes[at : at + HASH_SIZE] for at in range(0, len(hashes), HASH_SIZE)]
     while len(nodes) > 1:
         nodes = [node_hash(nodes[at], nodes[at + 1]) for at in range(0, len(nodes), 2)]

@@ -1,0 +1,136 @@
+"""Opening the two homes: SQLite (WAL, synchronous=FULL, one writing process) and PostgreSQL.
+
+Every failure that a person can mend is a StoreError with one clear sentence.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlmodel import SQLModel
+
+from cylinder_trace.store.tables import APPEND_ONLY, SCHEMA_VERSION, MetaRow
+
+
+class StoreError(Exception):
+    """The ledger's home cannot be used; the message says what, where and what to do."""
+
+
+class LedgerInUse(StoreError):
+    """Another process writes this SQLite file."""
+
+
+def parse_url(url: str) -> URL:
+    """The database URL, with the driver we ship; raises StoreError for other databases."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise StoreError(f"not a database URL: {url}") from error
+    match parsed.get_backend_name():
+        case "sqlite":
+            return parsed
+        case "postgresql":
+            return parsed.set(drivername="postgresql+psycopg")
+        case other:
+            raise StoreError(f"{other} is not supported: use sqlite:///FILE or postgresql://…")
+
+
+def sqlite_path(url: URL) -> Path | None:
+    """The file of an SQLite URL; None for PostgreSQL."""
+    if url.get_backend_name() != "sqlite":
+        return None
+    if not url.database or url.database == ":memory:":
+        raise StoreError("the ledger needs a file: sqlite:////path/to/ledger.db")
+    return Path(url.database)
+
+
+def lock_file(path: Path) -> FileLock:
+    """The lock that makes this process the one writer of `path`; raises LedgerInUse or StoreError."""
+    lock = FileLock(f"{path}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise LedgerInUse(f"another process already writes {path}; stop it first or use another folder") from error
+    except OSError as error:
+        raise StoreError(f"cannot write in {path.parent}: {error.strerror}") from error
+    return lock
+
+
+def open_engine(url: URL, *, writer: bool) -> Engine:
+    """An engine for `url`. The writer's transactions take SQLite's write lock at once, readers' never do."""
+    path = sqlite_path(url)
+    if path is None:
+        return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=20)
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30})
+    _tune_sqlite(engine, begin="BEGIN IMMEDIATE" if writer else "BEGIN")
+    return engine
+
+
+def _tune_sqlite(engine: Engine, begin: str) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: object) -> None:
+        # Python's own BEGIN logic is switched off: it would start transactions late and commit before DDL.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA busy_timeout=30000")
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+
+def create_schema(engine: Engine, origin: str) -> None:
+    """Create what is missing and check that this database is ours; raises StoreError."""
+    try:
+        with engine.begin() as connection:
+            _lock_schema(connection)
+            SQLModel.metadata.create_all(connection)
+            _guard_append_only(connection)
+            _check_meta(connection, origin)
+    except DBAPIError as error:
+        raise StoreError(f"cannot use the database {_shown(engine)}: {error.orig}") from error
+
+
+def _shown(engine: Engine) -> str:
+    return engine.url.render_as_string(hide_password=True)
+
+
+def _lock_schema(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('pinglian-schema'))"))
+
+
+def _guard_append_only(connection: Connection) -> None:
+    for table in APPEND_ONLY:
+        if connection.dialect.name == "sqlite":
+            for verb in ("UPDATE", "DELETE"):
+                connection.exec_driver_sql(
+                    f"CREATE TRIGGER IF NOT EXISTS {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+                    f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+                )
+        else:
+            connection.exec_driver_sql(_POSTGRES_GUARD.format(table=table))
+
+
+_POSTGRES_GUARD = """
+CREATE OR REPLACE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$;
+CREATE OR REPLACE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
+  FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+"""
+
+
+def _check_meta(connection: Connection, origin: str) -> None:
+    expected = {"schema": SCHEMA_VERSION, "origin": origin}
+    stored = {row.key: row.value for row in connection.execute(select(MetaRow.__table__))}  # type: ignore[attr-defined]
+    if not stored:
+        rows = [{"key": key, "value": value} for key, value in expected.items()]
+        connection.execute(insert(MetaRow), rows)
+        return
+    for key, value in expected.items():
+        if stored.get(key) != value:
+            raise StoreError(f"this database holds {key} {stored.get(key)!r}, not {value!r}: wrong folder or wrong key")

@@ -1,0 +1,61 @@
+"""The log's public files: tiles and the newest checkpoint, in a folder any web server can serve.
+
+    log/checkpoint          the newest signed note (replaced atomically)
+    log/tile/0/000 …        immutable; partial tiles are dropped once their full tile exists
+
+Everything is flushed to disk before a checkpoint that needs it is published.
+"""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from cylinder_trace.tiles import HASH_SIZE, TILE_WIDTH, fold_tile, tile_path, tiles_of
+
+
+class LogFiles:
+    """The log's folder. One publisher writes; any number of readers read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def read_tile(self, level: int, number: int, width: int = TILE_WIDTH) -> bytes:
+        """The tile of this width, cut from the full tile if only that is left; raises FileNotFoundError."""
+        try:
+            return (self._folder / tile_path(level, number, width)).read_bytes()
+        except FileNotFoundError:
+            return (self._folder / tile_path(level, number)).read_bytes()[: width * HASH_SIZE]
+
+    def grow(self, old_size: int, leaves: Sequence[bytes]) -> None:
+        """Write every tile that the tree gains when `leaves` follow on `old_size` entries."""
+        size = old_size + len(leaves)
+        for level, number, width in tiles_of(size, old_size):
+            old_width = self._old_width(level, number, old_size)
+            tile = self.read_tile(level, number, old_width) if old_width else b""
+            first, end = number * TILE_WIDTH + old_width, number * TILE_WIDTH + width
+            if level == 0:
+                tile += b"".join(leaves[first - old_size : end - old_size])
+            else:
+                tile += b"".join(fold_tile(self.read_tile(level - 1, child)) for child in range(first, end))
+            self._write(tile_path(level, number, width), tile)
+            if width == TILE_WIDTH:
+                shutil.rmtree(self._folder / f"{tile_path(level, number)}.p", ignore_errors=True)
+
+    def publish(self, note: str) -> None:
+        """Replace the checkpoint. Crash point: before the rename the old checkpoint stands, after it the new one."""
+        self._write("checkpoint", note.encode())
+
+    def _old_width(self, level: int, number: int, old_size: int) -> int:
+        return max(0, min(TILE_WIDTH, (old_size >> (8 * level)) - number * TILE_WIDTH))
+
+    def _write(self, name: str, data: bytes) -> None:
+        path = self._folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.new")
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)

@@ -1,0 +1,134 @@
+"""Reading the ledger: histories, entries by index or by reference, states, checkpoints, history bundles.
+
+A reader never sees what is not committed, and never blocks the writer.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Engine, Select, func, select
+
+from cylinder_trace.audit import StoredEntry
+from cylinder_trace.proof import HistoryBundle, make_bundle
+from cylinder_trace.store.files import LogFiles
+from cylinder_trace.store.tables import CheckpointRow, CodeRow, EntryRefRow, EntryRow, SubjectNowRow
+from cylinder_trace.subjects import SubjectState, parse_state
+from cylinder_trace.tiles import nodes_from_tiles
+
+_entry = EntryRow.__table__  # type: ignore[attr-defined]
+_ref = EntryRefRow.__table__  # type: ignore[attr-defined]
+_now = SubjectNowRow.__table__  # type: ignore[attr-defined]
+_code = CodeRow.__table__  # type: ignore[attr-defined]
+_checkpoint = CheckpointRow.__table__  # type: ignore[attr-defined]
+
+
+class NotPublished(LookupError):
+    """The history is not yet covered by a published checkpoint: ask again in a second."""
+
+
+class Reader:
+    """Reads from one database."""
+
+    def __init__(self, engine: Engine, files: LogFiles, vkey: str) -> None:
+        self._engine = engine
+        self._files = files
+        self._vkey = vkey
+
+    def size(self) -> int:
+        """Number of entries in the log."""
+        return int(self._scalar(select(func.coalesce(func.max(_entry.c.log_index) + 1, 0))))
+
+    def entries(self, start: int = 0, limit: int = 1000) -> list[StoredEntry]:
+        """Up to `limit` entries from index `start` on."""
+        query = select(_entry).where(_entry.c.log_index >= start).order_by(_entry.c.log_index).limit(limit)
+        return self._entries(query)
+
+    def all_entries(self, chunk: int = 5000) -> Iterator[StoredEntry]:
+        """Every entry in order, read in chunks."""
+        start = 0
+        while rows := self.entries(start, chunk):
+            yield from rows
+            start = rows[-1].index + 1
+
+    def entry(self, id: str) -> StoredEntry | None:
+        """The entry with this id."""
+        rows = self._entries(select(_entry).where(_entry.c.id == id))
+        return rows[0] if rows else None
+
+    def history(self, subject: str, below: int | None = None) -> list[StoredEntry]:
+        """All entries of a subject's chain, oldest first; with `below`, those with a smaller log index."""
+        query = select(_entry).where(_entry.c.subject == subject).order_by(_entry.c.n)
+        return self._entries(query if below is None else query.where(_entry.c.log_index < below))
+
+    def by_type(self, type_word: str, after: int = -1, limit: int = 100) -> list[StoredEntry]:
+        """Entries of one type behind index `after`."""
+        query = select(_entry).where(_entry.c.type == type_word, _entry.c.log_index > after)
+        return self._entries(query.order_by(_entry.c.log_index).limit(limit))
+
+    def by_ref(self, ref: str, type_word: str | None = None, after: int = -1, limit: int = 100) -> list[StoredEntry]:
+        """Entries behind index `after` that touch `ref`, of one type if given."""
+        query = select(_entry).join(_ref, _ref.c.log_index == _entry.c.log_index)
+        query = query.where(_ref.c.ref == ref, _ref.c.log_index > after)
+        if type_word is not None:
+            query = query.where(_entry.c.type == type_word)
+        return self._entries(query.order_by(_ref.c.log_index).limit(limit))
+
+    def state(self, subject: str) -> SubjectState | None:
+        """What a subject's chain adds up to."""
+        text = self._scalar(select(_now.c.state).where(_now.c.subject == subject))
+        return parse_state(subject, text) if text else None
+
+    def states(self, kind: str, *, owner_id: str | None = None, since: int = 0) -> list[SubjectState]:
+        """States of a kind whose last entry has index `since` or more, in the order of that entry."""
+        query = select(_now.c.subject, _now.c.state).where(_now.c.kind == kind, _now.c.log_index >= since)
+        if owner_id is not None:
+            query = query.where(_now.c.owner_id == owner_id)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(_now.c.log_index)).all()
+        return [parse_state(row.subject, row.state) for row in rows]
+
+    def read_model(self) -> dict[str, str]:
+        """Every subject's stored state, as text."""
+        with self._engine.connect() as connection:
+            return {row.subject: row.state for row in connection.execute(select(_now.c.subject, _now.c.state))}
+
+    def cylinder_id(self, code: str) -> str | None:
+        """The cylinder a code leads to, alive or dead."""
+        found: str | None = self._scalar(select(_code.c.cylinder_id).where(_code.c.code == code))
+        return found
+
+    def checkpoint(self) -> tuple[int, str] | None:
+        """Size and signed note of the newest published checkpoint."""
+        query = select(_checkpoint.c.size, _checkpoint.c.note).order_by(_checkpoint.c.size.desc()).limit(1)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return (row.size, row.note) if row else None
+
+    def checkpoints(self) -> list[str]:
+        """Every published checkpoint, smallest first."""
+        with self._engine.connect() as connection:
+            return list(connection.scalars(select(_checkpoint.c.note).order_by(_checkpoint.c.size)))
+
+    def bundle(self, subject: str) -> HistoryBundle:
+        """The subject's history under the newest checkpoint; raises NotPublished if there is none yet."""
+        newest = self.checkpoint()
+        rows = self.history(subject, below=newest[0]) if newest else []
+        if newest is None or not rows:
+            raise NotPublished(f"{subject} has no entry under a published checkpoint yet")
+        size, note = newest
+        nodes = nodes_from_tiles(size, self._files.read_tile)
+        return make_bundle(subject, [row.text for row in rows], rows[-1].index, size, nodes, note, self._vkey)
+
+    def _scalar(self, query: Select[Any]) -> Any:
+        with self._engine.connect() as connection:
+            return connection.scalar(query)
+
+    def _entries(self, query: Select[Any]) -> list[StoredEntry]:
+        with self._engine.connect() as connection:
+            return [
+                StoredEntry(
+                    row.log_index, row.id, row.subject, row.n, row.type, row.occurred_at, row.recorded_at,
+                    bytes(row.hash), bytes(row.text),
+                )
+                for row in connection.execute(query)
+            ]  # fmt: skip

@@ -1,0 +1,135 @@
+"""The tables. A table is an envelope: the stored text is the truth, other columns are indexes copied out of it.
+
+`entry`, `entry_ref` and `checkpoint` are append-only, and the database itself refuses to update or delete them.
+`subject_now` and `code` are the read model: they can be dropped and rebuilt by replay.
+`person` is the vault: personal data, encrypted; `account`, `device_code` and `journal` belong to the service.
+"""
+
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+SCHEMA_VERSION = "1"
+# SQLite only makes an INTEGER primary key the row id itself; BIGINT would cost a second index.
+_LONG = BigInteger().with_variant(Integer, "sqlite")
+
+
+class EntryRow(SQLModel, table=True):
+    """An entry of the ledger. `log_index` is its leaf index in the Merkle tree."""
+
+    __tablename__ = "entry"
+    __table_args__ = (UniqueConstraint("subject", "n"), Index("entry_by_type", "type", "log_index"))
+
+    log_index: int = Field(primary_key=True, sa_type=_LONG)
+    id: str = Field(unique=True)
+    subject: str
+    n: int = Field(sa_type=BigInteger)
+    type: str
+    occurred_at: int = Field(sa_type=BigInteger)
+    recorded_at: int = Field(sa_type=BigInteger)
+    hash: bytes = Field(sa_type=LargeBinary)
+    text: bytes = Field(sa_type=LargeBinary)
+
+
+class EntryRefRow(SQLModel, table=True):
+    """An entry touches this subject too (station, worker, owner …)."""
+
+    __tablename__ = "entry_ref"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    ref: str = Field(primary_key=True)
+    log_index: int = Field(primary_key=True, sa_type=BigInteger)
+
+
+class CheckpointRow(SQLModel, table=True):
+    """A published checkpoint: the signed note itself."""
+
+    __tablename__ = "checkpoint"
+
+    size: int = Field(primary_key=True, sa_type=_LONG)
+    note: str
+    published_at: int = Field(sa_type=BigInteger)
+
+
+class SubjectNowRow(SQLModel, table=True):
+    """Where a subject's chain ends and what it adds up to (read model)."""
+
+    __tablename__ = "subject_now"
+    __table_args__ = (Index("subject_by_owner", "owner_id", "log_index"), Index("subject_by_kind", "kind", "log_index"))
+
+    subject: str = Field(primary_key=True)
+    kind: str
+    n: int = Field(sa_type=BigInteger)
+    head: str
+    log_index: int = Field(sa_type=BigInteger)
+    """Index of the chain's last entry."""
+    owner_id: str | None = None
+    state: str
+
+
+class CodeRow(SQLModel, table=True):
+    """A code leads to one cylinder for ever, also when it is dead (read model)."""
+
+    __tablename__ = "code"
+
+    code: str = Field(primary_key=True)
+    cylinder_id: str
+
+
+class PersonRow(SQLModel, table=True):
+    """A customer in the vault. Without `wrapped_key` the person is erased."""
+
+    __tablename__ = "person"
+
+    customer_id: str = Field(primary_key=True)
+    wrapped_key: bytes | None = Field(default=None, sa_type=LargeBinary)
+    sealed: bytes = Field(sa_type=LargeBinary)
+    commitment: str
+
+
+class AccountRow(SQLModel, table=True):
+    """A bearer token's holder; the token itself is kept only as its SHA-256."""
+
+    __tablename__ = "account"
+
+    token_sha256: str = Field(primary_key=True)
+    account_id: str
+    role: str
+    org_id: str
+    revoked_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class DeviceCodeRow(SQLModel, table=True):
+    """A one-time code with which a station's device enrols."""
+
+    __tablename__ = "device_code"
+
+    code_sha256: str = Field(primary_key=True)
+    station_id: str
+    expires_at: int = Field(sa_type=BigInteger)
+    used_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class JournalRow(SQLModel, table=True):
+    """A record of a device's own chain as it was uploaded, and the entry it became or links to."""
+
+    __tablename__ = "journal"
+
+    device_id: str = Field(primary_key=True)
+    seq: int = Field(primary_key=True, sa_type=BigInteger)
+    hash: str
+    id: str
+    status: str
+    log_index: int = Field(sa_type=BigInteger)
+    text: bytes = Field(sa_type=LargeBinary)
+
+
+class MetaRow(SQLModel, table=True):
+    """What this database is: schema version and the log's origin."""
+
+    __tablename__ = "meta"
+
+    key: str = Field(primary_key=True)
+    value: str
+
+
+APPEND_ONLY = ("entry", "entry_ref", "checkpoint", "journal")

@@ -1,0 +1,350 @@
+"""A unit of work: what one caller reads, decides and appends inside the group commit.
+
+Nothing is written while units run.  A unit stages its rows in memory; a unit that raises leaves nothing behind; what
+the good units staged is written in bulk and committed once (see ``ledger``).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, insert, select
+from sqlmodel import SQLModel
+
+from cylinder_trace.chain import EMPTY, Head, Sealed, next_head, seal
+from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.events import CodeBound, Entry, Event, Record, parse_entry, record_text
+from cylinder_trace.rulebook import Rulebook, parse_rulebook
+from cylinder_trace.station import StationState
+from cylinder_trace.store.tables import APPEND_ONLY, CodeRow, EntryRefRow, EntryRow, SubjectNowRow
+from cylinder_trace.subjects import (
+    DeviceState,
+    RulebookState,
+    SubjectState,
+    format_state,
+    kind_of,
+    next_subject_state,
+    parse_state,
+)
+
+
+class IdConflict(ValueError):
+    """The id is taken by an entry that says something else."""
+
+
+class CodeTaken(ValueError):
+    """The code already leads to another cylinder, alive or dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Where an appended record stands. `replayed` if it stood there before."""
+
+    id: str
+    subject: str
+    n: int
+    index: int
+    hash: str
+    recorded_at: int
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectNow:
+    """A subject's chain end and state, as the unit sees it."""
+
+    head: Head
+    state: SubjectState | None
+    log_index: int
+
+
+_NEW_SUBJECT = SubjectNow(EMPTY, None, -1)
+
+
+@dataclass(slots=True)
+class Staged:
+    """What has been staged: by one unit, or by all good units of a batch."""
+
+    entries: dict[str, tuple[Sealed, int]] = field(default_factory=dict)
+    subjects: dict[str, SubjectNow] = field(default_factory=dict)
+    codes: dict[str, str] = field(default_factory=dict)
+    rows: list[SQLModel] = field(default_factory=list)
+
+    def absorb(self, other: "Staged") -> None:
+        """Take over what a good unit staged."""
+        self.entries.update(other.entries)
+        self.subjects.update(other.subjects)
+        self.codes.update(other.codes)
+        self.rows.extend(other.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry as it was found by its id."""
+
+    text: bytes
+    index: int
+    digest: bytes
+
+
+@dataclass(slots=True)
+class Read:
+    """What this transaction has read, also what it found to be absent; nobody else writes meanwhile."""
+
+    entries: dict[str, Found | None] = field(default_factory=dict)
+    subjects: dict[str, SubjectNow] = field(default_factory=dict)
+    codes: dict[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Batch:
+    """One transaction of the group commit."""
+
+    connection: Connection
+    size: int
+    """Entries in the log before this batch."""
+    now: int
+    """The ledger's clock, never behind the last entry's."""
+    staged: Staged = field(default_factory=Staged)
+    read: Read = field(default_factory=Read)
+
+    @property
+    def next_index(self) -> int:
+        return self.size + len(self.staged.entries)
+
+    def flush(self) -> None:
+        """Write what the good units staged; the caller commits."""
+        if self.staged.entries:
+            self._flush_entries()
+        for row in self.staged.rows:
+            _put(self.connection, row)
+
+    def _flush_entries(self) -> None:
+        sealed = list(self.staged.entries.values())
+        self.connection.execute(insert(EntryRow), [_entry_row(item, index) for item, index in sealed])
+        refs = [{"ref": ref, "log_index": index} for item, index in sealed for ref in dict.fromkeys(item.entry.refs)]
+        if refs:
+            self.connection.execute(insert(EntryRefRow), refs)
+        if self.staged.codes:
+            rows = [{"code": code, "cylinder_id": cylinder} for code, cylinder in self.staged.codes.items()]
+            self.connection.execute(insert(CodeRow), rows)
+        _upsert(self.connection, SubjectNowRow, [_now_row(name, now) for name, now in self.staged.subjects.items()])
+
+
+class Unit:
+    """One caller's view of the ledger inside the group commit."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._own = Staged()
+
+    @property
+    def now(self) -> int:
+        """The ledger's clock for this transaction, UTC ms."""
+        return self._batch.now
+
+    @property
+    def connection(self) -> Connection:
+        """For reading tables that are not the ledger's (accounts, vault); writing goes through `put`."""
+        return self._batch.connection
+
+    @property
+    def staged(self) -> Staged:
+        """What this unit has staged so far."""
+        return self._own
+
+    def cylinder(self, cylinder_id: str) -> CylinderState | None:
+        """State of a cylinder, or None if it is not on file."""
+        state = self.subject(f"cylinder/{cylinder_id}").state
+        return state if isinstance(state, CylinderState) else None
+
+    def cylinder_by_code(self, code: str) -> CylinderState | None:
+        """State of the cylinder a code leads to, alive or dead; None if the code was never bound."""
+        cylinder_id = self._code(code)
+        return self.cylinder(cylinder_id) if cylinder_id else None
+
+    def station(self, station_id: str) -> StationState | None:
+        """State of a station, or None if it is not on file."""
+        state = self.subject(f"station/{station_id}").state
+        return state if isinstance(state, StationState) else None
+
+    def device(self, device_id: str) -> DeviceState | None:
+        """State of a device, or None if it is not enrolled."""
+        state = self.subject(f"device/{device_id}").state
+        return state if isinstance(state, DeviceState) else None
+
+    def rulebook(self, rulebook_id: str) -> Rulebook | None:
+        """The rulebook in force under `rulebook_id`, or None if none was published."""
+        state = self.subject(f"rulebook/{rulebook_id}").state
+        return parse_rulebook(state.text) if isinstance(state, RulebookState) else None
+
+    def entry(self, id: str) -> Entry | None:
+        """The entry with this id, or None."""
+        found = self._found(id)
+        return parse_entry(found.text) if found else None
+
+    def append(self, record: Record, recorded_at: int | None = None) -> Receipt:
+        """Append `record` to its subject's chain; the answer is durable once the group commit answers.
+
+        The same id with the same content gives the same receipt again.  `recorded_at` is for imports of a past
+        that was recorded elsewhere; it never runs backwards.  Raises IdConflict, CodeTaken, StateError,
+        EventError, CanonicalError.
+        """
+        if found := self._found(record.id):
+            return _replayed(record, found)
+        event = record.event()
+        now = self.subject(record.subject)
+        sealed = seal(record, now.head, self.now if recorded_at is None else recorded_at)
+        state = next_subject_state(now.state, sealed.entry, event)
+        self._stage_code(record, event)
+        return self._stage(sealed, state)
+
+    def put(self, row: SQLModel) -> None:
+        """Stage a row of a table that is not the ledger's; an existing row with the same key is replaced."""
+        self._own.rows.append(row)
+
+    def append_all(self, records: Sequence[Record]) -> list[Receipt]:
+        """`append` each of `records`, with few reads for all of them together."""
+        self.prefetch(
+            ids=[record.id for record in records],
+            subjects=[record.subject for record in records],
+            codes=[record.data["code"] for record in records if record.type == CodeBound.type],
+        )
+        return [self.append(record) for record in records]
+
+    def prefetch(self, ids: Sequence[str] = (), subjects: Sequence[str] = (), codes: Sequence[str] = ()) -> None:
+        """Read what the next steps will ask for, in a few queries instead of one each."""
+        read, connection = self._batch.read, self.connection
+        if unread := [id for id in ids if id not in read.entries]:
+            read.entries.update(_select_entries(connection, unread))
+        if unread := [subject for subject in subjects if subject not in read.subjects]:
+            read.subjects.update(_select_subjects(connection, unread))
+        if unread := [code for code in codes if code not in read.codes]:
+            read.codes.update(_select_codes(connection, unread))
+
+    def subject(self, subject: str) -> SubjectNow:
+        """Chain end and state of any subject."""
+        for staged in (self._own, self._batch.staged):
+            if now := staged.subjects.get(subject):
+                return now
+        self.prefetch(subjects=[subject])
+        return self._batch.read.subjects[subject]
+
+    def _stage(self, sealed: Sealed, state: SubjectState) -> Receipt:
+        index = self._batch.next_index + len(self._own.entries)
+        self._own.entries[sealed.entry.id] = (sealed, index)
+        self._own.subjects[sealed.entry.subject] = SubjectNow(next_head(sealed), state, index)
+        return _receipt(sealed.entry, index, sealed.hash)
+
+    def _stage_code(self, record: Record, event: Event) -> None:
+        if not isinstance(event, CodeBound):
+            return
+        if (holder := self._code(event.code)) is not None:
+            raise CodeTaken(f"code {event.code} already leads to {holder}")
+        self._own.codes[event.code] = record.subject.partition("/")[2]
+
+    def _code(self, code: str) -> str | None:
+        for staged in (self._own, self._batch.staged):
+            if code in staged.codes:
+                return staged.codes[code]
+        self.prefetch(codes=[code])
+        return self._batch.read.codes[code]
+
+    def _found(self, id: str) -> Found | None:
+        for staged in (self._own, self._batch.staged):
+            if id in staged.entries:
+                sealed, index = staged.entries[id]
+                return Found(sealed.text, index, sealed.hash)
+        self.prefetch(ids=[id])
+        return self._batch.read.entries[id]
+
+
+_AT_ONCE = 500
+_entry = EntryRow.__table__  # type: ignore[attr-defined]
+_now = SubjectNowRow.__table__  # type: ignore[attr-defined]
+_code = CodeRow.__table__  # type: ignore[attr-defined]
+_ENTRIES_BY_ID = select(_entry.c.id, _entry.c.text, _entry.c.log_index, _entry.c.hash).where(
+    _entry.c.id.in_(bindparam("keys", expanding=True))
+)
+_SUBJECTS = select(_now).where(_now.c.subject.in_(bindparam("keys", expanding=True)))
+_CODES = select(_code).where(_code.c.code.in_(bindparam("keys", expanding=True)))
+
+
+def _rows(connection: Connection, query: Select[Any], keys: Sequence[str]) -> Iterator[Any]:
+    for start in range(0, len(keys), _AT_ONCE):
+        yield from connection.execute(query, {"keys": keys[start : start + _AT_ONCE]})
+
+
+def _select_entries(connection: Connection, ids: Sequence[str]) -> dict[str, Found | None]:
+    rows = _rows(connection, _ENTRIES_BY_ID, ids)
+    return dict.fromkeys(ids) | {row.id: Found(bytes(row.text), row.log_index, bytes(row.hash)) for row in rows}
+
+
+def _select_subjects(connection: Connection, subjects: Sequence[str]) -> dict[str, SubjectNow]:
+    found = dict.fromkeys(subjects, _NEW_SUBJECT)
+    for row in _rows(connection, _SUBJECTS, subjects):
+        found[row.subject] = SubjectNow(Head(row.n, row.head), parse_state(row.subject, row.state), row.log_index)
+    return found
+
+
+def _select_codes(connection: Connection, codes: Sequence[str]) -> dict[str, str | None]:
+    return dict.fromkeys(codes) | {row.code: row.cylinder_id for row in _rows(connection, _CODES, codes)}
+
+
+def _replayed(record: Record, found: Found) -> Receipt:
+    entry = parse_entry(found.text)
+    if record_text(entry.record()) != record_text(record):
+        raise IdConflict(f"id {record.id} is taken by an entry that says something else")
+    return _receipt(entry, found.index, found.digest, replayed=True)
+
+
+def _receipt(entry: Entry, index: int, digest: bytes, replayed: bool = False) -> Receipt:
+    return Receipt(entry.id, entry.subject, entry.n, index, digest.hex(), entry.recorded_at, replayed)
+
+
+def _entry_row(sealed: Sealed, index: int) -> dict[str, Any]:
+    entry = sealed.entry
+    return {
+        "log_index": index,
+        "id": entry.id,
+        "subject": entry.subject,
+        "n": entry.n,
+        "type": entry.type,
+        "occurred_at": entry.occurred_at,
+        "recorded_at": entry.recorded_at,
+        "hash": sealed.hash,
+        "text": sealed.text,
+    }
+
+
+def _now_row(subject: str, now: SubjectNow) -> dict[str, Any]:
+    assert now.state is not None  # noqa: S101 - a staged subject always has a state
+    return {
+        "subject": subject,
+        "kind": kind_of(subject),
+        "n": now.head.n,
+        "head": now.head.hash,
+        "log_index": now.log_index,
+        "owner_id": now.state.owner_id if isinstance(now.state, CylinderState) else None,
+        "state": format_state(now.state),
+    }
+
+
+def _put(connection: Connection, row: SQLModel) -> None:
+    if row.__tablename__ in APPEND_ONLY:
+        # PostgreSQL fires UPDATE triggers for any upsert, also one that only inserts.
+        connection.execute(insert(type(row)), [row.model_dump()])
+    else:
+        _upsert(connection, type(row), [row.model_dump()])
+
+
+def _upsert(connection: Connection, table: type[SQLModel], rows: list[dict[str, Any]]) -> None:
+    columns = table.__table__.columns  # type: ignore[attr-defined]
+    keys = [column.name for column in columns if column.primary_key]
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as dialect_insert
+    else:
+        from sqlalchemy.dialects.sqlite import insert as dialect_insert  # type: ignore[assignment]
+    statement = dialect_insert(table)
+    changed = {name.name: statement.excluded[name.name] for name in columns if name.name not in keys}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)

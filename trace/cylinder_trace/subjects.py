@@ -1,0 +1,94 @@
+"""The kinds of subjects that have a chain, and the state that each kind's entries add up to.
+
+    cylinder/<id>   CylinderState        station/<id>   StationState
+    device/<id>     DeviceState          rulebook/<id>  RulebookState
+
+One fold for the store, the replica and the audit: what an event means has one home.
+"""
+
+from typing import TypeVar
+
+from cylinder_trace import events
+from cylinder_trace.cylinder import CylinderState, StateError, next_state
+from cylinder_trace.events import Entry
+from cylinder_trace.station import StationState, next_station_state
+from cylinder_trace.values import Count, Frozen, Id, LongText, Text
+
+
+class DeviceState(Frozen):
+    """A station's device and the key that speaks for it."""
+
+    device_id: Id
+    n: Count
+    station_id: Id
+    vkey: Text
+
+
+class RulebookState(Frozen):
+    """The rulebook in force under one id: the newest text published."""
+
+    n: Count
+    version: Id
+    text: LongText
+
+
+AnyState = TypeVar("AnyState")
+SubjectState = CylinderState | StationState | DeviceState | RulebookState
+STATE_CLASSES: dict[str, type[SubjectState]] = {
+    "cylinder": CylinderState,
+    "station": StationState,
+    "device": DeviceState,
+    "rulebook": RulebookState,
+}
+
+
+def kind_of(subject: str) -> str:
+    """The kind of a subject ``kind/id``; raises StateError if no such kind has a chain."""
+    kind = subject.partition("/")[0]
+    if kind not in STATE_CLASSES:
+        raise StateError(f"{kind} is not a kind of subject")
+    return kind
+
+
+def parse_state(subject: str, text: str) -> SubjectState:
+    """The state of `subject` in its stored JSON."""
+    return STATE_CLASSES[kind_of(subject)].model_validate_json(text)
+
+
+def format_state(state: SubjectState) -> str:
+    """The state as stored JSON; fields without a value are absent."""
+    return state.model_dump_json(exclude_none=True)
+
+
+def next_subject_state(state: SubjectState | None, entry: Entry, event: events.Event) -> SubjectState:
+    """State of the entry's subject after `entry`; raises StateError if the event cannot follow."""
+    match kind_of(entry.subject):
+        case "cylinder":
+            return next_state(_expect(CylinderState, state), entry, event)
+        case "station":
+            return next_station_state(_expect(StationState, state), entry, event)
+        case "device":
+            return _next_device_state(_expect(DeviceState, state), entry, event)
+        case _:
+            return _next_rulebook_state(entry, event)
+
+
+def _expect(cls: type[AnyState], state: SubjectState | None) -> AnyState | None:
+    if state is not None and not isinstance(state, cls):
+        raise StateError(f"state of another kind: {type(state).__name__}")
+    return state
+
+
+def _next_device_state(state: DeviceState | None, entry: Entry, event: events.Event) -> DeviceState:
+    if isinstance(event, events.DeviceEnrolled):
+        device_id = entry.subject.partition("/")[2]
+        return DeviceState(device_id=device_id, n=entry.n + 1, station_id=event.station_id, vkey=event.vkey)
+    if state is None or not isinstance(event, events.HeadSigned | events.DisputeRaised):
+        raise StateError(f"{entry.type} cannot follow in a device's chain")
+    return state.model_copy(update={"n": entry.n + 1})
+
+
+def _next_rulebook_state(entry: Entry, event: events.Event) -> RulebookState:
+    if not isinstance(event, events.RulebookPublished):
+        raise StateError(f"{entry.type} is not an event of a rulebook")
+    return RulebookState(n=entry.n + 1, version=event.version, text=event.text)
