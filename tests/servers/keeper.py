@@ -47,6 +47,11 @@ def free_port() -> int:
         return port
 
 
+def last_words(log: Path) -> str:
+    """Return the end of a server's log, for the message that says why it did not come up."""
+    return log.read_text(errors="replace")[-2000:] if log.exists() else "it left no log"
+
+
 def _stop_when_let_go(server: "subprocess.Popen[bytes]") -> None:
     sys.stdin.buffer.read()
     server.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown; Redis and others end as well

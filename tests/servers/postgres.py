@@ -21,7 +21,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from servers.keeper import NOBODY, free_port, kept
+from servers.keeper import NOBODY, free_port, kept, last_words
 
 UP_WITHIN_S = 60.0
 DRIVER = "postgresql+psycopg"
@@ -143,8 +143,7 @@ def _wait_until_up(url: str, keeper: "subprocess.Popen[bytes]", log: Path) -> No
             return
         except psycopg.OperationalError as failure:
             if keeper.poll() is not None or time.monotonic() > deadline:
-                said = log.read_text()[-2000:] if log.exists() else "its log is gone"
-                raise RuntimeError(f"PostgreSQL did not come up: {said}") from failure
+                raise RuntimeError(f"PostgreSQL did not come up: {last_words(log)}") from failure
             time.sleep(0.05)
 
 
