@@ -28,7 +28,8 @@ class CanonicalError(ValueError):
 
 def canonical_json(value: dict[str, Any]) -> bytes:
     """The one text of `value`; raises CanonicalError for floats, nulls, long integers, non-NFC text."""
-    _refuse_uncanonical(value, "$")
+    if fault := _fault(value):
+        raise CanonicalError(f"${fault}")
     try:
         text = orjson.dumps(value, option=_OPTIONS)
     except (TypeError, orjson.JSONEncodeError) as error:
@@ -51,20 +52,25 @@ def parse_canonical(text: bytes) -> dict[str, Any]:
     return value
 
 
-def _refuse_uncanonical(value: object, place: str) -> None:
-    match value:
-        case str() | bool():
-            return
-        case int():
-            if abs(value) > LARGEST_INTEGER:
-                raise CanonicalError(f"{place}: integer beyond 2^53-1")
-        case dict():
-            for key, item in value.items():
-                _refuse_uncanonical(item, f"{place}.{key}")
-                if not (isinstance(key, str) and key.isascii()):
-                    raise CanonicalError(f"{place}: key {key!r} is not ASCII text")
-        case list() | tuple():
-            for index, item in enumerate(value):
-                _refuse_uncanonical(item, f"{place}[{index}]")
-        case _:
-            raise CanonicalError(f"{place}: {type(value).__name__} has no canonical form")
+def _fault(value: object) -> str | None:
+    """Path and nature of the first thing in `value` that has no canonical form."""
+    kind = type(value)
+    if kind is str or kind is bool:
+        return None
+    if isinstance(value, dict):
+        return _fault_in_object(value)
+    if isinstance(value, list | tuple):
+        faults = (f"[{index}]{fault}" for index, item in enumerate(value) if (fault := _fault(item)))
+        return next(faults, None)
+    if isinstance(value, int):
+        return None if abs(value) <= LARGEST_INTEGER else ": integer beyond 2^53-1"
+    return f": {kind.__name__} has no canonical form"
+
+
+def _fault_in_object(value: dict[Any, Any]) -> str | None:
+    for key, item in value.items():
+        if not (isinstance(key, str) and key.isascii()):
+            return f": key {key!r} is not ASCII text"
+        if fault := _fault(item):
+            return f".{key}{fault}"
+    return None
