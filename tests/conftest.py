@@ -1,6 +1,8 @@
 """What every test may ask for: a real PostgreSQL, a real Redis. Each starts when the first test wants it."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 
 import hypothesis
@@ -13,6 +15,14 @@ from servers.redis import running_redis
 # No example may fail because the machine was busy; CI draws the same examples every time.
 hypothesis.settings.register_profile("pinglian", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("pinglian")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give `tmp_path` a folder of this run's own; pytest would keep those of the last three runs."""
+    if config.option.basetemp is None:
+        config.option.basetemp = tempfile.mkdtemp(prefix="pinglian-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
 @pytest.fixture(scope="session")

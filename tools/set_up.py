@@ -11,6 +11,7 @@ import shutil
 import ssl
 import subprocess
 import sys
+import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
@@ -124,12 +125,18 @@ def run(command: "list[str]") -> "None":
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     environment["UV_PYTHON_DOWNLOADS"] = "never"  # the interpreter is the caller's own, always
     environment["PIP_ROOT_USER_ACTION"] = "ignore"  # root may install into a folder of its own
-    trusted = ssl.get_default_verify_paths()
-    if trusted.cafile or (os.path.isdir(trusted.capath or "") and os.listdir(trusted.capath or "")):
+    if has_certificates():
         # trust what this machine trusts, as pip does; uv alone would bring its own list
         environment.setdefault("UV_SYSTEM_CERTS", "1")
         environment.setdefault("UV_NATIVE_TLS", "1")  # the older name of the same
-    subprocess.run(command, check=True, cwd=ROOT, env=environment)
+    with tempfile.TemporaryDirectory() as temporary:  # uv leaves lock files in there
+        subprocess.run(command, check=True, cwd=ROOT, env={**environment, "TMPDIR": temporary})
+
+
+def has_certificates() -> "bool":
+    """Tell whether this machine has a list of trusted certificates at all."""
+    places = ssl.get_default_verify_paths()
+    return bool(places.cafile or (places.capath and os.listdir(places.capath)))
 
 
 if __name__ == "__main__":

