@@ -8,6 +8,7 @@ copy the binaries to a fresh folder that everybody may enter and run them there 
 import contextlib
 import importlib.util
 import os
+import pwd
 import secrets
 import shutil
 import stat
@@ -34,8 +35,8 @@ QUICK: Mapping[str, str] = {"fsync": "off", "synchronous_commit": "off", "full_p
 def running_postgres(settings: Mapping[str, str] = DURABLE) -> Iterator[str]:
     """Start an empty PostgreSQL and hand out the URL of its database `postgres`; leaving the block stops it.
 
-    Raises RuntimeError with the server's own words when it does not come up, and FileNotFoundError when
-    root finds no temporary folder that uid 65534 could enter.
+    Raises RuntimeError with the server's own words when it does not come up, or when the user has no name,
+    and FileNotFoundError when root finds no temporary folder that uid 65534 could enter.
     """
     as_root = os.geteuid() == 0
     folder = Path(tempfile.mkdtemp(prefix="pinglian-postgres-", dir=_base_folder() if as_root else None))
@@ -107,6 +108,7 @@ def _lay_out_for_nobody(folder: Path) -> Path:
 
 
 def _initialise(binaries: Path, folder: Path, as_root: bool) -> Path:
+    _see_that_the_user_has_a_name(NOBODY if as_root else os.geteuid())
     home = folder / "home"
     home.mkdir(exist_ok=True)
     options = ["--auth=trust", "--username=postgres", "--no-locale", "--encoding=UTF8", "--no-sync"]
@@ -125,6 +127,17 @@ def _initialise(binaries: Path, folder: Path, as_root: bool) -> Path:
     if made.returncode != 0:
         raise RuntimeError(f"initdb failed: {made.stderr.strip() or made.stdout.strip()}")
     return home / "data"
+
+
+def _see_that_the_user_has_a_name(uid: int) -> None:
+    # initdb looks it up, even though the database's user is named for it
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        raise RuntimeError(
+            f"PostgreSQL cannot be set up as uid {uid}, which has no name on this system; run the tests as a "
+            "user that has one, or name a running server in PINGLIAN_TEST_POSTGRES_URL."
+        ) from None
 
 
 def _server_command(binaries: Path, data: Path, port: int, settings: Mapping[str, str]) -> list[str]:
