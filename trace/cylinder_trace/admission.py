@@ -85,10 +85,11 @@ def decide_fill(
 ) -> Decision:
     """Decide whether `cylinder` may be filled as `request` asks, at `now` (UTC ms).
 
-    `cylinder` is None when the scan led to no cylinder on file.  The answer carries all reasons.
+    `cylinder` is None when the scan led to no cylinder on file; without a code no scan leads to one.  The answer
+    carries all reasons.
     """
     case = Case(request, station_facts, book, now, local_day(now))
-    if cylinder is None:
+    if cylinder is None or request.code is None:
         return _decision(case, None, (*_asked(WITHOUT_CYLINDER, case), *_asked(OF_THE_STATION, case)), ())
     about = CylinderCase(request, station_facts, book, now, case.today, cylinder)
     reasons = (*_asked(OF_THE_CYLINDER, about), *_asked(OF_THE_STATION, case))
@@ -148,7 +149,7 @@ def max_net_g(cylinder: CylinderState, book: Rulebook) -> int:
 
 def target_net_g(cylinder: CylinderState, book: Rulebook) -> int:
     """Where the scale shuts the valve: the commercial fill of the model, a little below the legal limit."""
-    below_limit = max_net_g(cylinder, book) - _TARGET_BELOW_LIMIT_G
+    below_limit = max(0, max_net_g(cylinder, book) - _TARGET_BELOW_LIMIT_G)
     model = book.models.get(cylinder.stamp.model)
     return min(model.nominal_g, below_limit) if model else below_limit
 
@@ -162,6 +163,7 @@ def stricter(own: Decision, other: Decision) -> Decision:
             "warnings": _joined(strict.warnings, loose.warnings),
             "max_net_g": _lower(strict.max_net_g, loose.max_net_g) if strict.permits else None,
             "target_net_g": _lower(strict.target_net_g, loose.target_net_g) if strict.permits else None,
+            "start_before": _lower(strict.start_before, loose.start_before) if strict.permits else None,
         }
     )
 

@@ -28,7 +28,11 @@ class CanonicalError(ValueError):
 
 def canonical_json(value: dict[str, Any]) -> bytes:
     """The one text of `value`; raises CanonicalError for floats, nulls, long integers, non-NFC text."""
-    if fault := _fault(value):
+    try:
+        fault = _fault(value)
+    except RecursionError as error:
+        raise CanonicalError("nested too deeply") from error
+    if fault:
         raise CanonicalError(f"${fault}")
     try:
         text = orjson.dumps(value, option=_OPTIONS)

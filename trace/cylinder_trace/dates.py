@@ -4,6 +4,7 @@ Chinese law counts days and months at Beijing time; the offset is fixed (+08:00,
 time-zone database is needed and a decision replays to the same bit everywhere.
 """
 
+import re
 from datetime import date
 
 MINUTE_MS = 60_000
@@ -14,6 +15,9 @@ LATEST_INSTANT = 253_402_300_799_000 - BEIJING_OFFSET_MS
 """The last instant whose Beijing date still has a four-digit year."""
 
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_LAST_MONTH = 9999 * 12 + 11
+_MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def local_day(at_ms: int) -> int:
@@ -38,7 +42,7 @@ def parse_month(text: str) -> int:
     >>> parse_month("2026-03") - parse_month("2022-03")
     48
     """
-    if len(text) != 7:
+    if not _MONTH.fullmatch(text):
         raise ValueError(f"{text!r} is not a month YYYY-MM")
     return month_of_day(date.fromisoformat(f"{text}-01").toordinal())
 
@@ -50,7 +54,7 @@ def format_month(month: int) -> str:
 
 def parse_day(text: str) -> int:
     """The ordinal of ``YYYY-MM-DD``; raises ValueError for anything else."""
-    if len(text) != 10:
+    if not _DAY.fullmatch(text):  # fromisoformat reads weeks (2026-W01-1) too
         raise ValueError(f"{text!r} is not a date YYYY-MM-DD")
     return date.fromisoformat(text).toordinal()
 
@@ -61,7 +65,9 @@ def format_day(day: int) -> str:
 
 
 def first_day(month: int) -> int:
-    """The ordinal of the first day of a month."""
+    """The ordinal of the first day of a month; every month after 9999-12 begins the day after the calendar ends."""
+    if month > _LAST_MONTH:
+        return date.max.toordinal() + 1
     return date(month // 12, month % 12 + 1, 1).toordinal()
 
 

@@ -76,15 +76,16 @@ def check_consistency(old_size: int, size: int, proof: Sequence[bytes], old_root
     if not 0 <= old_size <= size:
         raise ProofError(f"a tree of {size} cannot extend one of {old_size}")
     if old_size == 0 or old_size == size:
-        _check_trivial(old_size, proof, old_root, root)
+        _check_trivial(old_size, size, proof, old_root, root)
         return
     if not proof:
         raise ProofError("proof is empty")
     _check_extension(old_size, size, list(proof), old_root, root)
 
 
-def _check_trivial(old_size: int, proof: Sequence[bytes], old_root: bytes, root: bytes) -> None:
-    if proof or old_root != (root if old_size else EMPTY_ROOT):
+def _check_trivial(old_size: int, size: int, proof: Sequence[bytes], old_root: bytes, root: bytes) -> None:
+    expected = root if old_size == size else EMPTY_ROOT
+    if proof or old_root != expected or (size == 0 and root != EMPTY_ROOT):
         raise ProofError("trees differ")
 
 

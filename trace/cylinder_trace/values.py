@@ -27,7 +27,7 @@ def _is_day(text: str) -> str:
     return text
 
 
-_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]*")
+_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
 
 
 def _is_printable(text: str) -> str:

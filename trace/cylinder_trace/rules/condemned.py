@@ -1,6 +1,6 @@
 """May it still exist? R24–R26 service life (使用年限), R30–R38 marks of authorities (报废、黑气瓶 …)."""
 
-from cylinder_trace.dates import first_day, format_month
+from cylinder_trace.dates import first_day, format_month, month_of_day, parse_month
 from cylinder_trace.rules.case import CylinderCase, Findings, when
 from cylinder_trace.rules.deadlines import design_life_end_month, life_end_month
 
@@ -14,8 +14,9 @@ def service_life_ended(case: CylinderCase) -> Findings | None:
 
 
 def manufacture_date_unknown(case: CylinderCase) -> Findings | None:
-    """R25: date of manufacture unreadable or ground off: treated as fit for scrapping."""
-    return when(case.cylinder.stamp.manufactured_month is None)
+    """R25: date of manufacture unreadable, ground off, or yet to come: treated as fit for scrapping."""
+    made = case.cylinder.stamp.manufactured_month
+    return when(made is None or parse_month(made) > month_of_day(case.today))
 
 
 def not_evaluated(case: CylinderCase) -> Findings | None:

@@ -21,8 +21,8 @@ def code_seen_elsewhere(case: CylinderCase) -> Findings | None:
     cylinder, request = case.cylinder, case.request
     if cylinder.last_seen_at is None or cylinder.last_seen_station_id in (None, request.station_id):
         return None
-    minutes = (request.requested_at - cylinder.last_seen_at) // MINUTE_MS
-    if abs(minutes) >= case.book.identity.travel_minutes:
+    minutes = abs(request.requested_at - cylinder.last_seen_at) // MINUTE_MS
+    if minutes >= case.book.identity.travel_minutes:
         return None
     return {"minutes": minutes, "station_id": str(cylinder.last_seen_station_id)}
 

@@ -19,7 +19,6 @@ class LogFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
 
     def read_tile(self, level: int, number: int, width: int = TILE_WIDTH) -> bytes:
         """The tile of this width, cut from the full tile if only that is left; raises FileNotFoundError."""

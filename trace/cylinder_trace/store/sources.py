@@ -1,0 +1,148 @@
+"""Where a ledger to be checked can lie: a database, a data folder, or a running service. Only reading.
+
+A source gives the stored rows, the checkpoints and, from a database, the read model.  It trusts nothing it reads.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+from sqlalchemy.exc import DBAPIError
+
+from cylinder_trace.audit import StoredEntry
+from cylinder_trace.merkle import NodeReader, leaf_hash
+from cylinder_trace.store.database import StoreError, open_engine, parse_url, sqlite_path
+from cylinder_trace.store.files import LogFiles
+from cylinder_trace.store.reader import Reader
+from cylinder_trace.tiles import TILE_WIDTH, nodes_from_tiles, tile_path
+
+_TIMEOUT_S = 30
+
+
+class Source(Protocol):
+    """A ledger to be read and checked."""
+
+    def size(self) -> int:
+        """How many entries it has."""
+
+    def entries(self) -> Iterator[StoredEntry]:
+        """All entries in the order of the log."""
+
+    def checkpoints(self) -> list[str]:
+        """All signed checkpoints it keeps."""
+
+    def read_model(self) -> Mapping[str, str]:
+        """Stored states by subject; empty where there are none to check."""
+
+    def vkeys(self) -> list[str]:
+        """The keys it names itself: enough to try out, no proof of whose log it is."""
+
+
+def open_source(place: str, token: str | None = None) -> Source:
+    """The ledger at a URL, database file or data folder; raises StoreError with one clear sentence."""
+    if place.startswith(("http://", "https://")):
+        return ServiceSource(place.rstrip("/"), token)
+    path = Path(place)
+    if path.is_dir():
+        return DatabaseSource(f"sqlite:///{path / 'ledger.db'}", path)
+    if "://" in place:
+        return DatabaseSource(place, None)
+    return DatabaseSource(f"sqlite:///{path}", path.parent)
+
+
+class DatabaseSource:
+    """A ledger in SQLite or PostgreSQL."""
+
+    def __init__(self, url: str, folder: Path | None) -> None:
+        parsed = parse_url(url)
+        path = sqlite_path(parsed)
+        if path is not None and not path.is_file():
+            raise StoreError(f"there is no database {path}")
+        self._folder = folder
+        self._reader = Reader(open_engine(parsed, writer=False), LogFiles((folder or Path()) / "log"), "")
+
+    def size(self) -> int:
+        try:
+            return self._reader.size()
+        except DBAPIError as error:
+            raise StoreError(f"the database cannot be read as a ledger: {error.orig}") from error
+
+    def entries(self) -> Iterator[StoredEntry]:
+        return self._reader.all_entries()
+
+    def checkpoints(self) -> list[str]:
+        return self._reader.checkpoints()
+
+    def read_model(self) -> Mapping[str, str]:
+        return self._reader.read_model()
+
+    def vkeys(self) -> list[str]:
+        keys = self._folder / "log" / "keys" if self._folder else None
+        return keys.read_text().split() if keys and keys.is_file() else []
+
+
+class ServiceSource:
+    """A ledger behind HTTP: entry bundles need a token, checkpoint and tiles do not."""
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        self._url, self._token = url, token
+
+    def size(self) -> int:
+        return int(self.checkpoint().split("\n")[1])
+
+    def checkpoint(self) -> str:
+        """The newest signed checkpoint."""
+        return self.get("/log/checkpoint").decode()
+
+    def checkpoints(self) -> list[str]:
+        return [self.checkpoint()]
+
+    def vkeys(self) -> list[str]:
+        return self.get("/log/keys").decode().split()
+
+    def read_model(self) -> Mapping[str, str]:
+        return {}
+
+    def entries(self) -> Iterator[StoredEntry]:
+        size = self.size()
+        for start in range(0, size, TILE_WIDTH):
+            width = min(TILE_WIDTH, size - start)
+            bundle = self.get(f"/log/{tile_path('entries', start // TILE_WIDTH, width)}")
+            yield from _rows(start, bundle)
+
+    def nodes(self, size: int) -> NodeReader:
+        """Node hashes of the tree of `size`, read from tiles."""
+        return nodes_from_tiles(size, lambda level, number, width: self.get(f"/log/{tile_path(level, number, width)}"))
+
+    def get(self, path: str) -> bytes:
+        """The body at `path`; raises StoreError when the service does not give it."""
+        request = Request(self._url + path)  # noqa: S310 - open_source let only http(s) through
+        if self._token:
+            request.add_header("Authorization", f"Bearer {self._token}")
+        try:
+            with urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310
+                body: bytes = response.read()
+                return body
+        except (URLError, OSError) as error:
+            raise StoreError(f"{self._url}{path} did not answer: {error}") from error
+
+
+def _rows(start: int, bundle: bytes) -> Iterator[StoredEntry]:
+    index, at = start, 0
+    while at < len(bundle):
+        length = int.from_bytes(bundle[at : at + 2], "big")
+        yield _row(index, bundle[at + 2 : at + 2 + length])
+        index, at = index + 1, at + 2 + length
+
+
+def _row(index: int, text: bytes) -> StoredEntry:
+    try:
+        entry = json.loads(text)
+        id, subject, n, type_word = entry["id"], entry["subject"], entry["n"], entry["type"]
+        occurred_at, recorded_at = entry["occurred_at"], entry["recorded_at"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"entry {index} of the service is not an entry") from error
+    return StoredEntry(index, id, subject, n, type_word, occurred_at, recorded_at, leaf_hash(text), text)
