@@ -18,5 +18,6 @@ def encode_base32(number: int, length: int) -> str:
     """
     if number < 0 or number >> (5 * length):
         raise ValueError(f"the number does not fit into {length} base32 characters")
-    pairs = [_PAIRS[(number >> shift) & 0x3FF] for shift in range(5 * (length - 2), -1, -10)]
-    return (ALPHABET[number >> (5 * (length - 1))] if length % 2 else "") + "".join(pairs)
+    first = ALPHABET[number >> (5 * (length - 1))] if length % 2 else ""
+    top_pair = 5 * (length - length % 2 - 2)
+    return first + "".join([_PAIRS[(number >> shift) & 0x3FF] for shift in range(top_pair, -1, -10)])

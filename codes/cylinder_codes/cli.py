@@ -164,16 +164,17 @@ def _label(options: argparse.Namespace) -> int:
 
 
 def _read(options: argparse.Namespace) -> int:
+    key = _read_key(options.key, parse_tag_key) if options.key else None
     raw = sys.stdin.read() if options.text is None else options.text
     read = read_scan(raw, options.host or (DEFAULT_HOST,))
     if isinstance(read, ReadFailure):
         _say(options, f"{read.text_en}\n{read.text_zh}", ok=False, **asdict(read))
         return BAD
     facts: dict[str, Any] = {"code": read.text, "human_text": format_code_human(read)}
-    if options.key is None:
+    if key is None:
         _say(options, f"{read.text} (check digits right; give --key to check the tag)", ok=True, **facts)
         return GOOD
-    genuine = tag_is_genuine(read, _read_key(options.key, parse_tag_key))
+    genuine = tag_is_genuine(read, key)
     verdict = "genuine" if genuine else "NOT genuine: this code was not made with that key"
     _say(options, f"{read.text} {verdict}", ok=genuine, genuine=genuine, **facts)
     return GOOD if genuine else BAD

@@ -28,6 +28,7 @@ What slips through here is a code that nobody issued: it is found by the keyed t
 """
 
 import re
+import string
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -42,7 +43,7 @@ CYLINDER_ID_BYTES = 16
 
 _CODE = re.compile(rf"[{ALPHABET}]{{24}}[0-9]{{2}}")
 _NOT_IN_ALPHABET = re.compile(rf"[^{ALPHABET}]")
-_LETTER_VALUES = str.maketrans({letter: str(int(letter, 36)) for letter in ALPHABET if letter.isalpha()})
+_LETTER_VALUES = str.maketrans({letter: str(int(letter, 36)) for letter in string.ascii_uppercase})
 _CYLINDER_ID = re.compile(rf"cyl_[0-7][{ALPHABET.lower()}]{{25}}")
 
 

@@ -192,13 +192,12 @@ def _require_distinct(columns: list[_Column]) -> list[_Column]:
 
 def _columns_of(row: Row) -> list[_Column]:
     columns = []
-    for index, header in enumerate(row):
+    for place, header in enumerate(row):
         words = _plain(header)
-        unit = _UNIT_AT_END.search(words)
-        for name in (words, words[: unit.start()] if unit else words):
-            if name in _FIELD_OF_HEADER:
-                columns.append(_Column(_FIELD_OF_HEADER[name], index, header, unit.group(1) if unit else ""))
-                break
+        unit = None if words in _FIELD_OF_HEADER else _UNIT_AT_END.search(words)
+        name = words[: unit.start()] if unit else words
+        if name in _FIELD_OF_HEADER:
+            columns.append(_Column(_FIELD_OF_HEADER[name], place, header, unit.group(1) if unit else ""))
     return columns
 
 
