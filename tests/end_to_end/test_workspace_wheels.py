@@ -1,0 +1,81 @@
+"""The station's wheel, alone in an empty environment, starts and brings no server along."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import set_up
+import shipped
+import wheels
+
+SERVER_PACKAGES = "fastapi starlette uvicorn sqlmodel sqlalchemy psycopg redis cylinder_api qrcode openpyxl".split()
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def our_wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheels")
+    wheels.build_ours(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def station_python(our_wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment into which nothing but the agent has been installed."""
+    environment = tmp_path_factory.mktemp("station")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
+    python = environment / "bin" / "python"
+    put_in_pinned(python, environment / "station.lock")
+    # with the index shut off, pip fails if the agent needs anything that the lock's part did not bring
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", str(python)]
+    install = [*pip, "install", "--no-index", "--find-links", str(our_wheels), "station-agent"]
+    subprocess.run(install, check=True)
+    return python
+
+
+def put_in_pinned(python: Path, lock: Path) -> None:
+    lock.write_text(shipped.locked(list(shipped.third_party(["station-agent"]))))
+    uv = set_up.find_uv() or set_up.install_uv()
+    install = [uv, "pip", "install", "--quiet", "--python", str(python), "--require-hashes", "-r", str(lock)]
+    # setting up has left all of it in uv's cache; only where that was emptied is the index asked
+    if subprocess.run([*install, "--offline"], capture_output=True, check=False).returncode != 0:
+        set_up.run(install)
+
+
+def inside(python: Path, code: str) -> str:
+    command = [str(python), "-I", "-c", code]
+    return subprocess.run(command, capture_output=True, check=True, text=True).stdout
+
+
+def test_our_wheels_carry_licence_and_types(our_wheels: Path) -> None:
+    built = sorted(our_wheels.glob("*.whl"))
+    assert len(built) == len(shipped.OURS)
+    for wheel in built:
+        names = zipfile.ZipFile(wheel).namelist()
+        assert [name for name in names if name.endswith("/py.typed")]
+        assert [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]
+
+
+def test_the_agent_alone_starts(station_python: Path) -> None:
+    agent = station_python.with_name("station-agent")
+    started = subprocess.run([str(agent), "--help"], capture_output=True, check=False, text=True)
+    assert started.returncode == 0, started.stderr
+    assert "station-agent" in started.stdout
+
+
+def test_the_agent_alone_carries_no_server_package(station_python: Path) -> None:
+    code = (
+        f"import importlib.util, json; print(json.dumps([n for n in {SERVER_PACKAGES} if importlib.util.find_spec(n)]))"
+    )
+    assert json.loads(inside(station_python, code)) == []
+
+
+def test_the_store_of_the_ledger_needs_its_extra(station_python: Path) -> None:
+    code = "import cylinder_trace.store.tables"
+    tried = subprocess.run([str(station_python), "-I", "-c", code], capture_output=True, check=False, text=True)
+    assert "ModuleNotFoundError: No module named 'sql" in tried.stderr
