@@ -2,8 +2,9 @@
 
 A *batch* is one request for codes: so many, under this key. Codes enter in steps of one transaction each,
 numbered 1, 2, 3 … within their batch, and a step counts the batch anew before it adds to it. So after a kill
-the same call goes on where the last finished step ended: no number twice, none left out, and never more than
-were asked for, even with two processes at work on one batch.
+the same call goes on where the last whole step ended: no number twice, none left out, and never more than
+were asked for, even with two processes at work on one batch. A batch counts as open until its codes are handed
+out in a file that is whole.
 
 Worked example: 10 000 codes asked, the process killed after three steps of 2 000. The book then says 6 000 of
 10 000; the next call adds numbers 6 001 to 10 000. What was drawn but not yet written at the kill was seen by
@@ -23,10 +24,24 @@ from cylinder_codes.identifiers import PAYLOAD_BYTES, Code, make_code
 CODES_PER_STEP = 2000
 _APPLICATION_ID = 0x504C4342  # "PLCB", so that another program's database is not taken for a book
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS batch ( batch_id TEXT PRIMARY KEY, asked INTEGER NOT NULL CHECK (asked > 0),
-key_name TEXT NOT NULL, key_id TEXT NOT NULL, opened_at INTEGER NOT NULL ) WITHOUT ROWID; CREATE TABLE IF NOT
-EXISTS issued ( code TEXT PRIMARY KEY, batch_id TEXT NOT NULL REFERENCES batch, number INTEGER NOT NULL CHECK
-(number > 0), issued_at INTEGER NOT NULL, UNIQUE (batch_id, number) ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batch (
+    batch_id TEXT PRIMARY KEY,
+    asked INTEGER NOT NULL CHECK (asked > 0),
+    key_name TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    opened_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS issued (
+    code TEXT PRIMARY KEY,
+    batch_id TEXT NOT NULL REFERENCES batch,
+    number INTEGER NOT NULL CHECK (number > 0),
+    issued_at INTEGER NOT NULL,
+    UNIQUE (batch_id, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS handed_out (
+    batch_id TEXT PRIMARY KEY REFERENCES batch,
+    handed_out_at INTEGER NOT NULL
+) WITHOUT ROWID;
 """
 _APPEND_ONLY = """
 CREATE TRIGGER IF NOT EXISTS {table}_no_{act} BEFORE {act} ON {table}
@@ -47,9 +62,11 @@ class Batch:
     issued: int
     key_name: str
     key_id: str
+    handed_out: bool = False
+    """Whether the codes have left the book in a file that is whole."""
 
     @property
-    def finished(self) -> bool:
+    def complete(self) -> bool:
         """Whether every code asked for is in the book."""
         return self.issued == self.asked
 
@@ -79,8 +96,8 @@ class IssueBook:
         self._database.close()
 
     def unfinished(self) -> list[Batch]:
-        """Return the batches a kill has left incomplete."""
-        return [batch for batch in self._batches() if not batch.finished]
+        """Return the batches that a kill kept from being handed out."""
+        return [batch for batch in self._batches() if not batch.handed_out]
 
     def open_batch(self, batch_id: str | None, asked: int, key: TagKey, opened_at: int) -> Batch:
         """Open a new batch, or come back to an unfinished one.
@@ -92,7 +109,7 @@ class IssueBook:
         with self._transaction():
             batches = {batch.batch_id: batch for batch in self._batches()}
             if batch_id is None:
-                same = (b for b in batches.values() if not b.finished and (b.asked, b.key_id) == (asked, key_id))
+                same = (b for b in batches.values() if not b.handed_out and (b.asked, b.key_id) == (asked, key_id))
                 found = next(same, None)
                 batch_id = found.batch_id if found else _free_name(batches)
             if batch_id not in batches:
@@ -117,6 +134,12 @@ class IssueBook:
                 raise BookError(f"{self._path}: a new code is in the book already; do not use this machine") from error
         return Batch(batch.batch_id, batch.asked, last, batch.key_name, batch.key_id)
 
+    def mark_handed_out(self, batch: Batch, handed_out_at: int) -> None:
+        """Note that the codes of ``batch`` are in a file, so that the next request is a new one."""
+        with self._transaction():
+            row = batch.batch_id, handed_out_at
+            self._database.execute("INSERT OR IGNORE INTO handed_out VALUES (?, ?)", row)
+
     def codes_of(self, batch_id: str) -> Iterator[IssuedCode]:
         """Return the codes of a batch in the order of their numbers."""
         query = "SELECT number, code, issued_at FROM issued WHERE batch_id = ? ORDER BY number"
@@ -132,7 +155,11 @@ class IssueBook:
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.execute("PRAGMA foreign_keys = ON")
         if not tables:
-            triggers = [_APPEND_ONLY.format(table=t, act=a) for t in ("batch", "issued") for a in ("UPDATE", "DELETE")]
+            triggers = [
+                _APPEND_ONLY.format(table=t, act=a)
+                for t in ("batch", "issued", "handed_out")
+                for a in ("UPDATE", "DELETE")
+            ]
             marker = f"PRAGMA application_id = {_APPLICATION_ID};"
             self._database.executescript(f"BEGIN IMMEDIATE; {marker} {_SCHEMA} {' '.join(triggers)} COMMIT;")
 
@@ -150,9 +177,15 @@ class IssueBook:
             raise BookError(f"{self._path} could not be written, nothing of this step is kept: {error}") from error
 
     def _batches(self) -> list[Batch]:
-        query = "SELECT batch_id, asked, key_name, key_id FROM batch ORDER BY opened_at, batch_id"
+        query = """
+            SELECT batch_id, asked, (SELECT count(*) FROM issued WHERE issued.batch_id = batch.batch_id),
+                   key_name, key_id, batch_id IN (SELECT batch_id FROM handed_out)
+            FROM batch ORDER BY opened_at, batch_id"""
         rows = self._database.execute(query).fetchall()
-        return [Batch(name, asked, self._count(name), key_name, key_id) for name, asked, key_name, key_id in rows]
+        return [
+            Batch(name, asked, issued, key_name, key_id, bool(handed_out))
+            for name, asked, issued, key_name, key_id, handed_out in rows
+        ]
 
     def _count(self, batch_id: str) -> int:
         query = "SELECT count(*) FROM issued WHERE batch_id = ?"

@@ -121,6 +121,7 @@ def _issue(options: argparse.Namespace) -> int:
         issued_before = batch.issued
         batch = _issue_all(book, batch, key)
         _write_codes(options.out, book, batch, options.host)
+        book.mark_handed_out(batch, _now_ms())  # a kill before this line: the same command says the file is there
     finally:
         book.close()
     resumed = f" ({issued_before} of them in an earlier run)" if issued_before else ""
@@ -132,7 +133,7 @@ def _issue(options: argparse.Namespace) -> int:
 
 def _issue_all(book: IssueBook, batch: Batch, key: TagKey) -> Batch:
     with _progress("issued", batch.asked) as show:
-        while not batch.finished:
+        while not batch.complete:
             batch = book.issue_step(batch, key, secrets.token_bytes, _now_ms())
             show(batch.issued)
     return batch

@@ -2,7 +2,7 @@
 
 A *code* (赋码) is what is printed on a cylinder: 26 characters of Crockford base32 ::
 
-    7K2M9QRT4XWZB8ND  PVHC3J5E  42
+    04HMASW9NF6YZZPW  1011YN69  84
     payload, random   tag       check digits
 
 It means nothing and never changes. A *cylinder id* is the cylinder's inner identity; codes are aliases of it,
@@ -102,12 +102,12 @@ def parse_code(text: str) -> Code:
 
 
 def format_code(code: Code) -> str:
-    """Return the canonical text, as stored and signed: ``7K2M9QRT4XWZB8NDPVHC3J5E42``."""
+    """Return the canonical text, as stored and signed: ``04HMASW9NF6YZZPW1011YN6984``."""
     return code.text
 
 
 def format_code_human(code: Code) -> str:
-    """Return the text for people, in groups of four: ``7K2M-9QRT-4XWZ-B8ND-PVHC-3J5E-42``."""
+    """Return the text for people, in groups of four: ``04HM-ASW9-NF6Y-ZZPW-1011-YN69-84``."""
     return "-".join(code.text[start : start + 4] for start in range(0, CODE_LENGTH, 4))
 
 
@@ -126,7 +126,7 @@ def check_digits(body: str) -> str:
 
 
 def format_link(code: Code, host: str = DEFAULT_HOST) -> str:
-    """Return the canonical link, as stored: ``https://id.pinglian.example/c/7K2M…``.
+    """Return the canonical link, as stored: ``https://id.pinglian.example/c/04HM…``.
 
     The link printed on a label is the same in upper case, which a QR symbol holds in less room.
     """

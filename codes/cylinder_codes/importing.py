@@ -6,7 +6,7 @@ the unit is taken from the cell (``16.5kg``), else from the header (``皮重(g)`
 kilogram and litre, as on the cylinder. Worked example::
 
     气瓶条码,出厂编号,制造单位,型号,制造年月,皮重,容积,最大充装量(kg)
-    7K2M-9QRT-…,00123,…,YSP35.5,2019年3月,16.5,35.5,14.9
+    04HM-ASW9-…,00123,…,YSP35.5,2019年3月,16.5,35.5,14.9
 
 gives serial "00123", manufactured_month "2019-03", tare_g 16.5 * 1000 = 16500, water_volume_ml 35500,
 max_fill_g 14900. A cell of 16.5004 is an error, because nobody weighs a cylinder to a tenth of a gram: it is

@@ -5,13 +5,13 @@ method, twice in a row, with a symbology identifier in front and any line ending
 all of that and nothing more; what is left must carry the right check digits, or it is refused. It never
 raises, and it never picks one of two.
 
-Worked example, all five reading to the same code ``7K2M9QRT4XWZB8ND…``::
+Worked example, all five reading to the same code ``04HMASW9NF6YZZPW…``::
 
-    HTTPS://ID.PINGLIAN.EXAMPLE/C/7K2M9QRT4XWZB8ND…      the label as printed
-    ]Q1https://id.pinglian.example/c/7k2m9qrt4xwzb8nd…   caps lock on, symbology identifier sent
-    HTTPS;--ID.PINGLIAN.EXAMPLE-C-7K2M9QRT4XWZB8ND…      layouts disagree: ":" came as ";" and "/" as "-"
+    HTTPS://ID.PINGLIAN.EXAMPLE/C/04HMASW9NF6YZZPW…      the label as printed
+    ]Q1https://id.pinglian.example/c/04hmasw9nf6yzzpw…   caps lock on, symbology identifier sent
+    HTTPS;--ID.PINGLIAN.EXAMPLE-C-04HMASW9NF6YZZPW…      layouts disagree: ":" came as ";" and "/" as "-"
     ｈｔｔｐｓ：、、ｉｄ。ｐｉｎｇｌｉａｎ…                     full width, through an input method
-    7k2m-9qrt-4xwz-b8nd-…                                  typed from the plate; O read as 0, I and L as 1
+    04hm-asw9-nf6y-zzpw-…                                  typed from the plate; O read as 0, I and L as 1
 
 How: every character is mapped to one character (so that positions stay true), links are found by their head,
 what is between them is cut at control characters, dashes and spaces fall out, and each remaining run is one

@@ -107,7 +107,7 @@ def _read_xlsx(data: bytes) -> list[Row]:
 
 # What openpyxl lets through when parts of a workbook are missing or malformed; ParseError is a SyntaxError
 _DAMAGE = (
-    zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, SyntaxError,
+    zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, SyntaxError,
     LookupError, TypeError, ValueError, AttributeError, ArithmeticError,
 )  # fmt: skip
 

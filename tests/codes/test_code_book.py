@@ -33,7 +33,7 @@ class CountingBytes:
 
 
 def issue_whole(book: IssueBook, batch: Batch, random_bytes: CountingBytes) -> Batch:
-    while not batch.finished:
+    while not batch.complete:
         batch = book.issue_step(batch, KEY, random_bytes, issued_at=2)
     return batch
 
@@ -63,7 +63,9 @@ def test_an_unfinished_batch_is_taken_up_again_by_the_same_request(tmp_path: Pat
     book = IssueBook(path)
     again = book.open_batch(None, 5000, KEY, opened_at=9)
     assert (again.batch_id, again.issued) == ("batch-0001", 2000)
-    issue_whole(book, again, random_bytes)
+    whole = issue_whole(book, again, random_bytes)
+    assert book.unfinished() == [whole]
+    book.mark_handed_out(whole, handed_out_at=9)
     assert book.unfinished() == []
     assert book.open_batch(None, 5000, KEY, opened_at=10).batch_id == "batch-0002"
     book.close()
@@ -157,6 +159,20 @@ def test_killed_while_issuing_the_same_command_finishes_without_duplicate_or_hol
     assert [int(line["number"]) for line in lines] == list(range(1, asked + 1))
     assert seen < {line["code"] for line in lines} == codes_in(book)
     assert all(tag_is_genuine(parse_code(line["code"]), KEY) for line in lines[:100])
+
+
+def test_killed_before_its_file_was_written_a_batch_is_handed_out_by_the_same_command(tmp_path: Path) -> None:
+    key_file, path, out = tmp_path / "tag.key", tmp_path / "book.sqlite", tmp_path / "codes.csv"
+    key_file.write_text(format_tag_key(KEY))
+    book = IssueBook(str(path))
+    issue_whole(book, book.open_batch(None, 30, KEY, opened_at=1), CountingBytes())
+    book.close()
+    command = [COMMAND, "issue", "--json", "--key", str(key_file), "--count", "30", "--book", str(path), "--out"]
+    first = json.loads(subprocess.run([*command, str(out)], capture_output=True, check=True).stdout)
+    assert (first["batch_id"], first["issued_before"]) == ("batch-0001", 30)
+    assert len(out.read_text().splitlines()) == 31
+    second = json.loads(subprocess.run([*command, f"{out}2"], capture_output=True, check=True).stdout)
+    assert (second["batch_id"], second["issued_before"]) == ("batch-0002", 0)
 
 
 def kill_after_a_step(command: list[str], book: Path, before: int) -> None:
