@@ -118,7 +118,7 @@ def _guard_append_only(connection: Connection) -> None:
 
 _POSTGRES_GUARD = """
 CREATE OR REPLACE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS
-  $$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$;
+  $$ BEGIN RAISE EXCEPTION '%% is append-only', TG_TABLE_NAME; END $$;
 CREATE OR REPLACE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
   FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 """

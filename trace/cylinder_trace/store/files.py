@@ -1,5 +1,6 @@
 """The log's public files: tiles and the newest checkpoint, in a folder any web server can serve.
 
+    log/keys                the log's verifying keys, a line each
     log/checkpoint          the newest signed note (replaced atomically)
     log/tile/0/000 …        immutable; partial tiles are dropped once their full tile exists
 
@@ -45,6 +46,10 @@ class LogFiles:
     def publish(self, note: str) -> None:
         """Replace the checkpoint. Crash point: before the rename the old checkpoint stands, after it the new one."""
         self._write("checkpoint", note.encode())
+
+    def publish_keys(self, vkeys: Sequence[str]) -> None:
+        """Write the log's verifying keys, a line each."""
+        self._write("keys", "".join(f"{vkey}\n" for vkey in vkeys).encode())
 
     def _old_width(self, level: int, number: int, old_size: int) -> int:
         return max(0, min(TILE_WIDTH, (old_size >> (8 * level)) - number * TILE_WIDTH))

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection, Engine, insert, text
 from sqlalchemy.exc import DBAPIError
 
-from cylinder_codes.keys import SigningKey
+from cylinder_codes.keys import SigningKey, format_vkey
 from cylinder_trace.checkpoint import Checkpoint, CheckpointError, open_checkpoint, sign_checkpoint
 from cylinder_trace.merkle import leaf_hash, root_hash
 from cylinder_trace.store.database import StoreError
@@ -48,6 +48,7 @@ class Publisher:
     def start(self) -> None:
         """Check what was published before, then publish in the background."""
         self._recover()
+        self._files.publish_keys([format_vkey(self._key.verifying_key)])
         self._thread.start()
 
     def notify(self) -> None:

@@ -34,8 +34,8 @@ class Source(Protocol):
     def checkpoints(self) -> list[str]:
         """All signed checkpoints it keeps."""
 
-    def read_model(self) -> Mapping[str, str]:
-        """Stored states by subject; empty where there are none to check."""
+    def read_model(self) -> Mapping[str, str] | None:
+        """Stored states by subject; None where there are none to check."""
 
     def vkeys(self) -> list[str]:
         """The keys it names itself: enough to try out, no proof of whose log it is."""
@@ -103,8 +103,8 @@ class ServiceSource:
     def vkeys(self) -> list[str]:
         return self.get("/log/keys").decode().split()
 
-    def read_model(self) -> Mapping[str, str]:
-        return {}
+    def read_model(self) -> None:
+        return None
 
     def entries(self) -> Iterator[StoredEntry]:
         size = self.size()
