@@ -4,7 +4,7 @@ A reader never sees what is not committed, and never blocks the writer.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, Select, func, select
 
@@ -12,7 +12,7 @@ from cylinder_trace.audit import StoredEntry
 from cylinder_trace.proof import HistoryBundle, make_bundle
 from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.tables import CheckpointRow, CodeRow, EntryRefRow, EntryRow, SubjectNowRow
-from cylinder_trace.subjects import SubjectState, parse_state
+from cylinder_trace.subjects import STATE_CLASSES, SubjectState, parse_state
 from cylinder_trace.tiles import nodes_from_tiles
 
 _entry = EntryRow.__table__  # type: ignore[attr-defined]
@@ -24,6 +24,13 @@ _checkpoint = CheckpointRow.__table__  # type: ignore[attr-defined]
 
 class NotPublished(LookupError):
     """The history is not yet covered by a published checkpoint: ask again in a second."""
+
+
+class Changed(NamedTuple):
+    """A subject that changed, and who owns it now if it is a cylinder."""
+
+    subject: str
+    owner_id: str | None
 
 
 class Reader:
@@ -96,6 +103,19 @@ class Reader:
         """The cylinder a code leads to, alive or dead."""
         found: str | None = self._scalar(select(_code.c.cylinder_id).where(_code.c.code == code))
         return found
+
+    def changed(self, since: int) -> list[Changed]:
+        """Subjects whose last entry has index `since` or more, in the order of that entry."""
+        # naming every kind lets the index (kind, log_index) serve
+        named = _now.c.kind.in_(STATE_CLASSES)
+        query = select(_now.c.subject, _now.c.owner_id).where(named, _now.c.log_index >= since)
+        query = query.order_by(_now.c.log_index)
+        with self._engine.connect() as connection:
+            return [Changed(row.subject, row.owner_id) for row in connection.execute(query)]
+
+    def tile(self, level: int, number: int, width: int) -> bytes:
+        """A tile of the published tree; raises FileNotFoundError."""
+        return self._files.read_tile(level, number, width)
 
     def checkpoint(self) -> tuple[int, str] | None:
         """Size and signed note of the newest published checkpoint."""

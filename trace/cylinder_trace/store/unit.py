@@ -4,9 +4,9 @@ Nothing is written while units run.  A unit stages its rows in memory; a unit th
 the good units staged is written in bulk and committed once (see ``ledger``).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, bindparam, insert, select
 from sqlmodel import SQLModel
@@ -61,6 +61,11 @@ class SubjectNow:
 _NEW_SUBJECT = SubjectNow(EMPTY, None, -1)
 
 
+RowKey = tuple[type[SQLModel], tuple[Any, ...]]
+"""Table and primary key of a row that is not the ledger's."""
+Row = TypeVar("Row", bound=SQLModel)
+
+
 @dataclass(slots=True)
 class Staged:
     """What has been staged: by one unit, or by all good units of a batch."""
@@ -68,14 +73,14 @@ class Staged:
     entries: dict[str, tuple[Sealed, int]] = field(default_factory=dict)
     subjects: dict[str, SubjectNow] = field(default_factory=dict)
     codes: dict[str, str] = field(default_factory=dict)
-    rows: list[SQLModel] = field(default_factory=list)
+    rows: dict[RowKey, SQLModel] = field(default_factory=dict)
 
     def absorb(self, other: "Staged") -> None:
         """Take over what a good unit staged."""
         self.entries.update(other.entries)
         self.subjects.update(other.subjects)
         self.codes.update(other.codes)
-        self.rows.extend(other.rows)
+        self.rows.update(other.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +121,8 @@ class Batch:
         """Write what the good units staged; the caller commits."""
         if self.staged.entries:
             self._flush_entries()
-        for row in self.staged.rows:
-            _put(self.connection, row)
+        for table, rows in _by_table(self.staged.rows.values()).items():
+            _put_all(self.connection, table, rows)
 
     def _flush_entries(self) -> None:
         sealed = list(self.staged.entries.values())
@@ -201,7 +206,23 @@ class Unit:
 
     def put(self, row: SQLModel) -> None:
         """Stage a row of a table that is not the ledger's; an existing row with the same key is replaced."""
-        self._own.rows.append(row)
+        self._own.rows[(type(row), _key_of(row))] = row
+
+    def find(self, table: type[Row], *key: Any) -> Row | None:
+        """The row with this primary key, as this unit sees it: staged before it in this batch, or committed."""
+        for staged in (self._own, self._batch.staged):
+            if row := staged.rows.get((table, key)):
+                return row if isinstance(row, table) else None
+        columns = _key_columns(table)
+        found = self.connection.execute(
+            select(table.__table__).where(*(column == value for column, value in zip(columns, key, strict=True)))  # type: ignore[attr-defined]
+        ).one_or_none()
+        return table(**found._mapping) if found else None
+
+    def staged_rows(self, table: type[Row]) -> list[Row]:
+        """Rows of a table that this unit, and others before it in this batch, have staged."""
+        both = (*self._batch.staged.rows.values(), *self._own.rows.values())
+        return [row for row in both if isinstance(row, table)]
 
     def append_all(self, records: Sequence[Record]) -> list[Receipt]:
         """`append` each of `records`, with few reads for all of them together."""
@@ -330,12 +351,27 @@ def _now_row(subject: str, now: SubjectNow) -> dict[str, Any]:
     }
 
 
-def _put(connection: Connection, row: SQLModel) -> None:
-    if row.__tablename__ in APPEND_ONLY:
+def _key_columns(table: type[SQLModel]) -> list[Any]:
+    return list(table.__table__.primary_key.columns)  # type: ignore[attr-defined]
+
+
+def _key_of(row: SQLModel) -> tuple[Any, ...]:
+    return tuple(getattr(row, column.name) for column in _key_columns(type(row)))
+
+
+def _by_table(rows: Iterable[SQLModel]) -> dict[type[SQLModel], list[dict[str, Any]]]:
+    tables: dict[type[SQLModel], list[dict[str, Any]]] = {}
+    for row in rows:
+        tables.setdefault(type(row), []).append(row.model_dump())
+    return tables
+
+
+def _put_all(connection: Connection, table: type[SQLModel], rows: list[dict[str, Any]]) -> None:
+    if table.__tablename__ in APPEND_ONLY:
         # PostgreSQL fires UPDATE triggers for any upsert, also one that only inserts.
-        connection.execute(insert(type(row)), [row.model_dump()])
+        connection.execute(insert(table), rows)
     else:
-        _upsert(connection, type(row), [row.model_dump()])
+        _upsert(connection, table, rows)
 
 
 def _upsert(connection: Connection, table: type[SQLModel], rows: list[dict[str, Any]]) -> None:
