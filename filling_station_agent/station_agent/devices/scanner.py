@@ -138,13 +138,14 @@ class WedgeDecoder:
 
     def _after_pause(self, char: str, at_ms: int) -> list[ScannerEvent]:
         """Silence ends every burst, also those that are being ignored; only a typist pauses."""
-        self._ends_to_ignore = 0
-        if self._prefix_seen:
+        events: list[ScannerEvent] = []
+        if self._prefix_seen:  # no digit followed: it was content, or all that was left of a scan
             self._prefix_seen = False
-            return self._take(self._prefix)
+            events = self._take(self._prefix)
+        self._ends_to_ignore = 0
         line = self._line
         if line is None or self._last is None:
-            return []
+            return events
         given_up = at_ms - self._last[1] > _TYPING_PAUSE_MS
         pasted = not line.prefixed and char in self._suffix  # a person pastes a code, then presses Enter
         if given_up or (line.from_scanner and not pasted):
