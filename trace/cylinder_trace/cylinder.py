@@ -1,7 +1,10 @@
 """The state of a cylinder: what its events add up to. `next_state` is one step, `replay` the whole life.
 
 State folds in the order of recording and accepts late events by one rule: a late event updates history and
-counters, but never brings back a status that a later occurrence ended; condemned and destroyed absorb.
+counters, but never brings back what a later occurrence ended; condemned and destroyed absorb.
+
+An author's clock may be wrong or set on purpose.  So nothing counts as having occurred after it was recorded, and a
+waiting time counts from the recording: neither an event dated ahead nor one dated back gains anything.
 """
 
 from collections.abc import Callable, Iterable
@@ -29,7 +32,7 @@ class StateError(ValueError):
 
 
 class InspectionState(Frozen):
-    """The last periodic inspection as recorded, and when it was recorded (Beijing day)."""
+    """The last periodic inspection as recorded, and the Beijing day on which it was stated and recorded."""
 
     inspected_month: Month
     next_due_month: Month | None = None
@@ -52,7 +55,10 @@ class CylinderState(Frozen):
     transfer_cosigned: bool = True
     inspection: InspectionState | None = None
     evaluated_until: Month | None = None
+    evaluated_at: Instant | None = None
     flags: tuple[FlagKind, ...] = ()
+    flagged_at: dict[str, Instant] = {}
+    """Flag → when an authority last stated it; clearing it must have occurred later."""
     status: Status = "empty"
     status_since: Instant
     last_seen_station_id: Id | None = None
@@ -104,17 +110,22 @@ def _registered(state: CylinderState | None, entry: Entry, event: events.Cylinde
         owner_id=event.owner_id,
         registration_no=event.registration_no,
         in_service_on=event.in_service_on,
-        status_since=entry.occurred_at,
+        status_since=_occurred_at(entry),
     )
+
+
+def _occurred_at(entry: Entry) -> int:
+    return min(entry.occurred_at, entry.recorded_at)
 
 
 def _moved(state: CylinderState, entry: Entry, status: Status) -> Change:
     """The change to `status`, unless something that occurred later has already ended it."""
     if state.status == "destroyed" or (state.status == "condemned" and status != "destroyed"):
         return {}
-    if entry.occurred_at < state.status_since and status not in _FINAL:
+    at = _occurred_at(entry)
+    if at < state.status_since and status not in _FINAL:
         return {}
-    return {"status": status, "status_since": max(entry.occurred_at, state.status_since)}
+    return {"status": status, "status_since": max(at, state.status_since)}
 
 
 def _code_bound(state: CylinderState, entry: Entry, event: events.CodeBound) -> Change:
@@ -133,7 +144,7 @@ def _transferred(state: CylinderState, entry: Entry, event: events.OwnershipTran
         raise StateError(f"owner is {state.owner_id}, not {event.from_owner_id}")
     return {
         "owner_id": event.to_owner_id,
-        "transferred_on": format_day(local_day(entry.occurred_at)),
+        "transferred_on": format_day(local_day(entry.recorded_at)),
         "transfer_cosigned": event.cosigned,
     }
 
@@ -143,17 +154,24 @@ def _inspected(state: CylinderState, entry: Entry, event: events.Inspected) -> C
         inspected_month=event.inspected_month,
         next_due_month=event.next_due_month,
         result=event.result,
-        recorded_on=format_day(local_day(entry.occurred_at)),
+        recorded_on=format_day(local_day(_occurred_at(entry))),
     )
     change = _moved(state, entry, "empty") if state.status == "in_inspection" else {}
-    if state.inspection and event.inspected_month < state.inspection.inspected_month:
+    if state.inspection and _inspection_order(inspection) < _inspection_order(state.inspection):
         return change
     stamp = state.stamp.model_copy(update={"tare_g": event.tare_g}) if event.tare_g else state.stamp
     return {**change, "inspection": inspection, "stamp": stamp}
 
 
+def _inspection_order(inspection: InspectionState) -> tuple[str, str]:
+    return inspection.inspected_month, inspection.recorded_on
+
+
 def _evaluated(state: CylinderState, entry: Entry, event: events.Evaluated) -> Change:
-    return {"evaluated_until": event.valid_until_month if event.passed else None}
+    at = _occurred_at(entry)
+    if state.evaluated_at is not None and at < state.evaluated_at:
+        return {}
+    return {"evaluated_until": event.valid_until_month if event.passed else None, "evaluated_at": at}
 
 
 def _condemned(state: CylinderState, entry: Entry, event: events.Condemned) -> Change:
@@ -165,20 +183,24 @@ def _destroyed(state: CylinderState, entry: Entry, event: events.Destroyed) -> C
 
 
 def _flagged(state: CylinderState, entry: Entry, event: events.Flagged) -> Change:
-    return {"flags": tuple(sorted({*state.flags, event.flag}))}
+    at = max(_occurred_at(entry), state.flagged_at.get(event.flag, 0))
+    return {
+        "flags": tuple(sorted({*state.flags, event.flag})),
+        "flagged_at": {**state.flagged_at, event.flag: at},
+    }
 
 
 def _flag_cleared(state: CylinderState, entry: Entry, event: events.FlagCleared) -> Change:
+    if _occurred_at(entry) < state.flagged_at.get(event.flag, 0):
+        return {}
     return {"flags": tuple(flag for flag in state.flags if flag != event.flag)}
 
 
 def _fill_decided(state: CylinderState, entry: Entry, event: events.FillDecided) -> Change:
-    if state.last_seen_at is not None and event.request.requested_at < state.last_seen_at:
+    at = min(event.request.requested_at, entry.recorded_at)
+    if state.last_seen_at is not None and at < state.last_seen_at:
         return {}
-    return {
-        "last_seen_station_id": event.request.station_id,
-        "last_seen_at": event.request.requested_at,
-    }
+    return {"last_seen_station_id": event.request.station_id, "last_seen_at": at}
 
 
 def _filled(state: CylinderState, entry: Entry, event: events.Filled) -> Change:
