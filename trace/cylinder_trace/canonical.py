@@ -35,12 +35,9 @@ def canonical_json(value: dict[str, Any]) -> bytes:
     if fault:
         raise CanonicalError(f"${fault}")
     try:
-        text = orjson.dumps(value, option=_OPTIONS)
+        return orjson.dumps(value, option=_OPTIONS)
     except (TypeError, orjson.JSONEncodeError) as error:
         raise CanonicalError(str(error)) from error
-    if not unicodedata.is_normalized("NFC", text.decode()):
-        raise CanonicalError("text is not in Unicode NFC")
-    return text
 
 
 def parse_canonical(text: bytes) -> dict[str, Any]:
@@ -58,8 +55,9 @@ def parse_canonical(text: bytes) -> dict[str, Any]:
 
 def _fault(value: object) -> str | None:
     """Path and nature of the first thing in `value` that has no canonical form."""
-    kind = type(value)
-    if kind is str or kind is bool:
+    if isinstance(value, str):
+        return None if _is_nfc(value) else ": text is not in Unicode NFC"
+    if isinstance(value, bool):
         return None
     if isinstance(value, dict):
         return _fault_in_object(value)
@@ -68,7 +66,11 @@ def _fault(value: object) -> str | None:
         return next(faults, None)
     if isinstance(value, int):
         return None if abs(value) <= LARGEST_INTEGER else ": integer beyond 2^53-1"
-    return f": {kind.__name__} has no canonical form"
+    return f": {type(value).__name__} has no canonical form"
+
+
+def _is_nfc(text: str) -> bool:
+    return text.isascii() or unicodedata.is_normalized("NFC", text)
 
 
 def _fault_in_object(value: dict[Any, Any]) -> str | None:
