@@ -3,8 +3,9 @@
 Why none of it can be anybody's:
 
 - names carry the word 演示 (demonstration) or 示例 (example) and a running number;
-- identity numbers have a right check character (GB 11643) but an area code that begins with 99, and GB/T 2260
-  gives no division of the country a code that begins with 99;
+- identity numbers have a right check character (GB 11643) but an area code that begins with 99: no division of
+  the country has a code that begins with 9 (GB/T 2260), and on a foreigner's residence card a division's code
+  follows the first 9;
 - telephone numbers begin with 000, which no network can dial: 00 leads abroad, and no country code begins with 0;
 - addresses lie in 示例市 (Example City), which does not exist.
 
