@@ -1,0 +1,99 @@
+"""A client that costs little beside the servers it measures: prepared requests over connections that stay open.
+
+A general HTTP client takes longer for a request than an empty endpoint for its answer; then the ratio of two servers
+would be the client against itself.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+import orjson
+
+from benchmarks.measure import BenchError
+
+CONNECTIONS = 32
+
+
+def post(path: str, port: int, headers: Mapping[str, str], body: object) -> bytes:
+    """A whole POST request as bytes."""
+    data = orjson.dumps(body)
+    fields = {"Host": f"127.0.0.1:{port}", "Content-Type": "application/json", "Content-Length": str(len(data))}
+    lines = [f"{name}: {value}\r\n" for name, value in {**fields, **headers}.items()]
+    return f"POST {path} HTTP/1.1\r\n{''.join(lines)}\r\n".encode() + data
+
+
+def answers_per_second(port: int, requests: Sequence[bytes], connections: int = CONNECTIONS) -> float:
+    """Send all `requests`, one at a time on each connection; raises BenchError unless every answer is a 200."""
+    return asyncio.run(_fire(port, requests, connections))
+
+
+async def _fire(port: int, requests: Sequence[bytes], connections: int) -> float:
+    loop = asyncio.get_running_loop()
+    waiting, left = iter(requests), [len(requests)]
+    finished: asyncio.Future[None] = loop.create_future()
+    try:
+        opened = [
+            await loop.create_connection(lambda: _Connection(waiting, left, finished), "127.0.0.1", port)
+            for _ in range(min(connections, len(requests)))
+        ]
+    except OSError as error:
+        raise BenchError(f"nothing listens on port {port}: {error.strerror}") from error
+    started = time.perf_counter()
+    for _transport, connection in opened:
+        connection.send_next()
+    try:
+        await finished
+        return len(requests) / (time.perf_counter() - started)
+    finally:
+        for transport, _connection in opened:
+            transport.close()
+
+
+class _Connection(asyncio.Protocol):
+    """One connection: sends a request when the answer before it is complete."""
+
+    def __init__(self, waiting: Iterator[bytes], left: list[int], finished: "asyncio.Future[None]") -> None:
+        self._waiting, self._left, self._finished = waiting, left, finished
+        self._received = b""
+        self._transport: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+
+    def send_next(self) -> None:
+        request = next(self._waiting, None)
+        if request is not None and self._transport is not None:
+            self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, found, body = self._received.partition(b"\r\n\r\n")
+        if not found or len(body) < _content_length(head):
+            return
+        self._received = b""
+        if not head.startswith(b"HTTP/1.1 200"):
+            status = head.partition(b"\r\n")[0] + b": " + body[:300]
+            self._fail(f"the server answered {status.decode(errors='replace')}")
+            return
+        self._left[0] -= 1
+        if self._left[0] == 0 and not self._finished.done():
+            self._finished.set_result(None)
+        self.send_next()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._left[0]:
+            self._fail("the server closed the connection before it had answered")
+
+    def _fail(self, why: str) -> None:
+        if not self._finished.done():
+            self._finished.set_exception(BenchError(why))
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0

@@ -1,0 +1,93 @@
+"""The results as a file, as a table on the terminal, and as a table for a page."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.machine import commit, describe_machine, describe_versions
+from benchmarks.measure import Result, Scale
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+
+
+def describe_run(scale: Scale, only: str) -> dict[str, Any]:
+    """What the figures of this run were measured on and how; taken before the measuring begins."""
+    return {
+        "machine": describe_machine(),
+        "versions": describe_versions(),
+        "settings": {"size": scale.name, "repeats": scale.repeats, "factor": scale.factor, "only": only},
+        "commit": commit(),
+        "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def write_results(run: Mapping[str, Any], results: Sequence[Result], folder: Path = RESULTS) -> dict[str, Any]:
+    """Write ``latest.json`` and ``latest.md`` into `folder`, each whole or not at all; return what was written."""
+    document = {**run, "rows": [_as_json(result) for result in results]}
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / "latest.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    _replace(folder / "latest.md", markdown(run, results))
+    return document
+
+
+def print_table(results: Sequence[Result], against: Mapping[str, str], console: Console) -> None:
+    """Print the rows for people; `against` says what each row is compared with."""
+    table = Table("row", "unit", "compared with", "kind", "met", title="ours ÷ other, median (lowest … highest)")
+    for heading in ("ours", "other", "ratio", "goal"):
+        table.add_column(heading, justify="right")
+    for result in results:
+        met = "[green]met[/]" if result.met else "[red]missed[/]"
+        table.add_row(
+            result.name, result.unit, against.get(result.name, ""), result.kind, met,
+            _figure(result.ours), _figure(result.other), _ratio(result), _goal(result),
+        )  # fmt: skip
+    console.print(table)
+
+
+def markdown(run: Mapping[str, Any], results: Sequence[Result]) -> str:
+    """The rows as a Markdown table, under a line that says when, on what and at which commit."""
+    machine = run["machine"]
+    where = f"{machine['cpu']}, {machine['cores']} cores, {run['versions']['python']}"
+    how = f"load average before {machine['load_before']}, size {run['settings']['size']}"
+    lines = [
+        f"Taken {run['taken_at']} on {where}; {how}; commit `{run['commit'][:12]}`.",
+        "",
+        "| row | unit | ours | other | ratio (lowest … highest) | goal | kind | met |",
+        "|---|---|---:|---:|---:|---:|---|---|",
+    ]
+    for result in results:
+        cells = (
+            f"`{result.name}`", result.unit, _figure(result.ours), _figure(result.other),
+            _ratio(result), _goal(result), result.kind, "met" if result.met else "**missed**",
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _as_json(result: Result) -> dict[str, Any]:
+    return {**asdict(result), "spread": list(result.spread)}
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _ratio(result: Result) -> str:
+    low, high = result.spread
+    return f"{result.ratio:.2f} ({low:.2f} … {high:.2f})"
+
+
+def _goal(result: Result) -> str:
+    return f"{'≥' if result.better == 'higher' else '≤'} {result.goal:g}"
+
+
+def _replace(path: Path, text: str) -> None:
+    unfinished = path.with_name(f"{path.name}.part")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)

@@ -1,0 +1,95 @@
+"""The service with a generated town in it, and what a client may know of it: base URL, tokens, one station."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from processes import ServerError, free_port, last_line, running_server
+from stations import Station, station_of
+
+API = Path(sys.executable).with_name("cylinder-api")
+
+
+class AccessError(Exception):
+    """The service, its data folder or its access file is not what load needs; the message is one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """A running service: where it listens and where its data lies."""
+
+    base_url: str
+    data: Path
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return urlsplit(self.base_url).port or 80
+
+
+@contextmanager
+def running_town(folder: Path, cylinders: int, port: int | None = None) -> Iterator[Town]:
+    """Seed a town below `folder` and serve it on 127.0.0.1 until the block ends; raises ServerError."""
+    data, log = folder / "data", folder / "cylinder-api.log"
+    _seed(data, cylinders, log)
+    chosen = port or free_port()
+    town = Town(f"http://127.0.0.1:{chosen}", data)
+    command = [str(API), "serve", "--demo", "--data", str(data), "--port", str(chosen)]
+    with running_server(command, f"{town.base_url}/readyz", log):
+        yield town
+
+
+def town_at(base_url: str, data: Path) -> Town:
+    """The service that runs at `base_url` with its data in `data`; raises AccessError when it is not there."""
+    town = Town(base_url.rstrip("/"), data)
+    _get(town, "/readyz", {})
+    return town
+
+
+def station_in(town: Town) -> Station:
+    """The enrolled demo station of the town, as its replica shows it; raises AccessError."""
+    access = _access(town.data)
+    token, station_id = access["tokens"]["station"], access["station"]["station_id"]
+    replica = _get(town, f"/v1/stations/{station_id}/replica", {"Authorization": f"Bearer {token}"})
+    station = station_of(town.base_url, token, replica)
+    if not (station.scales and station.workers and station.cylinders):
+        raise AccessError(f"station {station_id} has no scale, no worker or no cylinder: seed a larger town")
+    return station
+
+
+def _seed(data: Path, cylinders: int, log: Path) -> None:
+    command = [str(API), "seed", "--data", str(data), "--cylinders", str(cylinders)]
+    try:
+        with log.open("wb") as output:
+            seeded = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
+    except OSError as error:
+        raise ServerError(f"cannot run {API}: {error.strerror}; run make setup") from error
+    if seeded.returncode != 0:
+        raise ServerError(f"the town was not seeded: {last_line(log)}")
+
+
+def _access(data: Path) -> Any:
+    path = data / "demo-access.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise AccessError(f"cannot read {path}: it is written by cylinder-api serve --demo") from error
+
+
+def _get(town: Town, path: str, headers: dict[str, str]) -> Any:
+    url = f"{town.base_url}{path}"
+    try:
+        answer = httpx.get(url, headers=headers, timeout=60)
+    except httpx.HTTPError as error:
+        raise AccessError(f"nothing answers on {town.base_url}: {error}; is the service running?") from error
+    if answer.status_code != httpx.codes.OK:
+        raise AccessError(f"{url} answered {answer.status_code}: is this the service of {town.data}?")
+    return answer.json()

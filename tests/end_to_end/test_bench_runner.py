@@ -1,0 +1,162 @@
+"""The bench runner: what it measures, in which order, what it calls met, and what it writes down."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+# the load tests are no installed package
+sys.path.insert(0, str(Path(__file__).parents[2] / "loadtests"))
+
+from benchmarks.command import main
+from benchmarks.measure import QUICK, BenchError, Better, Pair, Row, Scale, measure, meets
+from benchmarks.report import describe_run, markdown
+
+ROOT = Path(__file__).parents[2]
+ROW_FIELDS = "name unit ours other ratio better goal kind met repeats spread".split()
+
+
+def row(
+    name: str,
+    ours: Sequence[float],
+    other: Sequence[float],
+    goal: float = 1.0,
+    better: Better = "higher",
+    order: list[str] | None = None,
+) -> Row:
+    """A row whose sides answer with these figures, one after the other, the first one at the warm-up."""
+
+    @contextmanager
+    def prepare(_scale: Scale) -> Iterator[Pair]:
+        figures = {"ours": iter(ours), "other": iter(other)}
+
+        def side(which: str) -> float:
+            if order is not None:
+                order.append(which)
+            return next(figures[which])
+
+        yield Pair(lambda: side("ours"), lambda: side("other"))
+
+    return Row(name, "per second", better, goal, "bound", "a fake", prepare)
+
+
+def no_disk(_scale: Scale) -> AbstractContextManager[Pair]:
+    raise BenchError("the disk is gone; put it back")
+
+
+EVEN = [1.0] * 6
+UNMEASURABLE = Row("fake.unmeasurable", "per second", "higher", 1.0, "bound", "a fake", no_disk)
+
+
+def test_the_sides_take_turns_at_going_first_after_a_warm_up() -> None:
+    order: list[str] = []
+    measure(row("fake", EVEN, EVEN, order=order), QUICK)
+    warm_up, rounds = order[:2], order[2:]
+    assert warm_up == ["ours", "other"]
+    assert rounds == ["ours", "other", "other", "ours", "ours", "other", "other", "ours", "ours", "other"]
+
+
+def test_the_median_round_is_the_answer_and_the_spread_shows_the_others() -> None:
+    result = measure(row("fake", [99, 6, 1, 9, 2, 4], [1, 2, 2, 2, 2, 2]), QUICK)
+    assert (result.ours, result.other, result.ratio) == (4, 2, 2.0)
+    assert result.spread == (0.5, 4.5)
+    assert result.repeats == 5
+
+
+def test_the_warm_up_does_not_count() -> None:
+    result = measure(row("fake", [1000, 1, 1, 1, 1, 1], EVEN), QUICK)
+    assert result.spread == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "goal", "better", "met"),
+    [
+        (0.5, 0.5, "higher", True),
+        (0.49, 0.5, "higher", False),
+        (0.4, 0.4, "lower", True),
+        (0.41, 0.4, "lower", False),
+    ],
+)
+def test_a_goal_is_a_bound_on_the_ratio(ratio: float, goal: float, better: Better, met: bool) -> None:
+    assert meets(ratio, goal, better) is met
+
+
+def test_the_results_file_says_what_was_measured_where_and_when(tmp_path: Path) -> None:
+    rows = [row("fake.met", EVEN, EVEN), row("fake.missed", EVEN, EVEN, goal=2.0)]
+    assert main(["--quick", "--results", str(tmp_path)], rows) == 0
+    document = json.loads((tmp_path / "latest.json").read_text())
+    assert list(document) == ["machine", "versions", "settings", "commit", "taken_at", "rows"]
+    assert document["machine"]["cores"] >= 1
+    assert document["versions"]["cryptography"]
+    assert document["settings"] == {"size": "quick", "repeats": 5, "factor": 0.1, "only": ""}
+    met, missed = document["rows"]
+    assert list(met) == ROW_FIELDS
+    assert (met["name"], met["met"], met["spread"]) == ("fake.met", True, [1.0, 1.0])
+    assert (missed["name"], missed["met"]) == ("fake.missed", False)
+
+
+def test_a_missed_goal_is_shown_as_missed_and_fails_only_when_asked_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [row("fake.missed", EVEN, EVEN, goal=2.0)]
+    assert main(["--quick", "--strict", "--results", str(tmp_path)], rows) == 1
+    assert "missed" in capsys.readouterr().out
+    assert "**missed**" in (tmp_path / "latest.md").read_text()
+
+
+def test_a_row_that_cannot_be_measured_is_named_and_the_others_are_written_down(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [UNMEASURABLE, row("fake.good", EVEN, EVEN)]
+    assert main(["--quick", "--results", str(tmp_path)], rows) == 2
+    assert "fake.unmeasurable was not measured: the disk is gone; put it back" in capsys.readouterr().err
+    document = json.loads((tmp_path / "latest.json").read_text())
+    assert [measured["name"] for measured in document["rows"]] == ["fake.good"]
+
+
+def test_only_the_rows_with_the_prefix_are_measured(tmp_path: Path) -> None:
+    rows = [row("fake.one", EVEN, EVEN), row("fake.two", EVEN, EVEN), row("other.one", EVEN, EVEN)]
+    assert main(["--quick", "--only", "fake.", "--results", str(tmp_path)], rows) == 0
+    document = json.loads((tmp_path / "latest.json").read_text())
+    assert [measured["name"] for measured in document["rows"]] == ["fake.one", "fake.two"]
+
+
+def test_the_markdown_table_has_a_line_for_each_row_and_names_machine_and_commit() -> None:
+    run = describe_run(QUICK, "")
+    text = markdown(run, [measure(row("fake", EVEN, EVEN), QUICK)])
+    assert run["machine"]["cpu"] in text
+    assert run["commit"][:12] in text
+    assert "| `fake` | per second | 1 | 1 | 1.00 (1.00 … 1.00) | ≥ 1 | bound | met |" in text
+
+
+def run_bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "loadtests/benchmarks", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_prefix_of_no_row_is_answered_with_one_sentence_that_names_the_rows() -> None:
+    answer = run_bench("--only", "nonsense")
+    assert answer.returncode == 2
+    assert answer.stderr.count("\n") == 1
+    assert "nonsense" in answer.stderr
+    assert "codes.sign" in answer.stderr
+
+
+def test_the_rows_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list"]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert {"codes.sign", "trace.decide_fill", "store.append_one", "api.fill_check"} <= set(names)
+
+
+def test_signing_is_really_measured(tmp_path: Path) -> None:
+    answer = run_bench("--quick", "--json", "--only", "codes.sign", "--results", str(tmp_path))
+    assert answer.returncode == 0, answer.stderr
+    (measured,) = json.loads(answer.stdout)["rows"]
+    assert measured["name"] == "codes.sign"
+    assert 0 < measured["spread"][0] <= measured["ratio"] <= measured["spread"][1]
+    assert measured["ratio"] == measured["ours"] / measured["other"]
+    assert json.loads(answer.stdout) == json.loads((tmp_path / "latest.json").read_text())
