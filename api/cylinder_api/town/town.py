@@ -23,7 +23,8 @@ from cylinder_api.town.month import StationMonth, printed_link
 from cylinder_api.town.organisations import DEMO_STATION, Organisations, make_organisations
 from cylinder_api.town.people import Customer, make_customers
 from cylinder_api.town.plan import Figures, TownPlan, figures_for
-from cylinder_api.town.planted import Planter, own_cylinders, plant
+from cylinder_api.town.planted import own_cylinders, plant
+from cylinder_api.town.planter import Planter
 from cylinder_api.town.register import Register, station_fleets
 from cylinder_trace.events import Record
 from cylinder_trace.identity import SALT_BYTES
