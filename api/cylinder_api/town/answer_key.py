@@ -18,7 +18,7 @@
         expected_reasons  all reasons of the refusal, in order; no other may appear
         needs             what the station needs for this scan, in words; absent when nothing special
         prelude           what must happen first; absent when nothing:
-            act           "check_elsewhere": the same code is checked at another station, `minutes_before`;
+            act           "check_elsewhere": the same code is checked at another station, `minutes_before` at most;
                           "fill_here": the same code is scanned and filled at this scale just before
             station_id, scale_id, lane, worker_id, minutes_before
     good          list of scans that must be permitted, each with code, cylinder_id, raw_text, empty_gross_g;

@@ -90,7 +90,7 @@ def _seen_at(planter: Planter, station_id: str) -> PlantedScan:
     station = planter.organisations.station(station_id)
     minutes = planter.dice.between(3, 12)
     prelude = Prelude("check_elsewhere", station_id, station.scale_ids[0], 1, station.filler_ids[0], minutes)
-    needs = f"the same code checked at {station_id} {minutes} minutes before"
+    needs = f"the same code checked at {station_id} at most {minutes} minutes before"
     return replace(planter.scan(planter.take(), "R03"), prelude=prelude, needs=needs)
 
 

@@ -142,7 +142,8 @@ class StationMonth:
         if decision.target_net_g is None or decision.outcome != "ALLOW":
             raise ValueError(f"the month fills what may not be filled: {decision}")
         event = FillDecided(request=request, station=facts, decision=decision, decided_by="service")
-        life.happen(event, now, "service", _refs(request), id=request.check_id, delay_ms=3)
+        refs = (*_refs(request), f"company/{self.station.company_id}")
+        life.happen(event, now, "service", refs, id=request.check_id, delay_ms=3)
         return decision.target_net_g + self.dice.below(_OVERSHOOT_G)
 
     def _delivery_time(self, full_at: int) -> int:
