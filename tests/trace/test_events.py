@@ -1,4 +1,4 @@
-"""Events, the records that carry them, and the entries that are stored: read for ever, refused with the field's name."""
+"""Events, records and entries: what was stored is read for ever, what is wrong is refused by its field's name."""
 
 import json
 from hashlib import sha256
@@ -266,7 +266,8 @@ def said(number: int, **more: Any) -> Record:
 
 
 def test_an_entry_names_the_one_before_it_by_its_hash() -> None:
-    head, hashes = EMPTY, []
+    head = EMPTY
+    hashes: list[str] = []
     for number in range(5):
         sealed = seal(said(number), head, 100 + number)
         assert (sealed.entry.n, sealed.entry.prev) == (number, hashes[-1] if hashes else "0" * 64)

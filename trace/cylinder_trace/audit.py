@@ -115,12 +115,11 @@ def read_vkey(vkey: str) -> LogKey:
 class Auditor:
     """Feed entries in order, then call `finish`.  Memory: one hash per level of the tree, one head per subject."""
 
-    def __init__(self, checkpoints: Sequence[str], key: LogKey, *, fold_states: bool = True) -> None:
+    def __init__(self, checkpoints: Sequence[str], key: LogKey) -> None:
         self.report = AuditReport()
         self._frontier: list[tuple[int, bytes]] = []
         self._heads: dict[str, tuple[int, str, int]] = {}
         self._states: dict[str, SubjectState] = {}
-        self._fold_states = fold_states
         self._last_recorded_at = 0
         self._edited: set[int] = set()
         self._due = sorted(opened for note in checkpoints if (opened := self._open(note, key)))
@@ -135,8 +134,9 @@ class Auditor:
         """Check what is left: checkpoints beyond the end, and the read model (subject → state JSON)."""
         for size, _root in self._due:
             self._fault("truncated", "", self.report.entries, "checkpoint", f"a signed checkpoint has {size} entries")
-        for subject, stored in (read_model or {}).items():
-            self._check_state(subject, stored)
+        if read_model is not None:
+            for subject in sorted({*self._states, *read_model}):
+                self._check_state(subject, read_model.get(subject))
         return self.report
 
     def _fault(self, kind: FaultKind, subject: str, index: int, field: str, message: str) -> None:
@@ -172,7 +172,7 @@ class Auditor:
             text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
             if text == row.text and isinstance(entry, dict):
                 return entry
-        except (ValueError, UnicodeEncodeError):
+        except (ValueError, RecursionError):
             pass
         if row.index not in self._edited:
             self._edit(row.index, row.subject, "text", "the text is not canonical JSON")
@@ -191,12 +191,15 @@ class Auditor:
             self._fault(kind, row.subject, row.index, "n", f"position {n} expected, {row.n} found")
         elif entry.get("prev") != head and not self._edited & {index, row.index}:
             self._edit(index, row.subject, "text", f"entry {row.index} names another predecessor")
-        recorded_at = entry.get("recorded_at", 0)
+        self._check_clock(row, entry.get("recorded_at"))
+        self._fold(row)
+
+    def _check_clock(self, row: StoredEntry, recorded_at: object) -> None:
+        if not isinstance(recorded_at, int):
+            return  # the entry's shape is wrong, and the fold says so
         if recorded_at < self._last_recorded_at:
             self._fault("clock_backwards", row.subject, row.index, "recorded_at", "earlier than the entry before")
         self._last_recorded_at = max(recorded_at, self._last_recorded_at)
-        if self._fold_states:
-            self._fold(row)
 
     def _fold(self, row: StoredEntry) -> None:
         try:
@@ -207,9 +210,9 @@ class Auditor:
             if row.index not in self._edited:
                 self._fault("state_mismatch", row.subject, row.index, "data", str(error)[:200])
 
-    def _check_state(self, subject: str, stored: str) -> None:
+    def _check_state(self, subject: str, stored: str | None) -> None:
         state = self._states.get(subject)
-        if state is None or json.loads(stored) != json.loads(format_state(state)):
+        if state is None or stored is None or not _same_json(stored, format_state(state)):
             _n, _head, index = self._heads.get(subject, (0, "", -1))
             message = "the read model differs from what the entries add up to"
             self._fault("state_mismatch", subject, index, "state", message)
@@ -256,18 +259,35 @@ class Auditor:
         return size, root
 
 
+def _same_json(stored: str, folded: str) -> bool:
+    try:
+        return bool(json.loads(stored) == json.loads(folded))
+    except (ValueError, RecursionError):
+        return False
+
+
 def _split_checkpoint(note: str) -> tuple[str, int, bytes]:
     head, found, _signatures = note.rpartition("\n\n")
     lines = head.split("\n")
     if not found or len(lines) < 3:
         raise ValueError("not a checkpoint")
-    return head + "\n", int(lines[1]), base64.b64decode(lines[2], validate=True)
+    return head + "\n", int(lines[1]), _decoded(lines[2])
+
+
+def _decoded(text: str) -> bytes:
+    raw = base64.b64decode(text, validate=True)
+    if base64.b64encode(raw).decode() != text:
+        raise ValueError("not the one base64 text of its bytes")
+    return raw
 
 
 def _signature(note: str, key: LogKey) -> bytes:
-    for line in note.rpartition("\n\n")[2].splitlines():
+    *lines, rest = note.rpartition("\n\n")[2].split("\n")
+    if rest:
+        raise ValueError("the last line is cut off")
+    for line in lines:
         dash, name, blob = line.split(" ", 2)
-        raw = base64.b64decode(blob, validate=True)
+        raw = _decoded(blob)
         if dash == "\u2014" and name == key.name and raw[:4] == key.key_id:
             return raw[4:]
     raise ValueError("no signature of the log's key")
