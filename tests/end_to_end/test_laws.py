@@ -1,0 +1,26 @@
+"""The laws that `make soak` checks in large numbers, each on a few seeds."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from laws import admission, crash, reading, tamper
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    "law",
+    [
+        pytest.param(tamper.check, id="one_changed_byte_anywhere_in_the_ledger_is_found"),
+        pytest.param(reading.check, id="the_reader_never_guesses_a_code"),
+        pytest.param(admission.check, id="a_dead_cylinder_is_never_filled"),
+    ],
+)
+def test_law(law: Callable[[int, Path], None], seed: int, tmp_path: Path) -> None:
+    law(seed, tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_killed_at_any_moment_the_ledger_loses_nothing_it_acknowledged(seed: int, tmp_path: Path) -> None:
+    crash.check(seed, tmp_path)
