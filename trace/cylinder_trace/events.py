@@ -159,6 +159,8 @@ class FillDecided(Frozen):
     station: StationFacts
     decision: Decision
     decided_by: Literal["service", "station"]
+    own_act_ids: tuple[Id, ...] | None = None
+    """The station's own acts that the ledger had not shown it yet: the last of the `cylinder_n` entries known."""
 
 
 class Filled(Frozen):

@@ -1,7 +1,8 @@
 """Stored decisions taken again: from the recorded inputs and the rulebook of that time, bit for bit.
 
 A decision was taken from its request, the station's facts, the rulebook it names, its own moment, and the cylinder
-as it stood after `cylinder_n` entries of its chain.  All of that is in the ledger, so the ledger alone is enough.
+as it stood after `cylinder_n` entries.  Those are the first of its chain; at a station that had been cut off, the last
+of them may be acts of its own (`own_act_ids`) that came into the chain later.  All of it is in the ledger.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +15,7 @@ from cylinder_trace.events import Entry, FillDecided, RulebookPublished, parse_e
 from cylinder_trace.rulebook import Rulebook, parse_rulebook
 
 Texts = Callable[[], Iterable[bytes]]
-"""Gives all stored entries in the order of the log; called twice."""
+"""Gives all stored entries in the order of the log; called three times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +34,31 @@ class Retaken:
 
 def retake_decisions(texts: Texts, wanted: Callable[[Entry], bool] = lambda _entry: True) -> Iterator[Retaken]:
     """Take every wanted stored decision again, in the order of the log."""
-    needed = {key for entry, event in _decisions(texts()) if wanted(entry) and (key := _key(event))}
-    states, books = _snapshots(texts(), needed)
+    past = _remembered(texts(), [event for entry, event in _decisions(texts()) if wanted(entry)])
     for entry, event in _decisions(texts()):
         if wanted(entry):
-            yield Retaken(entry, event.decision, _again(event, states, books))
+            yield Retaken(entry, event.decision, _again(event, past))
 
 
 StateKey = tuple[str, int]
+
+
+@dataclass(slots=True)
+class _Past:
+    """What the ledger held when the decisions were taken."""
+
+    states: dict[StateKey, CylinderState]
+    """A cylinder after so many entries of its chain."""
+    own_acts: dict[str, Entry]
+    """Acts that a station knew before the ledger did, by id."""
+    books: dict[str, Rulebook]
 
 
 def _key(event: FillDecided) -> StateKey | None:
     decision = event.decision
     if decision.cylinder_id is None or decision.cylinder_n is None:
         return None
-    return decision.cylinder_id, decision.cylinder_n
+    return decision.cylinder_id, decision.cylinder_n - len(event.own_act_ids or ())
 
 
 def _decisions(texts: Iterable[bytes]) -> Iterator[tuple[Entry, FillDecided]]:
@@ -58,28 +69,43 @@ def _decisions(texts: Iterable[bytes]) -> Iterator[tuple[Entry, FillDecided]]:
                 yield entry, event
 
 
-def _snapshots(
-    texts: Iterable[bytes], needed: set[StateKey]
-) -> tuple[dict[StateKey, CylinderState], dict[str, Rulebook]]:
+def _remembered(texts: Iterable[bytes], events: list[FillDecided]) -> _Past:
+    needed = {key for event in events if (key := _key(event))}
+    own_act_ids = {id for event in events for id in event.own_act_ids or ()}
     cylinders = {cylinder_id for cylinder_id, _n in needed}
     now: dict[str, CylinderState] = {}
-    states: dict[StateKey, CylinderState] = {}
-    books: dict[str, Rulebook] = {}
+    past = _Past({}, {}, {})
     for entry in map(parse_entry, texts):
         kind, _, subject_id = entry.subject.partition("/")
         if kind == "cylinder" and subject_id in cylinders:
             now[subject_id] = state = next_state(now.get(subject_id), entry, entry.event())
             if (subject_id, state.n) in needed:
-                states[subject_id, state.n] = state
-        elif isinstance(event := entry.event() if kind == "rulebook" else None, RulebookPublished):
-            book = parse_rulebook(event.text)
-            books[book.name] = book
-    return states, books
+                past.states[subject_id, state.n] = state
+            if entry.id in own_act_ids:
+                past.own_acts[entry.id] = entry
+        elif kind == "rulebook":
+            _remember_book(past, entry)
+    return past
 
 
-def _again(event: FillDecided, states: dict[StateKey, CylinderState], books: dict[str, Rulebook]) -> Decision | None:
-    book, key = books.get(event.decision.rulebook), _key(event)
-    cylinder = states.get(key) if key else None
+def _remember_book(past: _Past, entry: Entry) -> None:
+    if isinstance(event := entry.event(), RulebookPublished):
+        book = parse_rulebook(event.text)
+        past.books[book.name] = book
+
+
+def _again(event: FillDecided, past: _Past) -> Decision | None:
+    book, key = past.books.get(event.decision.rulebook), _key(event)
+    cylinder = past.states.get(key) if key else None
     if book is None or (key and cylinder is None):
         return None
+    if cylinder is not None and event.own_act_ids:
+        cylinder = _with_own_acts(cylinder, event.own_act_ids, past)
     return decide_fill(event.request, cylinder, event.station, book, event.decision.decided_at)
+
+
+def _with_own_acts(cylinder: CylinderState, ids: tuple[str, ...], past: _Past) -> CylinderState:
+    for act in (past.own_acts[id] for id in ids if id in past.own_acts):
+        place = act.model_copy(update={"n": cylinder.n})
+        cylinder = next_state(cylinder, place, act.event())
+    return cylinder
