@@ -1,6 +1,5 @@
 """Writing a generated town into a ledger and its vault (生成数据入库)."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
@@ -9,7 +8,6 @@ from typing import TypeVar
 from cylinder_api.town.people import Customer
 from cylinder_api.town.town import Town
 from cylinder_trace.events import CodeBound, Record
-from cylinder_trace.identity import SALT_BYTES
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.tables import PersonRow
 from cylinder_trace.store.unit import Unit
@@ -45,12 +43,8 @@ def seed_ledger(
 def vault_keeper(master_key: bytes) -> KeepCustomer:
     """Seals customers for the vault of this master key, under the salts of their town."""
 
-    def keep(customer: Customer, salt: bytes) -> PersonRow:
-        # the vault draws its salt from the randomness it is given, and nothing else of that length
-        vault = Vault(master_key, lambda count: salt if count == SALT_BYTES else os.urandom(count))
-        return vault.seal(customer.customer_id, customer.identity)
-
-    return keep
+    vault = Vault(master_key)
+    return lambda customer, salt: vault.seal(customer.customer_id, customer.identity, salt)
 
 
 Work = Callable[[Unit], None]

@@ -5,7 +5,6 @@ Deleting the wrapped key erases the person for good and breaks no hash: the ledg
 """
 
 import os
-from collections.abc import Callable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -15,7 +14,6 @@ from cylinder_trace.store.tables import PersonRow
 
 _NONCE_BYTES = 12
 KEY_BYTES = 32
-Randomness = Callable[[int], bytes]
 
 
 class VaultError(Exception):
@@ -25,13 +23,12 @@ class VaultError(Exception):
 class Vault:
     """Seals and opens people with one master key, which never leaves this object."""
 
-    def __init__(self, master_key: bytes, randomness: Randomness = os.urandom) -> None:
+    def __init__(self, master_key: bytes) -> None:
         self._master = AESGCM(master_key)
-        self._random = randomness
 
-    def seal(self, customer_id: str, identity: Identity) -> PersonRow:
-        """A row for the vault, with the commitment that events may carry."""
-        salt, data_key = self._random(SALT_BYTES), self._random(KEY_BYTES)
+    def seal(self, customer_id: str, identity: Identity, salt: bytes | None = None) -> PersonRow:
+        """A row for the vault, with the commitment that events may carry; the salt is drawn unless it is given."""
+        salt, data_key = salt or os.urandom(SALT_BYTES), os.urandom(KEY_BYTES)
         return PersonRow(
             customer_id=customer_id,
             wrapped_key=self._encrypt(self._master, data_key, customer_id),
@@ -48,7 +45,7 @@ class Vault:
         return Identity.model_validate_json(plain[SALT_BYTES:])
 
     def _encrypt(self, cipher: AESGCM, plain: bytes, customer_id: str) -> bytes:
-        nonce = self._random(_NONCE_BYTES)
+        nonce = os.urandom(_NONCE_BYTES)
         return nonce + cipher.encrypt(nonce, plain, customer_id.encode())
 
     def _decrypt(self, cipher: AESGCM, sealed: bytes, customer_id: str) -> bytes:
