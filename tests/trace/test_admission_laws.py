@@ -1,0 +1,390 @@
+"""Laws of the one decision: every reason is told, nothing else decides, and the stricter of two answers holds."""
+
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from cylinder_trace.admission import OF_THE_CYLINDER, OF_THE_STATION, decide_fill, max_net_g, stricter, target_net_g
+from cylinder_trace.cylinder import CylinderState, InspectionState
+from cylinder_trace.dates import DAY_MS, LATEST_INSTANT
+from cylinder_trace.decision import Decision, FillRequest, Refusal, StationFacts
+from cylinder_trace.events import Stamp
+from cylinder_trace.rulebook import Rulebook
+from vectors.admission.cases import base_case, load_cases
+
+GOOD = base_case()
+BOOK = GOOD.book
+NOW = GOOD.now
+assert GOOD.cylinder is not None
+CYLINDER: CylinderState = GOOD.cylinder
+CODE = CYLINDER.codes[0]
+laws = settings(max_examples=150)
+
+
+def changed(**update: Any) -> CylinderState:
+    return CYLINDER.model_copy(update=update)
+
+
+def stamped(**update: Any) -> dict[str, Stamp]:
+    return {"stamp": CYLINDER.stamp.model_copy(update=update)}
+
+
+def inspected(**update: Any) -> dict[str, InspectionState]:
+    assert CYLINDER.inspection is not None
+    return {"inspection": CYLINDER.inspection.model_copy(update=update)}
+
+
+def decide(
+    cylinder: CylinderState | None = CYLINDER,
+    request: dict[str, Any] | None = None,
+    station: dict[str, Any] | None = None,
+    now: int = NOW,
+) -> Decision:
+    asked = GOOD.request.model_copy(update=request or {})
+    facts = GOOD.station.model_copy(update=station or {})
+    return decide_fill(asked, cylinder, facts, BOOK, now)
+
+
+# One change of the good cylinder or of the good scan that brings about exactly this refusal, by the rule's words.
+BRINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "R30": ({"status": "condemned"}, {}),
+    "R05": ({"voided_codes": (CODE,)}, {}),
+    "R32": ({"flags": ("black",)}, {}),
+    "R31": ({"flags": ("refurbished",)}, {}),
+    "R36": ({"flags": ("recalled",)}, {}),
+    "R24": ({"evaluated_until": "2026-11", **stamped(manufactured_month="2016-11")}, {}),
+    "R25": (stamped(manufactured_month=None), {}),
+    "R21": (inspected(result="failed"), {}),
+    "R38": ({"flags": ("lost",)}, {}),
+    "R03": ({"last_seen_station_id": "station-2", "last_seen_at": NOW - 1}, {}),
+    "R04": ({}, {"findings": ("stamp_mismatch",)}),
+    "R22": (inspected(next_due_month="2030-06"), {}),
+    "R10": ({"owner_id": "company-2"}, {}),
+    "R15": ({"transferred_on": "2026-11-22"}, {}),
+    "R69": ({"status": "at_customer"}, {}),
+    "R20": (inspected(inspected_month="2022-10", next_due_month="2026-10"), {}),
+    "R26": (stamped(manufactured_month="2018-11"), {}),
+    "R23": ({}, {"findings": ("mark_absent",)}),
+    "R40": ({}, {"findings": ("body_damaged",)}),
+    "R41": ({}, {"findings": ("valve_damaged",)}),
+    "R46": ({}, {"empty_gross_g": 18_000}),
+    "R11": ({"registration_no": None}, {}),
+}
+ALSO = {"R24": {"R20"}}
+"""Service life takes the inspection's deadline with it: due = min(inspection, end of life)."""
+AT_THE_STATION: dict[str, dict[str, Any]] = {
+    "R60": {"licence_suspended": True},
+    "R61": {"worker_certified_until": None},
+    "R62": {"scale_verified_until": "2026-11-21"},
+    "R63": {"scale_locked": True},
+    "R65": {"clock_skew_ms": None},
+    "R66": {"data_as_of": NOW - 4 * DAY_MS},
+}
+
+
+def joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any] | None:
+    """Both changes at once; None where they speak about the same fact and cannot both hold."""
+    both = {**first, **second}
+    for name in first.keys() & second.keys():
+        if name in ("flags", "findings"):
+            both[name] = (*first[name], *second[name])
+        elif first[name] != second[name]:
+            return None
+    return both
+
+
+def test_every_refusal_of_cylinder_and_station_can_be_brought_about() -> None:
+    assert set(BRINGS) == set(OF_THE_CYLINDER)
+    assert set(AT_THE_STATION) == set(OF_THE_STATION)
+
+
+@pytest.mark.parametrize("code", BRINGS)
+def test_one_fact_brings_about_its_own_refusal_and_no_other(code: str) -> None:
+    facts, scan = BRINGS[code]
+    assert set(decide(changed(**facts), scan).codes) - ALSO.get(code, set()) == {code}
+
+
+PAIRS = [(first, second) for first in BRINGS for second in BRINGS if first < second]
+
+
+def test_of_every_two_refusals_of_a_cylinder_that_can_meet_both_are_told() -> None:
+    met = 0
+    for first, second in PAIRS:
+        facts, scan = joined(BRINGS[first][0], BRINGS[second][0]), joined(BRINGS[first][1], BRINGS[second][1])
+        if facts is None or scan is None:
+            continue
+        codes = decide(changed(**facts), scan).codes
+        assert set(codes) - ALSO.get(first, set()) - ALSO.get(second, set()) | {first, second} == {first, second}
+        assert {first, second} <= set(codes)
+        assert list(codes) == [code for code in OF_THE_CYLINDER if code in codes], "in the order of acting"
+        met += 1
+    assert met > 200
+
+
+@pytest.mark.parametrize("code", AT_THE_STATION)
+@pytest.mark.parametrize("of_cylinder", BRINGS)
+def test_what_is_wrong_at_the_station_is_told_after_what_is_wrong_with_it(of_cylinder: str, code: str) -> None:
+    facts, scan = BRINGS[of_cylinder]
+    codes = decide(changed(**facts), scan, AT_THE_STATION[code]).codes
+    assert codes[-1] == code
+    assert of_cylinder in codes[:-1]
+
+
+def test_everything_wrong_at_the_station_is_told_at_once_with_or_without_a_cylinder() -> None:
+    everything: dict[str, Any] = {}
+    for change in AT_THE_STATION.values():
+        everything |= change
+    assert decide(station=everything).codes == tuple(AT_THE_STATION)
+    assert decide(None, station=everything).codes == ("R02", *AT_THE_STATION)
+
+
+@pytest.mark.parametrize("case", load_cases("R01", "R02"), ids=lambda case: f"{case.file}: {case.name}")
+def test_a_scan_that_leads_to_no_cylinder_is_never_admitted(case: Any) -> None:
+    decision = decide_fill(case.request, None, case.station, case.book, case.now)
+    assert not decision.permits
+    assert (decision.cylinder_id, decision.max_net_g, decision.start_before) == (None, None, None)
+
+
+# --- laws over drawn facts ------------------------------------------------------------------------------------
+
+MONTHS = st.sampled_from(
+    "0001-01 2007-01 2011-11 2014-11 2018-11 2022-10 2022-11 2022-12 2026-10 2026-11 2026-12 2030-05 9999-12".split()
+)
+DAYS = st.sampled_from("0001-01-01 2022-06-01 2026-10-23 2026-11-21 2026-11-22 9999-12-31".split())
+INSTANTS = st.sampled_from([0, NOW - 40 * DAY_MS, NOW - 30 * 60_000, NOW - 1, NOW, NOW + 1, LATEST_INSTANT])
+GRAMS = st.sampled_from([0, 1, 49, 50, 14_500, 14_900, 16_500, 17_001, 2_000_000])
+STAMPS = st.builds(
+    Stamp,
+    maker=st.just("maker"),
+    serial=st.just("A1"),
+    model=st.sampled_from(["YSP35.5", "YSP118", "unheard of"]),
+    manufactured_month=st.none() | MONTHS,
+    tare_g=GRAMS,
+    water_volume_ml=st.sampled_from([1, 4_700, 35_500, 118_000, 2_000_000]),
+    max_fill_g=GRAMS,
+    design_life_months=st.sampled_from([None, 0, 96, 144, 2**53 - 1]),
+)
+INSPECTIONS = st.builds(
+    InspectionState,
+    inspected_month=MONTHS,
+    next_due_month=st.none() | MONTHS,
+    result=st.sampled_from(["passed", "failed"]),
+    recorded_on=DAYS,
+)
+CYLINDERS = st.builds(
+    CylinderState,
+    cylinder_id=st.just("cyl_1"),
+    n=st.just(3),
+    stamp=STAMPS,
+    owner_id=st.sampled_from(["company-1", "company-2"]),
+    registration_no=st.sampled_from([None, "EXAMPLE-0001"]),
+    in_service_on=DAYS,
+    codes=st.just((CODE,)),
+    voided_codes=st.sampled_from([(), (CODE,)]),
+    transferred_on=st.none() | DAYS,
+    transfer_cosigned=st.booleans(),
+    inspection=st.none() | INSPECTIONS,
+    evaluated_until=st.none() | MONTHS,
+    flags=st.lists(st.sampled_from(["black", "refurbished", "recalled", "lost"]), unique=True).map(tuple),
+    status=st.sampled_from(["empty", "filled", "at_customer", "in_inspection", "condemned", "destroyed"]),
+    status_since=INSTANTS,
+    last_seen_station_id=st.sampled_from([None, "station-1", "station-2"]),
+    last_seen_at=st.none() | INSTANTS,
+)
+NEAR_GOOD = st.fixed_dictionaries(
+    {}, optional={name: st.sampled_from(sorted(BRINGS)) for name in ("first", "second", "third")}
+).map(lambda chosen: sorted(set(chosen.values())))
+REQUESTS = st.builds(
+    FillRequest,
+    check_id=st.just("check-1"),
+    raw_scan=st.text(max_size=10),
+    code=st.sampled_from([None, CODE]),
+    station_id=st.just("station-1"),
+    scale_id=st.just("scale-1"),
+    lane=st.integers(0, 9),
+    boot_id=st.just("boot-1"),
+    worker_id=st.sampled_from([None, "worker-1"]),
+    findings=st.lists(
+        st.sampled_from(["stamp_mismatch", "mark_absent", "body_damaged", "valve_damaged"]), unique=True
+    ).map(tuple),
+    empty_gross_g=GRAMS,
+    requested_at=INSTANTS,
+)
+STATIONS = st.builds(
+    StationFacts,
+    station_id=st.just("station-1"),
+    company_id=st.sampled_from([None, "company-1"]),
+    licence_valid_until=st.none() | DAYS,
+    licence_suspended=st.booleans(),
+    scale_verified_until=st.none() | DAYS,
+    scale_locked=st.booleans(),
+    worker_certified_until=st.none() | DAYS,
+    clock_skew_ms=st.sampled_from([None, 0, -120_001, 120_000]),
+    data_as_of=INSTANTS,
+)
+MOMENTS = st.sampled_from([0, NOW, NOW + 9 * DAY_MS, NOW + 4_000 * DAY_MS])
+BOOKS = st.sampled_from([BOOK, *(case.book for case in load_cases("R20"))])
+
+
+@settings(max_examples=400)
+@given(REQUESTS, st.none() | CYLINDERS, STATIONS, BOOKS, MOMENTS)
+@example(GOOD.request, changed(**stamped(max_fill_g=0)), GOOD.station, BOOK, NOW)
+def test_whatever_the_facts_are_there_is_an_answer_and_it_is_the_same_again(
+    request: FillRequest, cylinder: CylinderState | None, station: StationFacts, book: Rulebook, now: int
+) -> None:
+    decision = decide_fill(request, cylinder, station, book, now)
+    again = decide_fill(
+        FillRequest.model_validate_json(request.model_dump_json()),
+        CylinderState.model_validate_json(cylinder.model_dump_json()) if cylinder else None,
+        StationFacts.model_validate_json(station.model_dump_json()),
+        book,
+        now,
+    )
+    assert again == decision
+    assert again.model_dump_json() == decision.model_dump_json()
+    assert decision.permits == (not decision.reasons)
+    assert (decision.outcome == "WARN") == (decision.permits and bool(decision.warnings))
+    assert (decision.max_net_g is None) == (not decision.permits)
+    assert (decision.start_before is None) == (not decision.permits)
+    assert len(set(decision.codes)) == len(decision.codes)
+
+
+@settings(max_examples=400)
+@given(REQUESTS, CYLINDERS, STATIONS, MOMENTS)
+def test_nothing_admits_a_cylinder_that_a_deadline_or_a_mark_stops(
+    request: FillRequest, cylinder: CylinderState, station: StationFacts, now: int
+) -> None:
+    stamp, inspection = cylinder.stamp, cylinder.inspection
+    stops = (
+        cylinder.status in ("condemned", "destroyed")
+        or cylinder.flags
+        or stamp.manufactured_month is None
+        or (inspection is not None and inspection.result == "failed")
+        or (now >= NOW and stamp.manufactured_month <= "2007-01")
+        or (now >= NOW and inspection is not None and (inspection.next_due_month or "9") < "2026-11")
+        or (now >= NOW and inspection is None and stamp.manufactured_month < "2022-11")
+        or (now <= NOW and inspection is not None and inspection.inspected_month > "2026-11")
+        or (now >= NOW and stamp.design_life_months == 96 and stamp.manufactured_month <= "2014-11")
+        or CODE in cylinder.voided_codes
+        or request.code is None
+    )
+    assume(stops)
+    assert not decide_fill(request, cylinder, station, BOOK, now).permits
+
+
+@laws
+@given(NEAR_GOOD, st.lists(st.sampled_from(sorted(AT_THE_STATION)), unique=True))
+def test_only_what_nothing_speaks_against_is_admitted(brought: list[str], at_station: list[str]) -> None:
+    facts: dict[str, Any] | None = {}
+    scan: dict[str, Any] | None = {}
+    for code in brought:
+        assert facts is not None
+        assert scan is not None
+        facts, scan = joined(facts, BRINGS[code][0]), joined(scan, BRINGS[code][1])
+        assume(facts is not None and scan is not None)
+    station = {name: value for code in at_station for name, value in AT_THE_STATION[code].items()}
+    decision = decide(changed(**facts or {}), scan, station)
+    assert decision.permits == (not brought and not at_station)
+    assert {*brought, *at_station} <= set(decision.codes)
+
+
+@laws
+@given(CYLINDERS, REQUESTS, STATIONS, st.randoms(use_true_random=False))
+def test_the_order_in_which_facts_are_listed_changes_nothing(
+    cylinder: CylinderState, request: FillRequest, station: StationFacts, random: Any
+) -> None:
+    flags, findings = list(cylinder.flags), list(request.findings)
+    random.shuffle(flags)
+    random.shuffle(findings)
+    shuffled = decide_fill(
+        request.model_copy(update={"findings": tuple(findings)}),
+        cylinder.model_copy(update={"flags": tuple(flags)}),
+        station,
+        BOOK,
+        NOW,
+    )
+    assert shuffled == decide_fill(request, cylinder, station, BOOK, NOW)
+
+
+@laws
+@given(CYLINDERS)
+def test_the_target_lies_below_the_most_that_any_limit_allows(cylinder: CylinderState) -> None:
+    most, stamp = max_net_g(cylinder, BOOK), cylinder.stamp
+    assert most <= stamp.max_fill_g
+    assert most * 1_000 <= 420 * stamp.water_volume_ml
+    assert most % 100 == 0 or most == stamp.max_fill_g
+    assert 0 <= target_net_g(cylinder, BOOK) <= max(0, most - 50)
+    if stamp.model in BOOK.models:
+        model = BOOK.models[stamp.model]
+        assert most <= model.nominal_g + model.tolerance_g
+
+
+# --- the stricter of two answers --------------------------------------------------------------------------------
+
+CODES = st.lists(st.sampled_from(["R10", "R20", "R30", "R63"]), unique=True)
+RANK = {"ALLOW": 0, "WARN": 1, "DENY": 2}
+
+
+def answer(codes: list[str], warnings: list[str], mass: int, seconds: int) -> Decision:
+    permitted = not codes
+    return Decision(
+        check_id="check-1",
+        outcome="DENY" if codes else "WARN" if warnings else "ALLOW",
+        reasons=tuple(Refusal(code=code, word=code) for code in codes),
+        warnings=tuple(Refusal(code=code, word=code) for code in warnings),
+        cylinder_id="cyl_1",
+        max_net_g=mass if permitted else None,
+        target_net_g=mass - 50 if permitted else None,
+        rulebook="cn-default@2026.1",
+        data_as_of=NOW,
+        decided_at=NOW,
+        start_before=NOW + seconds * 1000 if permitted else None,
+    )
+
+
+ANSWERS = st.builds(
+    answer,
+    CODES,
+    st.lists(st.sampled_from(["W20", "W24"]), unique=True),
+    st.sampled_from([9_800, 14_000, 14_900]),
+    st.sampled_from([60, 180]),
+)
+
+
+@laws
+@given(ANSWERS, ANSWERS)
+def test_the_stricter_answer_is_never_looser_than_either(own: Decision, other: Decision) -> None:
+    both = stricter(own, other)
+    assert RANK[both.outcome] == max(RANK[own.outcome], RANK[other.outcome])
+    assert set(both.codes) == {*own.codes, *other.codes}
+    assert len(both.codes) == len(set(both.codes))
+    assert {w.code for w in both.warnings} == {w.code for w in (*own.warnings, *other.warnings)}
+    for limit in ("max_net_g", "target_net_g", "start_before"):
+        limits = [value for answer in (own, other) if (value := getattr(answer, limit)) is not None]
+        assert getattr(both, limit) == (min(limits) if both.permits else None)
+
+
+@laws
+@given(ANSWERS, ANSWERS)
+def test_whoever_is_asked_first_the_same_holds(own: Decision, other: Decision) -> None:
+    one, two = stricter(own, other), stricter(other, own)
+    assert (one.outcome, set(one.codes)) == (two.outcome, set(two.codes))
+    assert (one.max_net_g, one.target_net_g, one.start_before) == (two.max_net_g, two.target_net_g, two.start_before)
+    assert stricter(one, own) == stricter(one, other) == one
+
+
+@laws
+@given(ANSWERS)
+def test_two_answers_that_agree_are_that_answer(own: Decision) -> None:
+    assert stricter(own, own) == own
+
+
+@pytest.mark.parametrize("case", load_cases("R20", "R63"), ids=lambda case: f"{case.file}: {case.name}")
+def test_a_refusal_by_either_side_shuts_the_valve(case: Any) -> None:
+    own = decide_fill(case.request, case.cylinder, case.station, case.book, case.now)
+    permit = decide()
+    for both in (stricter(own, permit), stricter(permit, own)):
+        assert both.outcome == own.outcome
+        assert both.codes == own.codes

@@ -1,0 +1,120 @@
+"""Every refusal has one rule, one word, and sentences that help and never accuse."""
+
+import inspect
+import re
+from collections.abc import Callable
+from string import Formatter
+from typing import Any, get_args
+
+import pytest
+
+from cylinder_trace.admission import (
+    OF_THE_CYLINDER,
+    OF_THE_STATION,
+    WARNINGS_OF_THE_CYLINDER,
+    WITHOUT_CYLINDER,
+    decide_fill,
+)
+from cylinder_trace.reasons import NEXT_STEPS, REASONS, WARNINGS, Lift, NextAct, Reason, next_step, sentence
+from cylinder_trace.rules import condemned, condition, identity, inspection, ownership, station
+from vectors.admission.cases import load_cases
+
+RULES: dict[str, Callable[..., Any]] = {
+    **WITHOUT_CYLINDER,
+    **OF_THE_CYLINDER,
+    **OF_THE_STATION,
+    **WARNINGS_OF_THE_CYLINDER,
+}
+ALL: dict[str, Reason] = REASONS | WARNINGS
+each_reason = pytest.mark.parametrize("reason", ALL.values(), ids=lambda reason: str(reason.code))
+
+
+def placeholders(template: str) -> set[str]:
+    return {name for _text, name, _spec, _conversion in Formatter().parse(template) if name is not None}
+
+
+def test_each_reason_has_a_rule_and_each_rule_a_reason() -> None:
+    assert set(RULES) == set(ALL)
+    tables = (WITHOUT_CYLINDER, OF_THE_CYLINDER, OF_THE_STATION, WARNINGS_OF_THE_CYLINDER)
+    assert sum(len(table) for table in tables) == len(RULES), "no rule is asked twice"
+    assert set(WARNINGS_OF_THE_CYLINDER) == set(WARNINGS)
+
+
+def test_every_public_function_in_the_rules_is_asked() -> None:
+    found = {
+        function
+        for module in (condemned, condition, identity, inspection, ownership, station)
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and not name.startswith("_")
+    }
+    assert found == set(RULES.values())
+
+
+@each_reason
+def test_a_rule_is_called_by_its_reasons_word_and_begins_its_docstring_with_the_code(reason: Reason) -> None:
+    rule = RULES[reason.code]
+    assert rule.__name__ == reason.word
+    assert (rule.__doc__ or "").startswith(f"{reason.code}: ")
+
+
+def test_no_two_reasons_share_a_code_or_a_word() -> None:
+    assert len({reason.word for reason in ALL.values()}) == len(ALL)
+    assert all(code == reason.code for code, reason in ALL.items())
+    assert len(REASONS) == 30
+
+
+@each_reason
+def test_a_reason_is_told_in_both_languages_from_the_same_findings(reason: Reason) -> None:
+    assert re.search(r"[\u4e00-\u9fff]", reason.zh)
+    assert re.fullmatch(r"[A-Z].*", reason.en)
+    zh, en = placeholders(reason.zh), placeholders(reason.en)
+    assert {name.removesuffix("_zh") for name in zh} == {name.removesuffix("_zh") for name in en}
+
+
+@each_reason
+def test_the_rule_fills_every_place_in_its_sentences(reason: Reason) -> None:
+    told = 0
+    for case in load_cases(reason.code):
+        decision = decide_fill(case.request, case.cylinder, case.station, case.book, case.now)
+        for refusal in (*decision.reasons, *decision.warnings):
+            if refusal.code != reason.code:
+                continue
+            assert placeholders(reason.zh) | placeholders(reason.en) <= set(refusal.detail)
+            assert refusal.word == reason.word
+            told += 1
+    assert told
+
+
+# A sentence at the scale says what was found. Whose fault it is, is for others to judge, and never for a machine.
+ACCUSING_ZH = ("非法", "违法", "违规", "犯罪", "造假", "伪造", "盗", "骗", "罚", "责任", "故意", "擅自", "你", "您")
+ACCUSING_EN = (
+    r"\b(illegal|unlawful|fraud\w*|forg\w+|fake\w*|crim\w+|stole\w*|thief|theft|cheat\w*|guilty|violat\w+|fault)\b"
+    r"|\b(offen[cd]\w*|you|your)\b"
+)
+
+
+@each_reason
+def test_no_sentence_accuses_anybody(reason: Reason) -> None:
+    zh, en = reason.zh + next_step(reason, "zh"), reason.en + next_step(reason, "en")
+    assert not [word for word in ACCUSING_ZH if word in zh]
+    assert not re.search(ACCUSING_EN, en, re.IGNORECASE)
+
+
+def test_every_next_step_is_said_in_both_languages() -> None:
+    assert set(NEXT_STEPS) == set(get_args(NextAct))
+    for zh, en in NEXT_STEPS.values():
+        assert zh.endswith("。")
+        assert en.endswith(".")
+
+
+@each_reason
+def test_a_refusal_names_its_basis_and_who_may_lift_it(reason: Reason) -> None:
+    assert reason.basis
+    assert reason.lift in get_args(Lift)
+    assert reason.next_act in get_args(NextAct)
+
+
+def test_findings_are_put_into_the_sentence() -> None:
+    assert sentence(REASONS["R20"], {"due": "2026-10"}, "zh") == "检验已于 2026-10 到期"
+    assert sentence(REASONS["R20"], {"due": "2026-10"}, "en") == "Inspection was due in 2026-10"
+    assert sentence(REASONS["R01"], {"why": "{why}"}, "en") == "The code cannot be read: {why}"
