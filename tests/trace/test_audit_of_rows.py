@@ -182,8 +182,8 @@ def test_every_character_changed_in_a_copied_column_is_found_and_named(ledger: L
     row = ledger.rows[index]
     value: str = getattr(row, name)
     for at, char in enumerate(value):
-        changed = f"{value[:at]}{chr(ord(char) ^ 1)}{value[at + 1 :]}"
-        faults = ledger.audit(swapped(ledger.rows, replace(row, **{name: changed}))).faults
+        changed: dict[str, Any] = {name: f"{value[:at]}{chr(ord(char) ^ 1)}{value[at + 1 :]}"}
+        faults = ledger.audit(swapped(ledger.rows, replace(row, **changed))).faults
         assert (faults[0].kind, faults[0].index, faults[0].field) == ("edited", index, name)
         assert faults[0].subject == row.subject
 

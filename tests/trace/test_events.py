@@ -1,6 +1,7 @@
 """Events, records and entries: what was stored is read for ever, what is wrong is refused by its field's name."""
 
 import json
+import unicodedata
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 
 from cylinder_trace.canonical import CanonicalError
 from cylinder_trace.chain import EMPTY, Head, next_head, next_link, record_hash, seal
+from cylinder_trace.decision import FillRequest
 from cylinder_trace.events import (
     EVENT_CLASSES,
     DeviceLink,
     EventError,
+    FillDecided,
     Record,
     RulebookPublished,
     parse_entry,
@@ -51,6 +54,11 @@ def record_fields(**changes: Any) -> bytes:
     } | changes
     kept = {key: value for key, value in fields.items() if value is not ...}
     return json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def asked(**changes: Any) -> dict[str, Any]:
+    """The request of the stored decision, with fields replaced."""
+    return {**stored_data("fill_decided")["request"], **changes}
 
 
 # --- the law of evolution -----------------------------------------------------------------------------------
@@ -183,6 +191,11 @@ CHANGED_FIELDS: list[tuple[str, dict[str, Any], str]] = [
     ("ownership_transferred", {"cosigned": "true"}, "cosigned"),
     ("rulebook_published", {"text": "x" * 40_001}, "text"),
     ("fill_decided", {"decided_by": "operator"}, "decided_by"),
+    ("fill_decided", {"request": asked(code="7" * 201)}, r"request\.code"),
+    ("fill_decided", {"request": asked(code="7K2M\r")}, r"request\.code"),
+    ("fill_decided", {"request": asked(unreadable_because="x" * 201)}, r"request\.unreadable_because"),
+    ("fill_decided", {"request": asked(raw_scan="7" * 513)}, r"request\.raw_scan"),
+    ("fill_decided", {"request": asked(raw_scan="e\u0301")}, r"\$\.request\.raw_scan: text is not in Unicode NFC"),
 ]
 
 
@@ -255,6 +268,23 @@ def test_a_record_is_read_in_canonical_form_only() -> None:
 def test_whatever_arrives_as_a_record_is_read_or_refused_but_never_crashes(text: bytes) -> None:
     with pytest.raises((EventError, CanonicalError)):
         parse_record(text)
+
+
+@pytest.mark.parametrize("raw", ["e\u0301", "\u212b", "]Q1\u1100\u1161\r", "\x00\x1b~3", ""])
+def test_whatever_a_scanner_types_can_be_recorded(raw: str) -> None:
+    event = parse_event("fill_decided", stored_data("fill_decided"))
+    assert isinstance(event, FillDecided)
+    request = FillRequest.model_validate({**event.request.model_dump(), "raw_scan": raw})
+    told = event.model_copy(update={"request": request})
+    record = state_event(told, id="act-1", subject="station/station-1", occurred_at=1, by="account-1")
+    again = parse_record(record_text(record)).event()
+    assert isinstance(again, FillDecided)
+    assert again.request.raw_scan == unicodedata.normalize("NFC", raw)
+
+
+def test_a_scan_too_long_in_its_normal_form_is_refused_before_it_is_recorded() -> None:
+    with pytest.raises(ValueError, match="raw_scan"):
+        FillRequest.model_validate({**asked(), "findings": (), "raw_scan": "\ufb1d" * 257})
 
 
 # --- chains -------------------------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def test_a_bundle_comes_back_from_its_json(log: Log) -> None:
 
 def test_the_key_that_a_bundle_names_is_good_for_trying_out(log: Log) -> None:
     assert bundle_key(log.bundle()) == KEY.verifying_key
-    with pytest.raises(BundleError, match="^step 1: "):
+    with pytest.raises(BundleError, match=r"^step 1: "):
         bundle_key(log.bundle().model_copy(update={"log_vkey": "nonsense"}))
 
 
@@ -95,10 +95,8 @@ def test_every_byte_changed_in_an_entry_is_refused_by_its_place(log: Log) -> Non
             with pytest.raises(BundleError, match=r"^step [23]: ") as caught:
                 verify_bundle(bundle.model_copy(update={"entries": entries}), KNOWN)
             message = str(caught.value)
-            last = place == len(bundle.entries) - 1
-            assert (f"entry {place} " in message or f"entry {place + 1} " in message) or (
-                last and "index 19" in message
-            )
+            places = [f"entry {place} ", f"entry {place + 1} ", f"index {bundle.last_index}:"]
+            assert any(named in message for named in places), message
 
 
 def test_every_byte_changed_in_the_proof_is_refused(log: Log) -> None:

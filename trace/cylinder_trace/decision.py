@@ -6,7 +6,7 @@ These are the inputs and the output of ``admission.decide_fill``.  They are stor
 
 from typing import Literal
 
-from cylinder_trace.values import Count, Day, Frozen, Grams, Id, Instant, RawScan
+from cylinder_trace.values import Count, Day, Frozen, Grams, Id, Instant, RawScan, Text
 
 Outcome = Literal["ALLOW", "WARN", "DENY"]
 Finding = Literal["stamp_mismatch", "mark_absent", "body_damaged", "valve_damaged"]
@@ -19,9 +19,9 @@ class FillRequest(Frozen):
     check_id: Id
     """Made at the scale at the moment of the scan; the idempotency key of the whole act."""
     raw_scan: RawScan
-    code: str | None = None
+    code: Text | None = None
     """The canonical code read from `raw_scan`; absent when nothing readable arrived."""
-    unreadable_because: str | None = None
+    unreadable_because: Text | None = None
     station_id: Id
     scale_id: Id
     lane: Count

@@ -4,6 +4,7 @@
 """
 
 import re
+import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -36,6 +37,10 @@ def _is_printable(text: str) -> str:
     return text
 
 
+def _in_nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$")]
 """An opaque identifier, 1–80 characters of ``A-Z a-z 0-9 _ . : -``."""
 Subject = Annotated[str, StringConstraints(pattern=r"^[a-z]{1,20}/[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$")]
@@ -44,8 +49,8 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 as 64 lower-case hex digits."""
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_is_printable)]
 """A line for people, 1–200 characters."""
-RawScan = Annotated[str, StringConstraints(max_length=512)]
-"""What the scanner typed, control characters and all."""
+RawScan = Annotated[str, AfterValidator(_in_nfc), StringConstraints(max_length=512)]
+"""What the scanner typed, control characters and all; in Unicode NFC, or it could not be recorded at all."""
 LongText = Annotated[str, StringConstraints(min_length=1, max_length=40_000)]
 """A document kept inside an event, such as a rulebook."""
 Month = Annotated[str, AfterValidator(_is_month)]
