@@ -2,7 +2,7 @@
 
 A *code* (赋码) is what is printed on a cylinder: 26 characters of Crockford base32 ::
 
-    04HMASW9NF6YZZPW  1011YN69  84
+    04HMASW9NF6YZZPW  1011YN69  55
     payload, random   tag       check digits
 
 It means nothing and never changes. A *cylinder id* is the cylinder's inner identity; codes are aliases of it,
@@ -10,21 +10,31 @@ so that a lost label can be replaced without the cylinder becoming another one. 
 scanners and people really send lives in ``cylinder_codes.reading``; here a text is either exactly right or an
 error that says where not.
 
-Check digits: ISO 7064 MOD 97-10 over the first 24 characters, letters counted A = 10 … Z = 35, as in LEI and
-IBAN. Worked example, one that fits on paper: for ``AB1`` the digits are 10 11 1, so the number is 10111. With
-two noughts behind it, 1011100 = 97 * 10423 + 69; the check digits are 98 - 69 = 29, and 1011129 leaves 1 when
-divided by 97.
+Check digits: ISO 7064 MOD 97-10 over the first 24 characters, every one of them counted as two decimal digits,
+0 = 00 … 9 = 09, A = 10 … Z = 35. That number of 48 digits, times 100, is divided by 97; the check digits are 98
+less the remainder, and all 50 digits together leave 1. Worked example, one that fits on paper: ``AB1`` is 10 11 01.
+With two noughts behind it, 10110100 = 97 * 104227 + 81; the check digits are 98 - 81 = 17, and 10110117 leaves 1.
+Without the long division, because 100 leaves 3: 10; 3 * 10 + 11 = 41; 3 * 41 + 1 = 124, which leaves 27; and for the
+two noughts 3 * 27 = 81.
 
-What the check digits guarantee, exactly:
+What the check digits guarantee, exactly, for all 26 characters:
 
-- a wrong digit for a digit, or a wrong letter for a letter, is always found;
-- two neighbours exchanged are always found, except in the pairs 1B, 2M and 3X, because those spell the same
-  digits either way round (1 11 = 11 1);
-- a digit for a letter or a letter for a digit changes the length of the number and is found 96 times in 97 or so,
-  and so is any other damage.
+- one wrong character is always found;
+- two different neighbours exchanged are always found.
 
-What slips through here is a code that nobody issued: it is found by the keyed tag
-(``cylinder_codes.authenticity``) with odds of 2**40 to 1, and by not being in the register.
+Why: the 24 characters weigh 100, 100**2, 100**3 … from the right, which leave 3, 3**2, 3**3 …; the check digits weigh
+10 and 1. A wrong character changes the sum by the difference of two values times its weight, an exchange by that
+difference times 2 * 3**k, times 90 at the border with the check digits, times 9 inside them. The difference is less
+than 97, and 97 is prime and divides none of these factors, so 1 is left no more. A letter that comes to stand
+among the check digits is refused as such, and so are 00, 01 and 99, which would leave what 97, 98 and 02 leave.
+
+LEI and IBAN count a digit as one place and a letter as two. There a letter for a digit, or a digit for a letter,
+moves everything before it and slips through once in 97 or so, and 1B, 2M and 3X may be exchanged unseen (1 11 = 11 1):
+``AB1`` and ``A1B`` both have 29 there. With two places for every character neither happens; a tool made for LEI
+therefore computes other check digits than ours.
+
+More damage than that is found 96 times in 97 or so. What slips through is a code that nobody issued: it is found by
+the keyed tag (``cylinder_codes.authenticity``) with odds of 2**40 to 1, and by not being in the register.
 """
 
 import re
@@ -43,7 +53,7 @@ CYLINDER_ID_BYTES = 16
 
 _CODE = re.compile(rf"[{ALPHABET}]{{24}}[0-9]{{2}}")
 _NOT_IN_ALPHABET = re.compile(rf"[^{ALPHABET}]")
-_LETTER_VALUES = str.maketrans({letter: str(int(letter, 36)) for letter in string.ascii_uppercase})
+_TWO_DIGITS = str.maketrans({char: f"{int(char, 36):02d}" for char in string.digits + string.ascii_uppercase})
 _CYLINDER_ID = re.compile(rf"cyl_[0-7][{ALPHABET.lower()}]{{25}}")
 
 
@@ -102,12 +112,12 @@ def parse_code(text: str) -> Code:
 
 
 def format_code(code: Code) -> str:
-    """Return the canonical text, as stored and signed: ``04HMASW9NF6YZZPW1011YN6984``."""
+    """Return the canonical text, as stored and signed: ``04HMASW9NF6YZZPW1011YN6955``."""
     return code.text
 
 
 def format_code_human(code: Code) -> str:
-    """Return the text for people, in groups of four: ``04HM-ASW9-NF6Y-ZZPW-1011-YN69-84``."""
+    """Return the text for people, in groups of four: ``04HM-ASW9-NF6Y-ZZPW-1011-YN69-55``."""
     return "-".join(code.text[start : start + 4] for start in range(0, CODE_LENGTH, 4))
 
 
@@ -121,8 +131,11 @@ def make_code(payload_random: bytes, key: TagKey) -> Code:
 
 
 def check_digits(body: str) -> str:
-    """Return the two ISO 7064 MOD 97-10 check digits for ``body`` (characters 0-9 and A-Z)."""
-    return f"{98 - int(body.translate(_LETTER_VALUES)) * 100 % 97:02d}"
+    """Return the two ISO 7064 MOD 97-10 check digits, 02 to 98, for ``body`` (characters 0-9 and A-Z).
+
+    Every character counts as two decimal digits, which LEI and IBAN do not do: ``AB1`` has 17.
+    """
+    return f"{98 - int(body.translate(_TWO_DIGITS)) * 100 % 97:02d}"
 
 
 def format_link(code: Code, host: str = DEFAULT_HOST) -> str:

@@ -49,7 +49,7 @@ def run_self_test(random_bytes: Callable[[int], bytes]) -> Iterator[tuple[str, b
     key = TagKey("self-test", random_bytes(TAG_SECRET_BYTES))
     other_key = TagKey("self-test", random_bytes(TAG_SECRET_BYTES))
     codes = [make_code(random_bytes(PAYLOAD_BYTES), key) for _ in range(CODES)]
-    yield "check digits of the worked example (AB1 has 29)", check_digits("AB1") == "29"
+    yield "check digits of the worked example (AB1 has 17)", check_digits("AB1") == "17"
     yield "tag of the worked example (NBNBC9SH)", _tag_example_holds()
     yield f"{CODES} new codes differ from each other", len(set(codes)) == CODES
     yield "their tags are genuine under their key", all(tag_is_genuine(code, key) for code in codes)
