@@ -133,7 +133,7 @@ class Batch:
         if self.staged.codes:
             rows = [{"code": code, "cylinder_id": cylinder} for code, cylinder in self.staged.codes.items()]
             self.connection.execute(insert(CodeRow), rows)
-        _upsert(self.connection, SubjectNowRow, [_now_row(name, now) for name, now in self.staged.subjects.items()])
+        upsert(self.connection, SubjectNowRow, [_now_row(name, now) for name, now in self.staged.subjects.items()])
 
 
 class Unit:
@@ -371,10 +371,11 @@ def _put_all(connection: Connection, table: type[SQLModel], rows: list[dict[str,
         # PostgreSQL fires UPDATE triggers for any upsert, also one that only inserts.
         connection.execute(insert(table), rows)
     else:
-        _upsert(connection, table, rows)
+        upsert(connection, table, rows)
 
 
-def _upsert(connection: Connection, table: type[SQLModel], rows: list[dict[str, Any]]) -> None:
+def upsert(connection: Connection, table: type[SQLModel], rows: list[dict[str, Any]]) -> None:
+    """Insert rows, or replace those whose primary key is there."""
     columns = table.__table__.columns  # type: ignore[attr-defined]
     keys = [column.name for column in columns if column.primary_key]
     if connection.dialect.name == "postgresql":

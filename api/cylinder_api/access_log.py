@@ -1,0 +1,64 @@
+"""One line of JSON for each request: what was called, by whom, how it ended, how long it took.
+
+Never bodies, tokens or query texts: they may hold personal data. A path is logged as its template.
+"""
+
+import logging
+import time
+from typing import Any
+
+import orjson
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger("cylinder_api.access")
+_FIELDS = ("method", "route", "status", "ms", "account_id", "place")
+
+
+class AccessLog:
+    """ASGI middleware that logs each finished request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status, began = 500, time.perf_counter()
+
+        async def note_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note_status)
+        finally:
+            log.info("request", extra=_facts(scope, status, time.perf_counter() - began))
+
+
+def _facts(scope: Scope, status: int, seconds: float) -> dict[str, Any]:
+    return {
+        "method": scope["method"],
+        "route": getattr(scope.get("route"), "path", "-"),
+        "status": status,
+        "ms": round(seconds * 1000, 1),
+        "account_id": scope.get("state", {}).get("account_id"),
+    }
+
+
+class JsonLines(logging.Formatter):
+    """A log record as one JSON object. Traces are left out: their messages may quote what a caller sent."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": int(record.created * 1000),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {name: value for name in _FIELDS if (value := getattr(record, name, None)) is not None}
+        if record.exc_info and record.exc_info[0]:
+            line["error"] = record.exc_info[0].__name__
+        return orjson.dumps(line).decode()

@@ -1,0 +1,143 @@
+"""The fill check (准充) and the fill (充装): the path that everything else is built around.
+
+scan → read the code again → what the ledger knows → decide_fill → record the decision → answer
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from cylinder_api.acts.common import SERVICE, raise_dispute, rulebook_in_force
+from cylinder_codes.reading import ReadFailure, read_scan
+from cylinder_trace.admission import decide_fill
+from cylinder_trace.decision import Decision, FillRequest, StationFacts
+from cylinder_trace.events import Entry, FillDecided, Filled, Record, state_event
+from cylinder_trace.station import facts_for
+from cylinder_trace.store.unit import IdConflict, Receipt, Unit
+from cylinder_trace.values import Count, Frozen, Grams, Id, Instant
+
+
+class Checked(NamedTuple):
+    """A decision, and where it stands in the ledger."""
+
+    decision: Decision
+    receipt: Receipt
+
+
+def check_fill(unit: Unit, asked: FillRequest, device_id: str, rulebook_id: str, hosts: Sequence[str]) -> Checked:
+    """Decide whether gas may flow, and record the decision; asked again, the recorded decision is the answer.
+
+    Raises IdConflict when the check_id was used for another question, Refused when no rulebook is in force.
+    """
+    request = read_again(asked, hosts)
+    if (decided := unit.entry(request.check_id)) is not None:
+        return _same_answer(unit, decided, request)
+    cylinder = unit.cylinder_by_code(request.code) if request.code else None
+    skew = request.requested_at - unit.now
+    facts = facts_for(unit.station(request.station_id), request, data_as_of=unit.now, clock_skew_ms=skew)
+    decision = decide_fill(request, cylinder, facts, rulebook_in_force(unit, rulebook_id), unit.now)
+    receipt = unit.append(_decision_record(request, facts, decision, unit.now, device_id))
+    return Checked(decision, receipt)
+
+
+def read_again(asked: FillRequest, hosts: Sequence[str]) -> FillRequest:
+    """The request with the code that the service itself reads in the raw scan: the client's reading is not trusted."""
+    read = read_scan(asked.raw_scan, hosts)
+    if isinstance(read, ReadFailure):
+        return asked.model_copy(update={"code": None, "unreadable_because": str(read.kind)})
+    return asked.model_copy(update={"code": read.text, "unreadable_because": None})
+
+
+def _same_answer(unit: Unit, decided: Entry, request: FillRequest) -> Checked:
+    event = decided.event()
+    if not isinstance(event, FillDecided) or event.request != request:
+        raise IdConflict(f"check_id {request.check_id} was used for another question")
+    return Checked(event.decision, unit.append(decided.record()))
+
+
+def _decision_record(
+    request: FillRequest, facts: StationFacts, decision: Decision, decided_at: int, device_id: str
+) -> Record:
+    # A scan that led to no cylinder on file is recorded in the station's own history.
+    known = decision.cylinder_id
+    named = (
+        ("station", request.station_id),
+        ("device", device_id),
+        ("worker", request.worker_id),
+        ("company", facts.company_id),
+    )
+    return state_event(
+        FillDecided(request=request, station=facts, decision=decision, decided_by="service"),
+        id=request.check_id,
+        subject=f"cylinder/{known}" if known else f"station/{request.station_id}",
+        occurred_at=decided_at,
+        by=SERVICE,
+        refs=tuple(f"{kind}/{id}" for kind, id in named if id),
+    )
+
+
+class FillReport(Frozen):
+    """Gas went in (充装记录), told by a client that keeps no journal of its own."""
+
+    id: Id
+    check_id: Id
+    scale_id: Id
+    lane: Count
+    worker_id: Id
+    started_at: Instant
+    ended_at: Instant
+    empty_gross_g: Grams
+    full_gross_g: Grams
+    net_g: Grams
+    ended_because: Literal["limit_reached", "stopped", "fault"]
+
+
+class RecordedFill(NamedTuple):
+    """A fill as it was recorded, and the kind of the dispute raised beside it, if any."""
+
+    receipt: Receipt
+    dispute: str | None
+
+
+def report_fill(unit: Unit, report: FillReport, station_id: str, device_id: str) -> RecordedFill:
+    """Record a reported fill in the history of the cylinder that its check was about, else in the station's."""
+    fill = Filled(station_id=station_id, **report.model_dump(exclude={"id"}))
+    decided = decision_about(unit, report.check_id)
+    known = decided.decision.cylinder_id if decided else None
+    record = state_event(
+        fill,
+        id=report.id,
+        subject=f"cylinder/{known}" if known else f"station/{station_id}",
+        occurred_at=report.ended_at,
+        by=device_id,
+        refs=(f"station/{station_id}", f"device/{device_id}", f"worker/{report.worker_id}"),
+    )
+    return record_fill(unit, record, fill)
+
+
+def record_fill(unit: Unit, record: Record, fill: Filled) -> RecordedFill:
+    """Record that gas went in. What happened is never rejected; what should not have happened is disputed."""
+    receipt = unit.append(record)
+    doubt = _doubt_about(unit, record, fill)
+    if doubt is not None and not receipt.replayed:
+        raise_dispute(unit, record, record.subject, *doubt)
+    return RecordedFill(receipt, doubt[0] if doubt else None)
+
+
+def _doubt_about(unit: Unit, record: Record, fill: Filled) -> tuple[str, str] | None:
+    """Kind and sentence of what is wrong with a fill, measured against the permit it quotes."""
+    decided = decision_about(unit, fill.check_id)
+    if decided is None or not decided.decision.permits:
+        return "fill_without_permit", f"fill {record.id} quotes check {fill.check_id}, which permits nothing"
+    decision = decided.decision
+    if (decided.request.station_id, f"cylinder/{decision.cylinder_id}") != (fill.station_id, record.subject):
+        return "fill_without_permit", f"fill {record.id} quotes the permit of another cylinder or station"
+    if decision.max_net_g is not None and fill.net_g > decision.max_net_g:
+        return "overfilled", f"fill {record.id}: {fill.net_g} g, more than the permitted {decision.max_net_g} g"
+    return None
+
+
+def decision_about(unit: Unit, check_id: str) -> FillDecided | None:
+    """The recorded decision with this check_id."""
+    entry = unit.entry(check_id)
+    event = entry.event() if entry else None
+    return event if isinstance(event, FillDecided) else None

@@ -1,0 +1,75 @@
+"""Looking through recorded fill checks, oldest first, page by page."""
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+
+from cylinder_trace.audit import StoredEntry
+from cylinder_trace.decision import Outcome
+from cylinder_trace.events import FillDecided, parse_entry
+from cylinder_trace.store.reader import Reader
+
+_CHUNK = 500
+
+
+class FillCheckItem(BaseModel):
+    """One recorded decision, in short."""
+
+    index: int
+    check_id: str
+    outcome: Outcome
+    reasons: list[str]
+    raw_scan: str
+    cylinder_id: str | None
+    decided_by: str
+    decided_at: int
+
+
+class FillCheckPage(BaseModel):
+    """A page of decisions; `next` goes into `after` for the following page, and is null on the last."""
+
+    items: list[FillCheckItem]
+    next: int | None
+
+
+def list_fill_checks(
+    reader: Reader, station_id: str | None, outcome: Outcome | None, after: int, limit: int
+) -> FillCheckPage:
+    """Up to `limit` decisions behind log index `after`, of one station and one outcome if given."""
+    items: list[FillCheckItem] = []
+    for row in _decisions(reader, station_id, after):
+        item = _item(row)
+        if item is None or outcome not in (None, item.outcome):
+            continue
+        if len(items) == limit:
+            return FillCheckPage(items=items, next=items[-1].index)
+        items.append(item)
+    return FillCheckPage(items=items, next=None)
+
+
+def _decisions(reader: Reader, station_id: str | None, after: int) -> Iterator[StoredEntry]:
+    while True:
+        if station_id is None:
+            rows = reader.by_type(FillDecided.type, after, _CHUNK)
+        else:
+            rows = reader.by_ref(f"station/{station_id}", FillDecided.type, after, _CHUNK)
+        yield from rows
+        if len(rows) < _CHUNK:
+            return
+        after = rows[-1].index
+
+
+def _item(row: StoredEntry) -> FillCheckItem | None:
+    event = parse_entry(row.text).event()
+    if not isinstance(event, FillDecided):
+        return None
+    return FillCheckItem(
+        index=row.index,
+        check_id=event.request.check_id,
+        outcome=event.decision.outcome,
+        reasons=list(event.decision.codes),
+        raw_scan=event.request.raw_scan,
+        cylinder_id=event.decision.cylinder_id,
+        decided_by=event.decided_by,
+        decided_at=event.decision.decided_at,
+    )

@@ -1,0 +1,272 @@
+"""Taking over a station's journal (补传): the records of a device's own chain, oldest first, in bulk.
+
+    texts → read_lines (pure: schema, chain, head) → take_records (signature, continuity, storing) → answers
+
+Bytes that do not verify are refused from the first bad record on, and the good ones before it stand.  Records that
+verify are all kept: what a station did is never rejected away; what does not fit becomes a dispute.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from cylinder_api.acts.common import derived_id, raise_dispute
+from cylinder_api.acts.fill import record_fill
+from cylinder_api.refusals import Refused
+from cylinder_codes.keys import decode_base64, parse_vkey
+from cylinder_trace.canonical import CanonicalError
+from cylinder_trace.chain import Head
+from cylinder_trace.cylinder import StateError
+from cylinder_trace.events import (
+    DisputeRaised,
+    Event,
+    EventError,
+    FillDecided,
+    Filled,
+    HeadSigned,
+    Record,
+    Returned,
+    SentToInspection,
+    parse_record,
+    record_text,
+    state_event,
+)
+from cylinder_trace.merkle import leaf_hash
+from cylinder_trace.store.journals import journal_head, journal_rows
+from cylinder_trace.store.tables import JournalRow
+from cylinder_trace.store.unit import CodeTaken, IdConflict, Unit
+from cylinder_trace.subjects import DeviceState
+from cylinder_trace.values import Count, Frozen, Sha256, Text
+
+Status = Literal["stored", "linked", "known", "disputed"]
+
+
+class SignedHead(Frozen):
+    """The end of the device's chain, signed by the device: it covers every record before it."""
+
+    seq: Count
+    hash: Sha256
+    signature: Text
+    """Base64 of the Ed25519 signature over `head_text`."""
+
+
+class Line(NamedTuple):
+    """A record as it was uploaded."""
+
+    seq: int
+    record: Record
+    text: bytes
+    hash: str
+    event: Event
+
+    @property
+    def previous(self) -> str:
+        """Hash of the device's record before this one, as this one names it."""
+        assert self.record.device is not None  # noqa: S101 - read_lines takes no record without its place
+        return self.record.device.prev
+
+
+class Trouble(NamedTuple):
+    """Where an upload stopped being good, and why; nothing from `seq` on was taken."""
+
+    seq: int
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one record: `index` is the log index of the entry it is, or links to."""
+
+    seq: int
+    id: str
+    status: Status
+    index: int
+
+
+class Taken(NamedTuple):
+    """What became of an upload."""
+
+    answers: list[Answer]
+    next_seq: int
+    problem: Trouble | None
+
+
+def head_text(device_id: str, seq: int, head: str) -> bytes:
+    """What a device signs to vouch for its chain up to record `seq`."""
+    return f"pinglian-device-head/1\n{device_id}\n{seq}\n{head}\n".encode()
+
+
+def read_lines(texts: Sequence[str], device_id: str, head: SignedHead) -> tuple[list[Line], Trouble | None]:
+    """The records up to the first one that is not what the signed head covers, and what is wrong with that one."""
+    first = head.seq + 1 - len(texts)
+    lines: list[Line] = []
+    trouble: Trouble | None = None
+    for offset, text in enumerate(texts):
+        line = _read_line(text, device_id, first + offset)
+        if isinstance(line, Trouble):
+            trouble = line
+            break
+        lines.append(line)
+    return _linked(lines, trouble, head.hash)
+
+
+def _read_line(text: str, device_id: str, seq: int) -> Line | Trouble:
+    raw = text.encode()
+    try:
+        record = parse_record(raw)
+    except (CanonicalError, EventError) as error:
+        return Trouble(seq, "bad_record", str(error))
+    if record.device is None or (record.device.id, record.device.seq) != (device_id, seq):
+        return Trouble(seq, "bad_record", f"the record is not number {seq} of device {device_id}")
+    if record_text(record) != raw:
+        return Trouble(seq, "bad_record", "the text is not the record's canonical text")
+    return Line(seq, record, raw, leaf_hash(raw).hex(), record.event())
+
+
+def _linked(lines: list[Line], trouble: Trouble | None, head: str) -> tuple[list[Line], Trouble | None]:
+    """The lines up to the first whose hash is not what its follower, or at the end the head, names."""
+    named = [line.previous for line in lines[1:]]
+    for place, (line, expected) in enumerate(zip(lines, named if trouble else [*named, head], strict=False)):
+        if line.hash != expected:
+            detail = "its bytes are not the ones that the following record, or the signed head, covers"
+            return lines[:place], Trouble(line.seq, "chain_broken", detail)
+    return lines, trouble
+
+
+def take_records(unit: Unit, device_id: str, lines: Sequence[Line], trouble: Trouble | None, head: SignedHead) -> Taken:
+    """Store the device's records in order. `lines` and `trouble` come from `read_lines`.
+
+    Raises Refused when the device is not enrolled.
+    """
+    device = unit.device(device_id)
+    if device is None:
+        raise Refused("other_device", f"device {device_id} is not enrolled")
+    here = journal_head(unit, device_id)
+    if not _is_signed(device, head):
+        first = lines[0].seq if lines else head.seq
+        return Taken([], here.n, Trouble(first, "bad_signature", "the head is not signed by the device's key"))
+    answers, here, break_off = _take_lines(unit, device, lines, here)
+    if trouble is None and break_off is None and lines:
+        _record_head(unit, lines[-1], head)
+    return Taken(answers, here.n, break_off or trouble)
+
+
+def _is_signed(device: DeviceState, head: SignedHead) -> bool:
+    signature = decode_base64(head.signature)
+    text = head_text(device.device_id, head.seq, head.hash)
+    return signature is not None and parse_vkey(device.vkey).verify(signature, text)
+
+
+def _take_lines(
+    unit: Unit, device: DeviceState, lines: Sequence[Line], here: Head
+) -> tuple[list[Answer], Head, Trouble | None]:
+    known = journal_rows(unit, device.device_id, lines[0].seq, lines[-1].seq + 1) if lines else {}
+    unit.prefetch(ids=[line.record.id for line in lines], subjects=[line.record.subject for line in lines])
+    answers: list[Answer] = []
+    for line in lines:
+        if (row := known.get(line.seq)) is not None and row.hash == line.hash:
+            answers.append(Answer(line.seq, row.id, "known", row.log_index))
+            continue
+        if line.seq > here.n:
+            return answers, here, Trouble(line.seq, "gap", f"record {here.n} is expected next")
+        if row is not None or line.previous != here.hash:
+            return answers, here, _forked(unit, device, line)
+        answer = _take(unit, device, line)
+        unit.put(_journal_row(device.device_id, line, answer))
+        answers.append(answer)
+        here = Head(line.seq + 1, line.hash)
+    return answers, here, None
+
+
+def _forked(unit: Unit, device: DeviceState, line: Line) -> Trouble:
+    """The device already vouched for another record at this place: an older copy of its disk is in use, or a clone."""
+    detail = f"device {device.device_id} already uploaded another record number {line.seq} or before it"
+    station, word = f"station/{device.station_id}", f"journal_forked.{line.hash[:16]}"
+    raise_dispute(unit, line.record, station, "journal_forked", detail, word)
+    return Trouble(line.seq, "journal_forked", detail)
+
+
+def _take(unit: Unit, device: DeviceState, line: Line) -> Answer:
+    """Store one verified record; what the ledger cannot follow is kept as a dispute in the station's history."""
+    try:
+        _require_own_act(device, line)
+        return _store(unit, line)
+    except (StateError, IdConflict, CodeTaken, EventError, CanonicalError, Refused) as error:
+        message = f"record {line.record.id} was kept, but not followed: {error}"
+        station, word = f"station/{device.station_id}", f"not_followed.{line.hash[:16]}"
+        receipt = raise_dispute(unit, line.record, station, "not_followed", message, word)
+        return Answer(line.seq, line.record.id, "disputed", receipt.index)
+
+
+def _store(unit: Unit, line: Line) -> Answer:
+    match line.event:
+        case FillDecided():
+            return _store_decision(unit, line, line.event)
+        case Filled():
+            recorded = record_fill(unit, line.record, line.event)
+            status: Status = "disputed" if recorded.dispute else "stored"
+            return Answer(line.seq, line.record.id, status, recorded.receipt.index)
+        case _:
+            return Answer(line.seq, line.record.id, "stored", unit.append(line.record).index)
+
+
+def _store_decision(unit: Unit, line: Line, own: FillDecided) -> Answer:
+    """One act, one id: where the service has decided this check, the station's record links to that entry."""
+    decided = unit.entry(own.request.check_id)
+    event = decided.event() if decided else None
+    if decided is None or not isinstance(event, FillDecided) or event.decided_by != "service":
+        return Answer(line.seq, line.record.id, "stored", unit.append(line.record).index)
+    if event.decision.outcome == own.decision.outcome:
+        return Answer(line.seq, line.record.id, "linked", unit.append(decided.record()).index)
+    second = line.record.model_copy(update={"id": derived_id(own.request.check_id, "station")})
+    receipt = unit.append(second)
+    outcomes = f"the service decided {event.decision.outcome}, the station {own.decision.outcome}"
+    raise_dispute(unit, line.record, second.subject, "outcomes_differ", f"check {own.request.check_id}: {outcomes}")
+    return Answer(line.seq, second.id, "disputed", receipt.index)
+
+
+def _require_own_act(device: DeviceState, line: Line) -> None:
+    """What a station may state: its own scans, fills, empties back and cylinders sent away, and disputes."""
+    own = f"station/{device.station_id}"
+    match line.event:
+        case FillDecided(request=request, decision=decision):
+            named = request.station_id
+            fits = line.record.subject == (f"cylinder/{decision.cylinder_id}" if decision.cylinder_id else own)
+        case Filled(station_id=named) | Returned(station_id=named):
+            fits = line.record.subject.startswith("cylinder/")
+        case SentToInspection() | DisputeRaised():
+            named, fits = device.station_id, line.record.subject.startswith(("cylinder/", own))
+        case _:
+            raise Refused("not_allowed", f"{line.record.type} is not an act of a station")
+    if named != device.station_id:
+        raise Refused("other_station", f"it is stated for another station, {named}")
+    if not fits:
+        raise Refused("not_allowed", f"it does not belong into the history of {line.record.subject}")
+
+
+def _journal_row(device_id: str, line: Line, answer: Answer) -> JournalRow:
+    return JournalRow(
+        device_id=device_id,
+        seq=line.seq,
+        hash=line.hash,
+        id=answer.id,
+        status=answer.status,
+        log_index=answer.index,
+        text=line.text,
+    )
+
+
+def _record_head(unit: Unit, last: Line, head: SignedHead) -> None:
+    link = last.record.device
+    assert link is not None  # noqa: S101 - read_lines takes no record without its place
+    signed = HeadSigned(seq=head.seq, head=head.hash, signature=head.signature)
+    unit.append(
+        state_event(
+            signed,
+            id=derived_id(link.id, f"head.{head.seq}"),
+            subject=f"device/{link.id}",
+            occurred_at=last.record.occurred_at,
+            by=link.id,
+        )
+    )

@@ -1,0 +1,71 @@
+"""What a station must know to decide alone (离线副本): its own state, its company's cylinders, the rulebook. Signed."""
+
+from typing import Any
+
+import orjson
+
+from cylinder_api.refusals import Refused
+from cylinder_codes.keys import SigningKey, encode_base64, format_vkey
+from cylinder_trace.canonical import canonical_json
+from cylinder_trace.rulebook import parse_rulebook
+from cylinder_trace.station import StationState
+from cylinder_trace.store.reader import Reader
+from cylinder_trace.subjects import RulebookState
+
+_ALL = 1_000_000
+
+
+def make_replica(
+    reader: Reader, key: SigningKey, station_id: str, since: int, rulebook_id: str, as_of: int
+) -> dict[str, Any]:
+    """The station's replica at the log's present size; with `since` only what changed from that size on.
+
+    `as_of` must have been read before the call: everything recorded until then is in the answer.
+    """
+    version = reader.size()
+    station = reader.state(f"station/{station_id}")
+    book = reader.state(f"rulebook/{rulebook_id}")
+    if not isinstance(station, StationState) or station.company_id is None:
+        raise Refused("station_unknown", f"no station {station_id} with a licence is on file")
+    if not isinstance(book, RulebookState):
+        raise Refused("rulebook_missing", f"no rulebook {rulebook_id} has been published into this ledger")
+    since = since if _builds_on(reader, station_id, since, version) else 0
+    states = reader.states("cylinder", owner_id=station.company_id, since=since)
+    answer = {
+        "station_id": station_id,
+        "version": version,
+        "since": since,
+        "as_of": as_of,
+        "rulebook": book.text,
+        "rulebook_name": parse_rulebook(book.text).name,
+        "station": _plain(station),
+        "cylinders": [_plain(state) for state in states],
+        "gone": _gone(reader, station.company_id, since) if since else [],
+        "vkey": format_vkey(key.verifying_key),
+    }
+    return {**answer, "signature": encode_base64(key.sign(canonical_json(answer)))}
+
+
+def _plain(state: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = orjson.loads(state.model_dump_json(exclude_none=True))
+    return plain
+
+
+def _builds_on(reader: Reader, station_id: str, since: int, version: int) -> bool:
+    """Whether a station at `since` can go on from there; not after a change of its licence, nor ahead of the log."""
+    if not 0 < since <= version:
+        return False
+    licensed = reader.by_type("station_licensed", after=since - 1, limit=_ALL)
+    return all(row.subject != f"station/{station_id}" for row in licensed)
+
+
+def _gone(reader: Reader, company_id: str, since: int) -> list[str]:
+    """Cylinders that were transferred away from the company since then, and are not its own now."""
+    moved = reader.by_type("ownership_transferred", after=since - 1, limit=_ALL)
+    left = (row.subject for row in moved if orjson.loads(row.text)["data"]["from_owner_id"] == company_id)
+    subjects = dict.fromkeys(left)
+    return [
+        subject.partition("/")[2]
+        for subject in subjects
+        if getattr(reader.state(subject), "owner_id", None) != company_id
+    ]

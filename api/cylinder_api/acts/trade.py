@@ -1,0 +1,121 @@
+"""Sale at the door with real name (实名销售), empties back (空瓶回收), change of owner (产权变更).
+
+A buyer's identity goes into the vault, in the transaction that records the sale; the ledger holds a commitment.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from cylinder_api.acts.common import CylinderAct, append_about, find_cylinder
+from cylinder_api.refusals import Refused
+from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.events import OwnershipTransferred, Returned, Sold
+from cylinder_trace.identity import Identity
+from cylinder_trace.store.tables import PersonRow
+from cylinder_trace.store.unit import IdConflict, Receipt, Unit
+from cylinder_trace.store.vault import Vault
+from cylinder_trace.values import Frozen, Id
+
+
+class KnownCustomer(Frozen):
+    """A customer who is in the vault already."""
+
+    customer_id: Id
+
+
+class Sale(CylinderAct):
+    """A filled cylinder was handed over at the user's door (实名销售、随瓶安检)."""
+
+    order_no: Id
+    point_id: Id
+    worker_id: Id
+    customer: KnownCustomer | Identity
+    safety_check_passed: bool
+
+
+class SaleRecorded(NamedTuple):
+    """Where the sale stands, and under which id the customer is kept."""
+
+    receipt: Receipt
+    customer_id: str
+
+
+def record_sale(unit: Unit, sale: Sale, vault: Vault, company_id: str, by: str, hosts: Sequence[str]) -> SaleRecorded:
+    """Record the sale; a new buyer is sealed into the vault. Raises Refused for another company's cylinder."""
+    cylinder = find_cylinder(unit, sale.code, hosts)
+    require_owner(cylinder, company_id)
+    person = _person_of(unit, sale, vault)
+    event = Sold(
+        order_no=sale.order_no,
+        point_id=sale.point_id,
+        worker_id=sale.worker_id,
+        customer_id=person.customer_id,
+        identity_commitment=person.commitment,
+        safety_check_passed=sale.safety_check_passed,
+    )
+    refs = (f"order/{sale.order_no}", f"point/{sale.point_id}", f"worker/{sale.worker_id}", f"company/{company_id}")
+    return SaleRecorded(append_about(unit, cylinder, sale, event, by=by, refs=refs), person.customer_id)
+
+
+def _person_of(unit: Unit, sale: Sale, vault: Vault) -> PersonRow:
+    if isinstance(sale.customer, KnownCustomer):
+        row = unit.find(PersonRow, sale.customer.customer_id)
+        if row is None:
+            raise Refused("customer_unknown", "no customer is on file under this id; send the identity instead")
+        return row
+    customer_id = f"cus_{hashlib.sha256(sale.id.encode()).hexdigest()[:24]}"
+    if (row := unit.find(PersonRow, customer_id)) is not None:
+        return _same_person(row, sale, vault)
+    row = vault.seal(customer_id, sale.customer)
+    unit.put(row)
+    return row
+
+
+def _same_person(row: PersonRow, sale: Sale, vault: Vault) -> PersonRow:
+    """The row that this very sale made when it was sent the first time."""
+    if row.wrapped_key is not None and vault.open(row) != sale.customer:
+        raise IdConflict(f"id {sale.id} is taken by a sale to somebody else")
+    return row
+
+
+class Return(CylinderAct):
+    """The empty cylinder came back to a station (空瓶回收)."""
+
+    station_id: Id
+
+
+def record_return(unit: Unit, act: Return, company_id: str | None, by: str, hosts: Sequence[str]) -> Receipt:
+    """Record the return; a delivery worker (`company_id` given) returns to a station of their own company."""
+    station = unit.station(act.station_id)
+    if station is None:
+        raise Refused("station_unknown", f"no station {act.station_id} is on file")
+    if company_id not in (None, station.company_id):
+        raise Refused("other_station", f"station {act.station_id} belongs to another company")
+    cylinder = find_cylinder(unit, act.code, hosts)
+    refs = (f"station/{act.station_id}",)
+    return append_about(unit, cylinder, act, Returned(station_id=act.station_id), by=by, refs=refs)
+
+
+class Transfer(CylinderAct):
+    """The owner hands the cylinder over to another company (产权变更)."""
+
+    to_owner_id: Id
+
+
+def transfer_cylinder(unit: Unit, act: Transfer, company_id: str, by: str, hosts: Sequence[str]) -> Receipt:
+    """Record the change of owner. Only the owner of record can state it, so the old owner has signed."""
+    if (done := unit.entry(act.id)) is None:
+        cylinder = find_cylinder(unit, act.code, hosts)
+        require_owner(cylinder, company_id)
+    else:
+        cylinder = find_cylinder(unit, done.subject.partition("/")[2], hosts)
+    event = OwnershipTransferred(from_owner_id=company_id, to_owner_id=act.to_owner_id, cosigned=True)
+    refs = (f"company/{company_id}", f"company/{act.to_owner_id}")
+    return append_about(unit, cylinder, act, event, by=by, refs=refs)
+
+
+def require_owner(cylinder: CylinderState, company_id: str) -> None:
+    """Raise Refused unless the cylinder is the company's own."""
+    if cylinder.owner_id != company_id:
+        raise Refused("other_owner", "the cylinder belongs to another company")

@@ -1,0 +1,80 @@
+"""The HTTP door: routes, problems, logs, and the feed of changes that runs beside them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import FastAPI
+
+from cylinder_api.access_log import AccessLog
+from cylinder_api.bodies import openapi_of
+from cylinder_api.problems import documented, install_handlers
+from cylinder_api.routers import (
+    cylinders,
+    devices,
+    fills,
+    flags,
+    health,
+    imports,
+    inspections,
+    log,
+    sales,
+    stations,
+    transfers,
+)
+from cylinder_api.service import Service
+
+_BODY_BYTES = 256 * 1024
+_ROUTERS = (fills, stations, cylinders, sales, inspections, flags, transfers, imports, devices, log, health)
+_DESCRIPTION = (
+    "One bottle, one code: the ledger of gas cylinders. Masses are grams, instants UTC milliseconds, both integers. "
+    "A refusal to fill is an answer (200, outcome DENY); problems are for what could not be decided or recorded."
+)
+
+
+def create_app(service: Service) -> FastAPI:
+    """The app over an open service, which it closes when it ends."""
+    app = FastAPI(
+        title="PingLian 瓶链",
+        version="0.1.0",
+        summary="Admission, traceability and tamper-evidence for gas cylinders",
+        description=_DESCRIPTION,
+        lifespan=_lifespan,
+        docs_url=None,  # the usual pages load scripts from elsewhere
+        redoc_url=None,
+        responses=documented("unauthenticated", "not_allowed", "invalid", "too_large", "unavailable"),
+        generate_unique_id_function=lambda route: route.name,
+        max_body_size=_BODY_BYTES,
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    for module in _ROUTERS:
+        app.include_router(module.router)
+    install_handlers(app)
+    app.add_middleware(AccessLog)
+    _own_openapi(app)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    feed = asyncio.create_task(service.feed.run())
+    try:
+        yield
+    finally:
+        service.feed.stop()
+        await feed
+        await asyncio.to_thread(service.close)
+
+
+def _own_openapi(app: FastAPI) -> None:
+    document: dict[str, Any] = {}
+
+    def openapi() -> dict[str, Any]:
+        if not document:
+            document.update(openapi_of(app))
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

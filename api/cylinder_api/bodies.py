@@ -1,0 +1,63 @@
+"""Reading JSON bodies. The core's types are strict, and strict means strict about JSON: the text itself is
+validated (an array becomes a tuple, "1" does not become 1), which FastAPI's own way over Python values cannot do.
+"""
+
+from typing import Any, Generic, TypeVar
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, ValidationError
+from pydantic.json_schema import models_json_schema
+
+from cylinder_api.refusals import Refused
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class JsonBody(Generic[Body]):
+    """A dependency that reads the request's body as `model`."""
+
+    def __init__(self, model: type[Body]) -> None:
+        self.model = model
+
+    async def __call__(self, request: Request) -> Body:
+        """The body; raises RequestValidationError with the place of each fault."""
+        kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Refused("not_json", "send Content-Type: application/json")
+        try:
+            return self.model.model_validate_json(await request.body())
+        except ValidationError as error:
+            faults = error.errors(include_url=False, include_context=False, include_input=False)
+            raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
+
+
+def takes(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
+    """`openapi_extra` of a route that reads `model` with JsonBody."""
+    content = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, "example": example}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}, _MODEL: model}
+
+
+_MODEL = "x-model"
+
+
+def openapi_of(app: FastAPI) -> dict[str, Any]:
+    """The app's OpenAPI document, with the bodies that JsonBody reads."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description=app.description,
+        routes=app.routes,
+        tags=app.openapi_tags,
+        separate_input_output_schemas=False,
+    )
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    models = {model.__name__: model for operation in operations if (model := operation.pop(_MODEL, None))}
+    _, found = models_json_schema(
+        [(model, "validation") for model in models.values()], ref_template="#/components/schemas/{model}"
+    )
+    schemas = document["components"]["schemas"]
+    document["components"]["schemas"] = dict(sorted({**found["$defs"], **schemas}.items()))
+    return document

@@ -1,0 +1,142 @@
+"""The command line ``cylinder-api``: serve the ledger, put data in, let devices and people in, keep data safe.
+
+Exit codes: 0 good, 1 checked and bad, 2 could not do it, with one sentence on stderr that says what to do next.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from cylinder_api.access import ROLES
+from cylinder_api.commands import data, doctor, keep, people, serve
+from cylinder_api.commands.failure import CannotDo
+from cylinder_api.commands.town import DEFAULT_SEED
+from cylinder_api.folder import DEFAULT_ORIGIN, FolderError
+from cylinder_api.refusals import Refused
+from cylinder_api.town.plan import DEFAULT_CYLINDERS
+from cylinder_trace.store.database import StoreError
+
+_OVERVIEW = """\
+examples:
+  cylinder-api serve --demo --data demo             a town of generated data on http://127.0.0.1:8000
+  cylinder-api migrate --data ledger                an empty ledger of your own
+  cylinder-api import cylinders.xlsx --company co_01 --data ledger
+  cylinder-api enrol --station st_01 --data ledger  a one-time code for a station's computer
+  cylinder-api user add --id li --role regulator --org au_01 --data ledger
+  cylinder-api backup --to /backups/today --data ledger
+
+DATABASE_URL (postgresql://…) and REDIS_URL (redis://…) may stand in the environment instead of the options.
+exit codes: 0 good · 1 checked and bad · 2 could not be done
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except (CannotDo, FolderError, StoreError, Refused) as error:
+        sentence = str(error)
+    except OSError as error:
+        sentence = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except KeyboardInterrupt:
+        sentence = "stopped; what was recorded stands"
+    print(f"cylinder-api: {sentence}", file=sys.stderr)
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cylinder-api",
+        description="The HTTP service over the ledger of gas cylinders (瓶链).",
+        epilog=_OVERVIEW,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_serve(commands)
+    _add_data(commands)
+    _add_people(commands)
+    _add_keep(commands)
+    return parser
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _add(
+    commands: Commands, name: str, command: Callable[[argparse.Namespace], int], purpose: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
+    parser.set_defaults(command=command)
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data folder")
+    parser.add_argument("--database-url", metavar="URL", help="postgresql://…; default: an SQLite file in the folder")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    return parser
+
+
+def _add_serve(commands: Commands) -> None:
+    parser = _add(commands, "serve", serve.serve, "serve the ledger over HTTP until stopped")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    parser.add_argument("--port", type=_port, default=8000, help="port to listen on (default 8000, 0 = any free one)")
+    parser.add_argument("--redis-url", metavar="URL", help="redis://…, to wake other processes at once")
+    parser.add_argument(
+        "--demo", action="store_true", help="generate a town when the folder is empty; give access to it"
+    )
+    _add_cylinders(parser)
+    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+
+
+def _add_cylinders(parser: argparse.ArgumentParser) -> None:
+    default = os.environ.get("CYLINDERS", str(DEFAULT_CYLINDERS))
+    parser.add_argument(
+        "--cylinders", type=int, default=default, metavar="N", help=f"size of a generated town (default {default})"
+    )
+
+
+def _add_data(commands: Commands) -> None:
+    migrate = _add(commands, "migrate", data.migrate, "make an empty ledger, or check that one is there")
+    migrate.add_argument("--origin", default=DEFAULT_ORIGIN, help=f"name of a new log (default {DEFAULT_ORIGIN})")
+    seed = _add(commands, "seed", data.seed, "write a generated town into an empty folder")
+    _add_cylinders(seed)
+    seed.add_argument("--seed", type=int, default=DEFAULT_SEED, metavar="N", help="another seed is another town")
+    seed.add_argument("--as-of", metavar="DAY", help="the day the town is made for, YYYY-MM-DD (default today)")
+    table = _add(commands, "import", data.import_file, "register the cylinders of a CSV or XLSX table")
+    table.add_argument("file", type=Path, help="the table")
+    table.add_argument("--company", required=True, metavar="ID", help="the owner of all cylinders in it")
+    table.add_argument("--dry-run", action="store_true", help="check only, record nothing")
+
+
+def _add_people(commands: Commands) -> None:
+    enrol = _add(commands, "enrol", people.enrol, "print a one-time code for a station's device")
+    enrol.add_argument("--station", required=True, metavar="ID", help="the station")
+    user = commands.add_parser("user", help="give or take away tokens").add_subparsers(required=True, metavar="ACT")
+    add = _add(user, "add", people.add_user, "print a new token for an account")
+    add.add_argument("--id", required=True, help="the account")
+    add.add_argument("--role", required=True, choices=ROLES)
+    add.add_argument("--org", required=True, metavar="ID", help="station, company, body or authority spoken for")
+    revoke = _add(user, "revoke", people.revoke_user, "take every token of an account out of force")
+    revoke.add_argument("--id", required=True, help="the account")
+    _add(user, "list", people.list_users, "show who has tokens")
+
+
+def _add_keep(commands: Commands) -> None:
+    backup = _add(commands, "backup", keep.backup, "copy the folder while the service runs, and check the copy")
+    backup.add_argument("--to", type=Path, required=True, metavar="DIR", help="an empty folder")
+    restore = _add(commands, "restore", keep.restore, "copy a backup into an empty folder, and check it")
+    restore.add_argument("--from", dest="source", type=Path, required=True, metavar="DIR", help="the backup")
+    look = _add(commands, "doctor", doctor.doctor, "say what is wrong with an installation and how to mend it")
+    look.add_argument("--redis-url", metavar="URL", help="also ask this Redis")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

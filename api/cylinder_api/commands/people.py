@@ -1,0 +1,77 @@
+"""Letting devices and people in: ``enrol``, ``user``. Both work while the service runs: they write no ledger entry."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine
+
+from cylinder_api.acts.enrolment import CODE_LIFE_MS
+from cylinder_api.commands.failure import CannotDo
+from cylinder_api.commands.output import show
+from cylinder_api.folder import open_folder
+from cylinder_api.service import system_clock
+from cylinder_api.settings import settings_for
+from cylinder_api.tokens import new_enrolment_code, new_token
+from cylinder_trace.store.accounts import read_accounts, secret_sha256, station_is_known, write_row
+from cylinder_trace.store.database import create_schema, open_engine, parse_url
+from cylinder_trace.store.tables import AccountRow, DeviceCodeRow
+
+
+@contextmanager
+def _database(options: argparse.Namespace) -> Iterator[Engine]:
+    settings = settings_for(options.data, options.database_url)
+    keys = open_folder(settings.data)
+    engine = open_engine(parse_url(settings.database_url), writer=True)
+    try:
+        create_schema(engine, keys.log.name)
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def enrol(options: argparse.Namespace) -> int:
+    """Print a one-time code with which a device of the station enrols itself."""
+    code = new_enrolment_code()
+    expires_at = system_clock() + CODE_LIFE_MS
+    with _database(options) as engine:
+        if not station_is_known(engine, options.station):
+            raise CannotDo(f"no station {options.station} is on file; look for its id in the list of stations")
+        row = DeviceCodeRow(code_sha256=secret_sha256(code), station_id=options.station, expires_at=expires_at)
+        write_row(engine, row)
+    facts = {"station_id": options.station, "code": code, "expires_at": expires_at}
+    show(options, facts, f"{code}\n(for one device of {options.station}, within a day; it is shown only now)")
+    return 0
+
+
+def add_user(options: argparse.Namespace) -> int:
+    """Print a new token for an account."""
+    token = new_token()
+    row = AccountRow(token_sha256=secret_sha256(token), account_id=options.id, role=options.role, org_id=options.org)
+    with _database(options) as engine:
+        write_row(engine, row)
+    facts = {"account_id": options.id, "role": options.role, "org_id": options.org, "token": token}
+    show(options, facts, f"{token}\n(of {options.id}, {options.role} for {options.org}; it is shown only now)")
+    return 0
+
+
+def revoke_user(options: argparse.Namespace) -> int:
+    """Take every token of an account out of force."""
+    with _database(options) as engine:
+        rows = [row for row in read_accounts(engine) if row.account_id == options.id and row.revoked_at is None]
+        for row in rows:
+            write_row(engine, row.model_copy(update={"revoked_at": system_clock()}))
+    if not rows:
+        raise CannotDo(f"no token of {options.id} is in force; see: cylinder-api user list")
+    show(options, {"account_id": options.id, "revoked": len(rows)}, f"{len(rows)} token(s) of {options.id} revoked")
+    return 0
+
+
+def list_users(options: argparse.Namespace) -> int:
+    """Print who has a token, never the tokens."""
+    with _database(options) as engine:
+        rows = read_accounts(engine)
+    users = [row.model_dump(exclude={"token_sha256"}) for row in rows]
+    lines = [f"{row.account_id}\t{row.role}\t{row.org_id}\t{'revoked' if row.revoked_at else ''}" for row in rows]
+    show(options, {"users": users}, "\n".join(lines) or "nobody has a token")
+    return 0

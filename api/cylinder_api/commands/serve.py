@@ -1,0 +1,75 @@
+"""``cylinder-api serve``: the service, until it is told to stop."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import socket
+import sys
+
+from cylinder_api.access_log import JsonLines
+from cylinder_api.app import create_app
+from cylinder_api.commands.failure import CannotDo
+from cylinder_api.commands.output import say, show
+from cylinder_api.commands.town import Wish, give_access, is_generated, seed_folder
+from cylinder_api.folder import make_folder
+from cylinder_api.service import Service, open_service
+from cylinder_api.serving import Server, bind, url_of
+from cylinder_api.settings import Settings, settings_for
+from cylinder_api.town.organisations import DEMO_STATION, make_organisations
+from cylinder_api.town.plan import figures_for
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Bind first, so that a port in use costs nothing; then open the ledger; listen when all is ready."""
+    settings = settings_for(options.data, options.database_url, options.redis_url)
+    _log_to_stderr(options.log_level)
+    with _bound(options.host, options.port) as door:
+        if options.demo:
+            make_folder(settings.data)
+        service = open_service(settings)
+        try:
+            if options.demo:
+                _prepare_demo(service, settings, options, url_of(door))
+            server = Server(create_app(service), lambda: _announce(door, settings, options))
+        except BaseException:
+            service.close()
+            raise
+        _run(server, door)
+    return 0
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        return bind(host, port)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CannotDo(f"cannot listen on {host}:{port}: {reason}; choose another with --port") from error
+
+
+def _prepare_demo(service: Service, settings: Settings, options: argparse.Namespace, url: str) -> None:
+    wish = Wish(options.cylinders)
+    seed_folder(settings.data, service.ledger, service.keys, wish, service.clock(), say)
+    station = make_organisations(figures_for(options.cylinders)).station(DEMO_STATION)
+    path = give_access(service, station, url)
+    say(f"generated data only; access to it is in {path}")
+
+
+def _announce(door: socket.socket, settings: Settings, options: argparse.Namespace) -> None:
+    url = url_of(door)
+    facts = {"listening": url, "data": str(settings.data), "generated": is_generated(settings.data)}
+    show(options, facts, f"PingLian listens on {url}; its data is in {settings.data}; stop it with Ctrl-C")
+
+
+def _run(server: Server, door: socket.socket) -> None:
+    # uvicorn handles the signals and, once everything is finished, raises them again: that must not end in failure.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    asyncio.run(server.serve(sockets=[door]))
+
+
+def _log_to_stderr(level: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)

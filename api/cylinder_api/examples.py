@@ -1,0 +1,101 @@
+"""Example bodies for the OpenAPI document; generated, not real."""
+
+from typing import Any
+
+_CODE = "7K2M-9QRT-4XWZ-B8ND-PVHC-3J5E-42"
+_OCCURRED_AT = 1_795_312_800_000
+
+FILL_REQUEST: dict[str, Any] = {
+    "check_id": "st_01.boot7.000123",
+    "raw_scan": "HTTPS://ID.PINGLIAN.EXAMPLE/C/7K2M9QRT4XWZB8NDPVHC3J5E42\r",
+    "code": "7K2M9QRT4XWZB8NDPVHC3J5E42",
+    "station_id": "st_01",
+    "scale_id": "sc_01_3",
+    "lane": 3,
+    "boot_id": "boot7",
+    "worker_id": "fl_01_1",
+    "findings": [],
+    "empty_gross_g": 16_620,
+    "requested_at": _OCCURRED_AT,
+}
+FILL_REPORT: dict[str, Any] = {
+    "id": "st_01.boot7.000123.fill",
+    "check_id": "st_01.boot7.000123",
+    "scale_id": "sc_01_3",
+    "lane": 3,
+    "worker_id": "fl_01_1",
+    "started_at": _OCCURRED_AT + 8_000,
+    "ended_at": _OCCURRED_AT + 95_000,
+    "empty_gross_g": 16_620,
+    "full_gross_g": 31_000,
+    "net_g": 14_500,
+    "ended_because": "limit_reached",
+}
+UPLOAD: dict[str, Any] = {
+    "device_id": "dev_0123456789abcdef0123",
+    "records": ['{"by":"fl_01_1","data":{},"device":{},"id":"…","occurred_at":0,"refs":[],"subject":"…","v":1}'],
+    "head": {"seq": 0, "hash": "0" * 64, "signature": "base64 of 64 bytes"},
+}
+CODE_REQUEST: dict[str, Any] = {"station_id": "st_01"}
+ENROLMENT: dict[str, Any] = {"code": "4X7K-9QRT-2MWZ-B8ND", "vkey": "st_01-pc+0a1b2c3d+AQ…"}
+SALE: dict[str, Any] = {
+    "id": "order-20261122-0001.sale",
+    "code": _CODE,
+    "order_no": "order-20261122-0001",
+    "point_id": "dp_01",
+    "worker_id": "dw_0001",
+    "customer": {"name": "示例用户", "id_number": "EXAMPLE-ID", "phone": "EXAMPLE-PHONE", "address": "示例路 1 号"},
+    "safety_check_passed": True,
+    "occurred_at": _OCCURRED_AT,
+}
+RETURN: dict[str, Any] = {
+    "id": "st_01.return.000017",
+    "code": _CODE,
+    "station_id": "st_01",
+    "occurred_at": _OCCURRED_AT,
+}
+INSPECTION: dict[str, Any] = {
+    "id": "ib_01.2026.000421",
+    "code": _CODE,
+    "inspected_month": "2026-11",
+    "next_due_month": "2030-11",
+    "result": "passed",
+    "report_no": "EXAMPLE-2026-000421",
+    "tare_g": 16_480,
+    "occurred_at": _OCCURRED_AT,
+}
+CONDEMNATION: dict[str, Any] = {
+    "id": "ib_01.2026.000422",
+    "code": _CODE,
+    "cause": "瓶体腐蚀 corroded body",
+    "occurred_at": _OCCURRED_AT,
+}
+DESTRUCTION: dict[str, Any] = {
+    "id": "ib_01.2026.000423",
+    "code": _CODE,
+    "method": "crushed",
+    "evidence_sha256": ["0" * 64],
+    "occurred_at": _OCCURRED_AT,
+}
+FLAG: dict[str, Any] = {
+    "id": "au_01.2026.000007",
+    "code": _CODE,
+    "flag": "black",
+    "cause": "钢印被磨去 stamp ground off",
+    "occurred_at": _OCCURRED_AT,
+}
+FLAG_CLEARING: dict[str, Any] = {**FLAG, "id": "au_01.2026.000008", "cause": "核查无误 checked, in order"}
+LOCK: dict[str, Any] = {
+    "id": "au_01.2026.000009",
+    "station_id": "st_01",
+    "scale_id": "sc_01_3",
+    "locked": True,
+    "cause": "检定铅封破损 broken seal",
+    "occurred_at": _OCCURRED_AT,
+}
+TRANSFER: dict[str, Any] = {
+    "id": "co_01.2026.000031",
+    "code": _CODE,
+    "to_owner_id": "co_02",
+    "occurred_at": _OCCURRED_AT,
+}

@@ -1,0 +1,144 @@
+"""Every refusal as application/problem+json (RFC 9457) with a stable `code`. One handler per kind of error.
+
+What a caller sent is never repeated in an answer: it may hold personal data.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+
+from cylinder_api.refusals import KINDS, Refused
+from cylinder_trace.canonical import CanonicalError
+from cylinder_trace.cylinder import StateError
+from cylinder_trace.events import EventError
+from cylinder_trace.store.database import StoreError
+from cylinder_trace.store.reader import NotPublished
+from cylinder_trace.store.unit import CodeTaken, IdConflict
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Fault(BaseModel):
+    """One field that does not fit: a JSON pointer into the request, and what is wrong there."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """What went wrong, after RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[Fault] | None = None
+
+
+_CODE_OF: dict[type[Exception], str] = {
+    IdConflict: "id_conflict",
+    CodeTaken: "code_taken",
+    StateError: "cannot_follow",
+    EventError: "invalid",
+    CanonicalError: "invalid",
+    NotPublished: "not_published",
+    StoreError: "unavailable",
+}
+_CODE_OF_STATUS = {400: "malformed_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+def problem(code: str, detail: str, errors: Sequence[Fault] = (), headers: dict[str, str] | None = None) -> Response:
+    """The answer that says why not."""
+    kind = KINDS[code]
+    body: dict[str, Any] = {
+        "type": f"urn:pinglian:problem:{code}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "code": code,
+    }
+    if errors:
+        body["errors"] = [error.model_dump() for error in errors]
+    return Response(orjson.dumps(body), kind.status, headers, MEDIA_TYPE)
+
+
+def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI responses of a route that may refuse with these codes."""
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(KINDS[code].status, []).append(code)
+    return {
+        status: {
+            "model": Problem,
+            "description": "; ".join(f"`{code}`: {KINDS[code].title}" for code in named),
+            "content": {MEDIA_TYPE: {}},
+        }
+        for status, named in by_status.items()
+    }
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Answer every error of `app` as a problem."""
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(DBAPIError, _database_down)
+    for kind in _CODE_OF:
+        app.add_exception_handler(kind, _known_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)  # noqa: S101 - Starlette hands over what was registered
+    headers = {"WWW-Authenticate": "Bearer"} if error.kind.status == 401 else None
+    return problem(error.code, error.detail, headers=headers)
+
+
+async def _known_error(_request: Request, error: Exception) -> Response:
+    code = next(code for kind, code in _CODE_OF.items() if isinstance(error, kind))
+    return problem(code, str(error))
+
+
+async def _database_down(_request: Request, error: Exception) -> Response:
+    log.error("database: %s", type(error).__name__)
+    return problem("unavailable", "the database does not answer; try again")
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - Starlette hands over what was registered
+    faults = [Fault(pointer=_pointer(found["loc"]), detail=found["msg"]) for found in error.errors()]
+    return problem("invalid", f"{faults[0].pointer}: {faults[0].detail}", faults)
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - Starlette hands over what was registered
+    code = _CODE_OF_STATUS.get(error.status_code, "malformed_request")
+    headers = dict(error.headers) if error.headers else None
+    return problem(code, KINDS[code].title, headers=headers)
+
+
+async def _unexpected(_request: Request, error: Exception) -> Response:
+    # The trace goes to the log by its place only: a message may quote what the caller sent.
+    log.error("unexpected %s", type(error).__name__, extra={"place": _place(error)})
+    return problem("internal", "the service failed; it has been logged, and the same request may be sent again")
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+
+
+def _pointer(place: Sequence[int | str]) -> str:
+    return "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in place)

@@ -1,0 +1,55 @@
+"""Why the service does not do what a caller asks. Every refusal has a stable code; HTTP gives it a status.
+
+This is not a DENY: "may not be filled" is an answer, with 200. A refusal means that nothing was decided or recorded.
+"""
+
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    """A kind of refusal: its HTTP status, and what it is called."""
+
+    status: int
+    title: str
+
+
+KINDS: dict[str, Kind] = {
+    "malformed_request": Kind(400, "The request cannot be read"),
+    "unauthenticated": Kind(401, "A valid bearer token is needed"),
+    "not_allowed": Kind(403, "This role may not do this"),
+    "other_station": Kind(403, "The token belongs to another station"),
+    "other_device": Kind(403, "The token belongs to another device"),
+    "other_owner": Kind(403, "The cylinder belongs to another company"),
+    "enrolment_code_invalid": Kind(403, "The enrolment code is unknown, used or too old"),
+    "not_found": Kind(404, "There is nothing here"),
+    "cylinder_unknown": Kind(404, "No cylinder is on file under this code"),
+    "station_unknown": Kind(404, "No station is on file under this id"),
+    "customer_unknown": Kind(404, "No customer is on file under this id"),
+    "method_not_allowed": Kind(405, "This method is not offered here"),
+    "id_conflict": Kind(409, "The id is taken by an act that says something else"),
+    "code_taken": Kind(409, "The code already leads to another cylinder"),
+    "too_large": Kind(413, "The body is too large"),
+    "not_json": Kind(415, "The body must be JSON"),
+    "invalid": Kind(422, "The request does not fit its description"),
+    "code_unreadable": Kind(422, "This is not a cylinder code"),
+    "cannot_follow": Kind(422, "The act cannot follow on what is recorded"),
+    "occurred_in_future": Kind(422, "The act is dated in the future"),
+    "internal": Kind(500, "The service failed"),
+    "rulebook_missing": Kind(503, "No rulebook is in force"),
+    "not_published": Kind(503, "Not yet under a published checkpoint"),
+    "unavailable": Kind(503, "The ledger cannot answer now"),
+}
+
+
+class Refused(Exception):
+    """The service refuses with `code`; `detail` is one sentence for people, without personal data."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+    @property
+    def kind(self) -> Kind:
+        """Status and title of the refusal."""
+        return KINDS[self.code]

@@ -1,0 +1,154 @@
+"""One cylinder: what it is now, its whole history, and the history with its proof; and what anybody may know."""
+
+import html
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Path
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel
+
+from cylinder_api.access import Account, Caller
+from cylinder_api.problems import documented
+from cylinder_api.refusals import Refused
+from cylinder_api.service import Service, ServiceHere
+from cylinder_codes.identifiers import format_code_human, is_cylinder_id
+from cylinder_codes.reading import ReadFailure, read_scan
+from cylinder_trace.cylinder import STATUS_ZH, CylinderState
+from cylinder_trace.dates import format_month
+from cylinder_trace.proof import HistoryBundle
+from cylinder_trace.rulebook import parse_rulebook
+from cylinder_trace.rules.deadlines import due_month
+from cylinder_trace.station import StationState
+from cylinder_trace.store.ledger import wait_published
+from cylinder_trace.subjects import RulebookState
+
+router = APIRouter(tags=["cylinders"])
+_NOT_FOUND = ("cylinder_unknown", "code_unreadable", "other_owner")
+
+CylinderName = Annotated[str, Path(max_length=200, description="A code in any readable form, or a cylinder id.")]
+
+
+class HistoryEntry(BaseModel):
+    """An entry as it stands in the ledger."""
+
+    index: int
+    hash: str
+    entry: dict[str, Any]
+
+
+class History(BaseModel):
+    """What the cylinder is now, and everything that was recorded of it, oldest first."""
+
+    cylinder: CylinderState
+    entries: list[HistoryEntry]
+
+
+@router.get(
+    "/v1/cylinders/{name}",
+    summary="What the cylinder is now",
+    response_model_exclude_none=True,
+    responses=documented(*_NOT_FOUND),
+)
+def get_cylinder(name: CylinderName, caller: Caller, service: ServiceHere) -> CylinderState:
+    """Companies and stations see their own company's cylinders."""
+    return _visible(service, caller, name)
+
+
+@router.get(
+    "/v1/cylinders/{name}/history",
+    summary="Everything that was recorded of the cylinder",
+    response_model_exclude_none=True,
+    responses=documented(*_NOT_FOUND),
+)
+def get_history(name: CylinderName, caller: Caller, service: ServiceHere) -> History:
+    """Oldest first; each entry with its hash and its place in the log."""
+    cylinder = _visible(service, caller, name)
+    rows = service.ledger.reader.history(f"cylinder/{cylinder.cylinder_id}")
+    entries = [HistoryEntry(index=row.index, hash=row.hash.hex(), entry=orjson.loads(row.text)) for row in rows]
+    return History(cylinder=cylinder, entries=entries)
+
+
+@router.get(
+    "/v1/cylinders/{name}/bundle",
+    summary="The history with its proof, to be checked offline",
+    responses=documented(*_NOT_FOUND, "not_published"),
+)
+def get_history_bundle(name: CylinderName, caller: Caller, service: ServiceHere) -> HistoryBundle:
+    """Waits up to two seconds until the newest entry is under a published checkpoint."""
+    subject = f"cylinder/{_visible(service, caller, name).cylinder_id}"
+    reader = service.ledger.reader
+    wait_published(service.ledger, reader.history(subject)[-1].index + 1)
+    return reader.bundle(subject)
+
+
+def _visible(service: Service, caller: Account, name: str) -> CylinderState:
+    cylinder = _find(service, name)
+    company_id = _company_of(service, caller)
+    if company_id is not None and cylinder.owner_id != company_id:
+        raise Refused("other_owner", "the cylinder belongs to another company")
+    return cylinder
+
+
+def _company_of(service: Service, caller: Account) -> str | None:
+    """The company whose cylinders the caller is confined to; None for roles that see all."""
+    if caller.role == "company":
+        return caller.org_id
+    if caller.role == "station":
+        station = service.ledger.reader.state(f"station/{caller.org_id}")
+        return (station.company_id if isinstance(station, StationState) else None) or ""
+    return None
+
+
+def _find(service: Service, name: str) -> CylinderState:
+    cylinder_id: str | None = name
+    if not is_cylinder_id(name):
+        code = read_scan(name, service.settings.link_hosts)
+        if isinstance(code, ReadFailure):
+            raise Refused("code_unreadable", code.text_en)
+        cylinder_id = service.ledger.reader.cylinder_id(code.text)
+    state = service.ledger.reader.state(f"cylinder/{cylinder_id}") if cylinder_id else None
+    if not isinstance(state, CylinderState):
+        raise Refused("cylinder_unknown", "no cylinder is on file under this code")
+    return state
+
+
+@router.get(
+    "/c/{code}",
+    summary="What anybody may know who scans the label",
+    response_class=HTMLResponse,
+    responses=documented("cylinder_unknown", "code_unreadable"),
+)
+@router.get("/C/{code}", include_in_schema=False, response_class=HTMLResponse, name="look_up_code")
+def look_up_code(code: CylinderName, service: ServiceHere) -> str:
+    """A small page, Chinese and English: status, model, owner, next inspection. No personal data."""
+    cylinder = _find(service, code)
+    rows = _public_facts(service, cylinder)
+    lines = "".join(f"<dt>{term}</dt><dd>{html.escape(value)}</dd>" for term, value in rows)
+    return f"{_PAGE_HEAD}<h1>瓶链 PingLian</h1><dl>{lines}</dl></body></html>"
+
+
+_PAGE_HEAD = (
+    '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8"><title>瓶链 PingLian</title>'
+    '<meta name="viewport" content="width=device-width,initial-scale=1"></head><body>'
+)
+
+
+def _public_facts(service: Service, cylinder: CylinderState) -> list[tuple[str, str]]:
+    code = read_scan(cylinder.codes[-1]) if cylinder.codes else None
+    shown = "-" if code is None or isinstance(code, ReadFailure) else format_code_human(code)
+    flags = ", ".join(cylinder.flags) or "无 none"
+    return [
+        ("气瓶码 Code", shown),
+        ("状态 Status", f"{STATUS_ZH[cylinder.status]} {cylinder.status}"),
+        ("标记 Flags", flags),
+        ("型号 Model", cylinder.stamp.model),
+        ("产权单位 Owner", cylinder.owner_id),
+        ("下次检验 Next inspection due", _next_due(service, cylinder)),
+    ]
+
+
+def _next_due(service: Service, cylinder: CylinderState) -> str:
+    book = service.ledger.reader.state(f"rulebook/{service.settings.rulebook_id}")
+    due = due_month(cylinder, parse_rulebook(book.text)) if isinstance(book, RulebookState) else None
+    return format_month(due) if due is not None else "-"

@@ -1,0 +1,69 @@
+"""What an authority states (监管): marks on cylinders, and locks on scales."""
+
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+
+from cylinder_api.access import Caller
+from cylinder_api.acts import supervision
+from cylinder_api.answers import Recorded
+from cylinder_api.bodies import JsonBody, takes
+from cylinder_api.examples import FLAG, FLAG_CLEARING, LOCK
+from cylinder_api.problems import documented
+from cylinder_api.service import ServiceHere
+
+router = APIRouter(tags=["supervision"], responses=documented("id_conflict", "occurred_in_future"))
+_OF_CYLINDERS = documented("cylinder_unknown", "code_unreadable")
+
+
+@router.post(
+    "/v1/flags",
+    status_code=201,
+    summary="Mark a cylinder (标记)",
+    response_model=Recorded,
+    responses=_OF_CYLINDERS,
+    openapi_extra=takes(supervision.FlagAct, FLAG),
+)
+async def flag_cylinder(
+    act: Annotated[supervision.FlagAct, Depends(JsonBody(supervision.FlagAct))], caller: Caller, service: ServiceHere
+) -> Any:
+    """Black, refurbished, recalled or lost: the very next check anywhere refuses it."""
+    hosts = service.settings.link_hosts
+    work = partial(supervision.set_flag, act=act, authority_id=caller.org_id, by=caller.account_id, hosts=hosts)
+    return {"receipt": await service.commit(work)}
+
+
+@router.post(
+    "/v1/flags/clear",
+    status_code=201,
+    summary="Lift a mark (撤销标记)",
+    response_model=Recorded,
+    responses=_OF_CYLINDERS,
+    openapi_extra=takes(supervision.FlagClearing, FLAG_CLEARING),
+)
+async def clear_flag(
+    act: Annotated[supervision.FlagClearing, Depends(JsonBody(supervision.FlagClearing))],
+    caller: Caller,
+    service: ServiceHere,
+) -> Any:
+    """The mark stays in the history; from now on it no longer refuses."""
+    hosts = service.settings.link_hosts
+    work = partial(supervision.set_flag, act=act, authority_id=caller.org_id, by=caller.account_id, hosts=hosts)
+    return {"receipt": await service.commit(work)}
+
+
+@router.post(
+    "/v1/locks",
+    status_code=201,
+    summary="Lock or unlock a scale (监管锁秤)",
+    response_model=Recorded,
+    responses=documented("station_unknown"),
+    openapi_extra=takes(supervision.LockAct, LOCK),
+)
+async def lock_scale(
+    act: Annotated[supervision.LockAct, Depends(JsonBody(supervision.LockAct))], caller: Caller, service: ServiceHere
+) -> Any:
+    """Pushed to the station like a mark."""
+    work = partial(supervision.lock_scale, act=act, authority_id=caller.org_id, by=caller.account_id)
+    return {"receipt": await service.commit(work)}

@@ -1,0 +1,77 @@
+"""Taking over a company's own table of cylinders (批量建档)."""
+
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, UploadFile
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+
+from cylinder_api.access import Caller
+from cylinder_api.acts import importing
+from cylinder_api.service import ServiceHere
+from cylinder_codes.importing import RowError
+
+router = APIRouter(tags=["cylinders"])
+_FILE_BYTES = 32 * 2**20
+_ROWS_AT_ONCE = 1000
+
+
+class RowProblem(BaseModel):
+    """One cell that could not be used, and how to mend it. Row 0 is the whole file."""
+
+    row: int
+    column: str
+    message: str
+    message_zh: str
+
+
+class ImportAnswer(BaseModel):
+    """What the table holds, and what became of it; after a dry run, what would become of it."""
+
+    rows: int
+    registered: int
+    known: int
+    errors: list[RowProblem]
+
+
+@router.post(
+    "/v1/imports",
+    summary="Register the cylinders of a CSV or XLSX table (批量建档)",
+    max_body_size=_FILE_BYTES,
+)
+async def import_cylinders(
+    file: Annotated[UploadFile, File(description="CSV (UTF-8 or GB18030) or XLSX, with a row of headers.")],
+    caller: Caller,
+    service: ServiceHere,
+    dry_run: bool = False,
+) -> ImportAnswer:
+    """Good rows are registered, bad ones are told with what to mend. The same file twice changes nothing."""
+    data, name = await file.read(), file.filename or "table"
+    hosts = service.settings.link_hosts
+    table = await run_in_threadpool(importing.read_table, data, name, caller.org_id, service.keys.tag, hosts)
+    registered, known, errors = 0, 0, list(table.errors)
+    for start in range(0, len(table.rows), _ROWS_AT_ONCE):
+        rows = table.rows[start : start + _ROWS_AT_ONCE]
+        act: Any = partial(
+            importing.import_rows, file_hash=table.file_hash, rows=rows, company_id=caller.org_id, dry_run=dry_run
+        )
+        part = await service.commit(act)
+        registered, known = registered + part.registered, known + part.known
+        errors += part.errors
+    bad_rows = {error.row_number for error in table.errors if error.row_number}
+    return ImportAnswer(
+        rows=len(table.rows) + len(bad_rows),
+        registered=registered,
+        known=known,
+        errors=[_problem(error) for error in sorted(errors, key=lambda error: error.row_number)],
+    )
+
+
+def _problem(error: RowError) -> RowProblem:
+    return RowProblem(
+        row=error.row_number,
+        column=error.column,
+        message=f"{error.what}: {error.mend}",
+        message_zh=f"{error.what_zh}：{error.mend_zh}",
+    )

@@ -1,0 +1,77 @@
+"""What an inspection body states (检验机构): inspection, condemning, destruction."""
+
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+
+from cylinder_api.access import Account, Caller
+from cylinder_api.acts import inspection
+from cylinder_api.answers import Recorded
+from cylinder_api.bodies import JsonBody, takes
+from cylinder_api.examples import CONDEMNATION, DESTRUCTION, INSPECTION
+from cylinder_api.problems import documented
+from cylinder_api.service import Service, ServiceHere
+
+router = APIRouter(
+    tags=["inspection"],
+    responses=documented("cylinder_unknown", "code_unreadable", "id_conflict", "occurred_in_future"),
+)
+
+
+@router.post(
+    "/v1/inspections",
+    status_code=201,
+    summary="Result of a periodic inspection (定期检验)",
+    response_model=Recorded,
+    openapi_extra=takes(inspection.Inspection, INSPECTION),
+)
+async def record_inspection(
+    act: Annotated[inspection.Inspection, Depends(JsonBody(inspection.Inspection))],
+    caller: Caller,
+    service: ServiceHere,
+) -> Any:
+    """Stated by the inspection body that the token speaks for."""
+    return await _record(service, caller, act)
+
+
+@router.post(
+    "/v1/condemnations",
+    status_code=201,
+    summary="Judged fit for scrapping only (报废判定)",
+    response_model=Recorded,
+    openapi_extra=takes(inspection.Condemnation, CONDEMNATION),
+)
+async def condemn_cylinder(
+    act: Annotated[inspection.Condemnation, Depends(JsonBody(inspection.Condemnation))],
+    caller: Caller,
+    service: ServiceHere,
+) -> Any:
+    """For good: a condemned cylinder is never filled again."""
+    return await _record(service, caller, act)
+
+
+@router.post(
+    "/v1/destructions",
+    status_code=201,
+    summary="Made unusable (去功能化)",
+    response_model=Recorded,
+    openapi_extra=takes(inspection.Destruction, DESTRUCTION),
+)
+async def destroy_cylinder(
+    act: Annotated[inspection.Destruction, Depends(JsonBody(inspection.Destruction))],
+    caller: Caller,
+    service: ServiceHere,
+) -> Any:
+    """With the hashes of the pictures that show it."""
+    return await _record(service, caller, act)
+
+
+async def _record(
+    service: Service,
+    caller: Account,
+    act: inspection.Inspection | inspection.Condemnation | inspection.Destruction,
+) -> dict[str, Any]:
+    hosts = service.settings.link_hosts
+    work = partial(inspection.record_verdict, act=act, body_id=caller.org_id, by=caller.account_id, hosts=hosts)
+    return {"receipt": await service.commit(work)}

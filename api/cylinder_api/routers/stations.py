@@ -1,0 +1,158 @@
+"""What a station's device asks: take over its journal, give it its replica, tell it of changes."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Path, Query
+from fastapi.responses import Response, StreamingResponse
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+
+from cylinder_api.access import Account, Caller
+from cylinder_api.acts import journal
+from cylinder_api.acts.replica import make_replica
+from cylinder_api.bodies import JsonBody, takes
+from cylinder_api.examples import UPLOAD
+from cylinder_api.live import Touched
+from cylinder_api.problems import documented
+from cylinder_api.refusals import Refused
+from cylinder_api.service import Service, ServiceHere
+from cylinder_trace.canonical import canonical_json
+from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.station import StationState
+from cylinder_trace.values import Frozen, Id
+
+router = APIRouter(prefix="/v1/stations", tags=["stations"])
+_MOST_RECORDS = 5000
+_UPLOAD_BYTES = 64 * 2**20
+
+
+class Upload(Frozen):
+    """Records of the device's own chain, in order, each as its canonical text, and the signed end of them."""
+
+    device_id: Id
+    records: Annotated[tuple[str, ...], Field(min_length=1, max_length=_MOST_RECORDS)]
+    head: journal.SignedHead
+
+
+class RecordAnswer(BaseModel):
+    """What became of one record; `index` is that of the ledger entry it is, or links to."""
+
+    seq: int
+    id: str
+    status: journal.Status
+    index: int
+
+
+class UploadProblem(BaseModel):
+    """The first record that was not taken, and why."""
+
+    seq: int
+    code: str
+    detail: str
+
+
+class UploadAnswer(BaseModel):
+    """What became of an upload; send from `next_seq` on next."""
+
+    answers: list[RecordAnswer]
+    next_seq: int
+    problem: UploadProblem | None
+
+
+class Replica(BaseModel):
+    """What the station must know to decide alone. `since` is the version that this answer builds on; 0 = whole."""
+
+    station_id: str
+    version: int
+    since: int
+    as_of: int
+    rulebook: str
+    rulebook_name: str
+    station: StationState
+    cylinders: list[CylinderState]
+    gone: list[str]
+    signature: str
+    """Base64 Ed25519 by the log's key over the canonical JSON of everything else."""
+    vkey: str
+
+
+def own_station(caller: Caller, station_id: Annotated[Id, Path()]) -> Account:
+    """The caller, if the path names its own station; raises Refused."""
+    if station_id != caller.org_id:
+        raise Refused("other_station", f"this token speaks for station {caller.org_id}")
+    return caller
+
+
+OwnStation = Annotated[Account, Depends(own_station)]
+
+
+@router.post(
+    "/{station_id}/entries",
+    summary="Take over a device's journal (补传)",
+    response_model=UploadAnswer,
+    responses=documented("other_station", "other_device"),
+    openapi_extra=takes(Upload, UPLOAD),
+    max_body_size=_UPLOAD_BYTES,
+)
+async def upload_entries(
+    upload: Annotated[Upload, Depends(JsonBody(Upload))], caller: OwnStation, service: ServiceHere
+) -> dict[str, Any]:
+    """Good records stand; from the first bad one on nothing is taken. The same upload again changes nothing."""
+    if upload.device_id != caller.account_id:
+        raise Refused("other_device", f"this token speaks for device {caller.account_id}")
+    lines, trouble = await run_in_threadpool(journal.read_lines, upload.records, upload.device_id, upload.head)
+    act = partial(journal.take_records, device_id=upload.device_id, lines=lines, trouble=trouble, head=upload.head)
+    taken = await service.commit(act)
+    return {
+        "answers": taken.answers,
+        "next_seq": taken.next_seq,
+        "problem": taken.problem._asdict() if taken.problem else None,
+    }
+
+
+@router.get(
+    "/{station_id}/replica",
+    summary="What the station must know to decide alone",
+    response_model=Replica,
+    responses=documented("other_station", "station_unknown", "rulebook_missing"),
+)
+def get_replica(caller: OwnStation, service: ServiceHere, since: Annotated[int, Query(ge=0, le=2**53)] = 0) -> Response:
+    """Signed. With `since`, only what changed from that version on; `gone` are cylinders no longer the company's."""
+    as_of = service.clock()
+    book = service.settings.rulebook_id
+    replica = make_replica(service.ledger.reader, service.keys.log, caller.org_id, since, book, as_of)
+    return Response(canonical_json(replica), media_type="application/json")
+
+
+@router.get(
+    "/{station_id}/changes",
+    summary="A stream of what changes for the station",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}, **documented("other_station")},
+)
+async def stream_changes(
+    caller: OwnStation,
+    service: ServiceHere,
+    last_event_id: Annotated[int | None, Header(ge=0, le=2**53)] = None,
+) -> StreamingResponse:
+    """Server-sent events: `change` with version and subjects, and a `heartbeat` each second with the newest version
+    read from the database and when it was read. Send Last-Event-ID to go on where you were."""
+    wants = await run_in_threadpool(_wanted_by, service, caller.org_id)
+    stream = service.feed.changes(last_event_id, wants)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+def _wanted_by(service: Service, station_id: str) -> Callable[[Touched], bool]:
+    """What concerns the station: itself, the rulebook, cylinders that are or were its company's."""
+    state = service.ledger.reader.state(f"station/{station_id}")
+    company_id = state.company_id if isinstance(state, StationState) else None
+    subjects = {f"station/{station_id}", f"rulebook/{service.settings.rulebook_id}"}
+
+    def wanted(item: Touched) -> bool:
+        owners = (item.owner_id, item.former_owner_id)
+        return item.subject in subjects or (company_id is not None and company_id in owners)
+
+    return wanted

@@ -1,0 +1,63 @@
+"""What every route works with: the ledger, the keys, the vault, the feed of changes."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Request
+
+from cylinder_api.folder import Keys, open_folder
+from cylinder_api.live import Feed, MemoryPush, Push, RedisPush
+from cylinder_api.settings import Settings
+from cylinder_trace.store.ledger import Ledger
+from cylinder_trace.store.unit import Unit
+from cylinder_trace.store.vault import Vault
+
+Answer = TypeVar("Answer")
+
+
+def system_clock() -> int:
+    """UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=True)
+class Service:
+    """An open service. Close it when done."""
+
+    settings: Settings
+    keys: Keys
+    ledger: Ledger
+    vault: Vault
+    feed: Feed
+    clock: Callable[[], int]
+
+    async def commit(self, work: Callable[[Unit], Answer]) -> Answer:
+        """Run `work` in the next group commit; the answer means durable."""
+        return await asyncio.wrap_future(self.ledger.submit(work))
+
+    def close(self) -> None:
+        """Finish what was acknowledged and let go of everything."""
+        self.feed.push.stop()
+        self.ledger.close()
+
+
+def open_service(settings: Settings, clock: Callable[[], int] = system_clock) -> Service:
+    """Open the service of a data folder; raises FolderError or StoreError with one clear sentence."""
+    keys = open_folder(settings.data)
+    ledger = Ledger(settings.database_url, settings.data, keys.log, clock)
+    push: Push = RedisPush(settings.redis_url) if settings.redis_url else MemoryPush()
+    feed = Feed(ledger.reader, push, clock)
+    ledger.listen(feed.committed)
+    return Service(settings, keys, ledger, Vault(keys.master), feed, clock)
+
+
+def service_here(request: Request) -> Service:
+    """The service that this app serves."""
+    service: Service = request.app.state.service
+    return service
+
+
+ServiceHere = Annotated[Service, Depends(service_here)]

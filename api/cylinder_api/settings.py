@@ -1,0 +1,40 @@
+"""Where the service lives: data folder, database, Redis, rulebook. From arguments first, else the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cylinder_codes.identifiers import DEFAULT_HOST
+
+DEFAULT_RULEBOOK = "cn-default"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that differs between two installations."""
+
+    data: Path
+    """Keys, public log files and, on SQLite, the ledger itself."""
+    database_url: str
+    redis_url: str | None = None
+    rulebook_id: str = DEFAULT_RULEBOOK
+    """The rulebook that fill checks are decided by."""
+    link_hosts: tuple[str, ...] = (DEFAULT_HOST,)
+    """Hosts whose links carry our codes."""
+
+
+def settings_for(
+    data: Path,
+    database_url: str | None = None,
+    redis_url: str | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Settings:
+    """The settings for a data folder; what is not given comes from DATABASE_URL, REDIS_URL, RULEBOOK."""
+    folder = data.absolute()
+    return Settings(
+        data=folder,
+        database_url=database_url or environment.get("DATABASE_URL") or f"sqlite:///{folder / 'ledger.db'}",
+        redis_url=redis_url or environment.get("REDIS_URL") or None,
+        rulebook_id=environment.get("RULEBOOK") or DEFAULT_RULEBOOK,
+    )
