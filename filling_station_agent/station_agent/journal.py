@@ -1,0 +1,288 @@
+"""The journal (本机日志): every decision and every fill, on this machine's own disk, before anything else knows of it.
+
+Records form one chain: each carries the hash of the one before it, and the device's key signs the head at every upload.
+An `append` that returns is on the disk (SQLite, WAL, synchronous=FULL).  Crash points of a fill:
+
+    decision appended   nothing has flowed; the permit dies with the process
+    start appended      the valve may open from here on; a start without its end is closed after the restart
+    `filled` appended   in the same transaction the start is taken away: a fill has exactly one record
+
+If the disk is full or fails, `JournalBroken` is raised, and a lane that gets it opens nothing.
+"""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cylinder_codes.keys import SigningKey, encode_base64
+from cylinder_trace.canonical import CanonicalError
+from cylinder_trace.chain import NO_PREVIOUS, next_link, record_hash
+from cylinder_trace.events import EventError, Record, parse_record, record_text
+from cylinder_trace.merkle import leaf_hash
+
+_SCHEMA = """
+create table if not exists records (
+    seq integer primary key, id text not null unique, hash text not null, occurred_at integer not null,
+    log_index integer, status text, text blob not null);
+create index if not exists unsettled on records (seq) where log_index is null;
+create table if not exists starts (check_id text primary key, text text not null);
+create table if not exists notes (n integer primary key, at integer not null, text text not null);
+create table if not exists meta (name text primary key, value text not null);
+"""
+
+
+class JournalBroken(Exception):
+    """The journal cannot be written or read; no valve may open. The text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A fill that has begun: enough to close it with a record if the agent does not live to see its end."""
+
+    check_id: str
+    code: str | None
+    cylinder_id: str
+    scale_id: str
+    lane: int
+    worker_id: str
+    tare_g: int
+    empty_gross_g: int
+    stop_at_gross_g: int
+    started_at: int
+    seen_gross_g: int
+    """The last weight that was noted while gas flowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLine:
+    """One record as it lies on the disk, and what the service said of it."""
+
+    seq: int
+    id: str
+    text: bytes
+    hash: str
+    log_index: int | None
+    status: str | None
+
+
+class Journal:
+    """The open journal of one device. Safe to use from several threads; one call at a time writes."""
+
+    def __init__(self, path: Path, device_id: str, key: SigningKey) -> None:
+        """Open or make the journal at `path`; raises JournalBroken if it is damaged or of another device."""
+        self._path = path
+        self._device_id = device_id
+        self._key = key
+        self._lock = threading.Lock()
+        with self._troubles():
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+            self._db.execute("pragma journal_mode = wal")
+            self._db.execute("pragma synchronous = full")
+            self._db.executescript(_SCHEMA)
+        self._require_device()
+        self._last = self._read_last()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    # ------------------------------------------------------------ writing
+
+    def append(self, record: Record, *, closes: str | None = None) -> Record:
+        """Put `record` behind the last one and return it with its link; on return it is on the disk.
+
+        `closes` names the start that this record is the end of.  The same record again changes nothing.
+        Raises JournalBroken.
+        """
+        with self._lock:
+            with self._transaction():
+                if known := self._found(record):
+                    return known
+                linked = record.model_copy(update={"device": next_link(self._device_id, self._last)})
+                self._insert(linked)
+                if closes is not None:
+                    self._db.execute("delete from starts where check_id = ?", (closes,))
+            self._last = linked
+            return linked
+
+    def begin(self, start: Start) -> None:
+        """Note durably that the valve may open from now on; raises JournalBroken."""
+        text = json.dumps(asdict(start))
+        with self._lock, self._transaction():
+            self._db.execute("insert or replace into starts values (?, ?)", (start.check_id, text))
+
+    def weighed(self, start: Start, gross_g: int) -> None:
+        """Note how far a running fill has come; raises JournalBroken."""
+        self.begin(replace(start, seen_gross_g=gross_g))
+
+    def abandon(self, check_id: str) -> None:
+        """Take a start away to which no gas flowed; raises JournalBroken."""
+        with self._lock, self._transaction():
+            self._db.execute("delete from starts where check_id = ?", (check_id,))
+
+    def note(self, at: int, fields: dict[str, Any]) -> None:
+        """Keep what happened at a lane but is no event of the ledger, such as a scan during a fill."""
+        text = json.dumps(fields, ensure_ascii=False)
+        with self._lock, self._transaction():
+            self._db.execute("insert into notes (at, text) values (?, ?)", (at, text))
+
+    def settle(self, answers: Sequence[tuple[int, str, int | None]]) -> None:
+        """Keep the service's answers (seq, status, index in its log); they are not asked for again."""
+        with self._lock, self._transaction():
+            self._db.executemany(
+                "update records set status = ?, log_index = ? where seq = ?",
+                [(status, index, seq) for seq, status, index in answers],
+            )
+
+    # ------------------------------------------------------------ reading
+
+    @property
+    def last_at(self) -> int:
+        """The latest date on any record, UTC milliseconds; 0 in an empty journal."""
+        return int(self._one("select coalesce(max(occurred_at), 0) from records"))
+
+    @property
+    def length(self) -> int:
+        """How many records there are."""
+        return self._last.device.seq + 1 if self._last and self._last.device else 0
+
+    def open_starts(self, scale_id: str | None = None) -> list[Start]:
+        """Fills that began and have no end yet, of one scale or of all."""
+        rows = self._rows("select text from starts order by check_id")
+        starts = [Start(**json.loads(text)) for (text,) in rows]
+        return [start for start in starts if scale_id in (None, start.scale_id)]
+
+    def unsent_count(self) -> int:
+        """How many records the service has not answered for."""
+        return int(self._one("select count(*) from records where status is null"))
+
+    def disputed_count(self) -> int:
+        """How many records differ from what the service had decided."""
+        return int(self._one("select count(*) from records where status = 'disputed'"))
+
+    def first_unsent(self) -> int:
+        """Sequence number of the oldest record the service has not answered for, or of the next one."""
+        first = self._one("select min(seq) from records where status is null")
+        return self.length if first is None else int(first)
+
+    def lines(self, start: int = 0, limit: int = -1) -> list[JournalLine]:
+        """Records from sequence number `start` on, oldest first."""
+        rows = self._rows(
+            "select seq, id, text, hash, log_index, status from records where seq >= ? order by seq limit ?",
+            (start, limit),
+        )
+        return [JournalLine(seq, id, bytes(text), *rest) for seq, id, text, *rest in rows]
+
+    def unseen(self, version: int) -> list[tuple[Record, int | None]]:
+        """Own records that a copy of the ledger with `version` entries does not hold yet, with their index."""
+        rows = self._rows(
+            "select text, log_index from records where log_index is null or log_index >= ? order by seq", (version,)
+        )
+        return [(Record.model_validate_json(text), index) for text, index in rows]
+
+    def notes(self) -> list[dict[str, Any]]:
+        """All notes, oldest first."""
+        return [{"at": at, **json.loads(text)} for at, text in self._rows("select at, text from notes order by n")]
+
+    def sign_head(self, line: JournalLine) -> dict[str, Any]:
+        """The head of the chain as of `line`, signed by the device: it stands for every record up to there."""
+        said = f"pinglian-device-head/1\n{self._device_id}\n{line.seq}\n{line.hash}\n"
+        return {"seq": line.seq, "hash": line.hash, "signature": encode_base64(self._key.sign(said.encode()))}
+
+    def verify(self) -> int:
+        """Check the whole chain from its first record; returns its length, raises JournalBroken naming the place."""
+        before = NO_PREVIOUS
+        lines = self.lines()
+        for place, line in enumerate(lines):
+            fault = _fault_in(line, place, before, self._device_id)
+            if fault:
+                raise JournalBroken(f"The journal {self._path} is damaged: record {line.seq} {fault}.")
+            before = line.hash
+        return len(lines)
+
+    # ------------------------------------------------------------ within
+
+    def _found(self, record: Record) -> Record | None:
+        row = self._db.execute("select text from records where id = ?", (record.id,)).fetchone()
+        if row is None:
+            return None
+        known = Record.model_validate_json(row[0])
+        if record_text(known.model_copy(update={"device": None})) != record_text(record):
+            raise JournalBroken(f"The journal already holds another record {record.id}; call the station manager.")
+        return known
+
+    def _insert(self, record: Record) -> None:
+        link = record.device
+        if link is None:
+            raise JournalBroken("A record without its place in the chain cannot be kept.")
+        row = (link.seq, record.id, record_hash(record), record.occurred_at, record_text(record))
+        self._db.execute("insert into records (seq, id, hash, occurred_at, text) values (?, ?, ?, ?, ?)", row)
+
+    def _require_device(self) -> None:
+        row = self._rows("select value from meta where name = 'device_id'")
+        if not row:
+            with self._lock, self._transaction():
+                self._db.execute("insert into meta values ('device_id', ?)", (self._device_id,))
+        elif row[0][0] != self._device_id:
+            raise JournalBroken(f"The journal {self._path} belongs to device {row[0][0]}, not to {self._device_id}.")
+
+    def _read_last(self) -> Record | None:
+        last = self._rows("select seq, id, text, hash, log_index, status from records order by seq desc limit 1")
+        if not last:
+            return None
+        line = JournalLine(*last[0])
+        try:
+            record = parse_record(bytes(line.text))
+        except (CanonicalError, EventError) as error:
+            raise JournalBroken(f"The journal {self._path} is damaged: record {line.seq}: {error}.") from error
+        if record_hash(record) != line.hash:
+            raise JournalBroken(f"The journal {self._path} is damaged: record {line.seq} does not fit its hash.")
+        return record
+
+    def _one(self, query: str) -> Any:
+        return self._rows(query)[0][0]
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        with self._lock, self._troubles():
+            return self._db.execute(query, values).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._troubles():
+            self._db.execute("begin immediate")
+            try:
+                yield
+                self._db.execute("commit")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise
+
+    @contextmanager
+    def _troubles(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise JournalBroken(
+                f"The journal {self._path} cannot be used: {error}. Valves stay shut; free or mend the disk."
+            ) from error
+
+
+def _fault_in(line: JournalLine, place: int, before: str, device_id: str) -> str | None:
+    try:
+        record = parse_record(line.text)
+    except (CanonicalError, EventError) as error:
+        return f"cannot be read: {error}"
+    link = record.device
+    checks: dict[str, Callable[[], bool]] = {
+        "is missing or out of place": lambda: line.seq == place,
+        "does not fit its hash": lambda: leaf_hash(line.text).hex() == line.hash,
+        "carries no place in this device's chain": lambda: link is not None and link.id == device_id,
+        "does not follow the record before it": lambda: link is not None and (link.seq, link.prev) == (place, before),
+    }
+    return next((fault for fault, holds in checks.items() if not holds()), None)

@@ -1,0 +1,278 @@
+"""The replica (本地副本): what the station knows of its own cylinders, itself and the rules, and how old that is.
+
+It is fetched from the service, signed by the ledger's key, kept on disk and brought up to date by deltas; one delta is
+one transaction, so a station is never between two versions.  Every row carries a digest under a key of this device:
+a row that does not fit is not believed, and the whole replica is fetched anew.
+"""
+
+import hmac
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from cylinder_codes.keys import VerifyingKey, decode_base64
+from cylinder_trace.canonical import CanonicalError, canonical_json
+from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.events import first_fault
+from cylinder_trace.rulebook import Rulebook, RulebookError, parse_rulebook
+from cylinder_trace.station import StationState
+from cylinder_trace.values import Count, Frozen, Id, Instant
+
+_SCHEMA = """
+create table if not exists cylinders (cylinder_id text primary key, text text not null, digest text not null);
+create table if not exists codes (code text primary key, cylinder_id text not null);
+create index if not exists codes_of on codes (cylinder_id);
+create table if not exists facts (name text primary key, text text not null, digest text not null);
+"""
+
+
+class ReplicaRefused(Exception):
+    """The service's answer is not believed or does not fit; the replica stays as it was. The text says why."""
+
+
+class ReplicaDamaged(Exception):
+    """The replica on disk is not what was written; it must be fetched anew."""
+
+
+class ReplicaAnswer(Frozen):
+    """What the service sends: everything, or what changed since a version."""
+
+    station_id: Id
+    version: Count
+    """Entries of the log that the answer reflects."""
+    since: Count
+    """The version that the answer builds on; 0 = it is whole."""
+    as_of: Instant
+    rulebook: str
+    rulebook_name: str
+    station: StationState
+    cylinders: tuple[CylinderState, ...] = ()
+    gone: tuple[Id, ...] = ()
+    signature: str
+    vkey: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The station's knowledge apart from the cylinders, all of one version."""
+
+    version: int
+    as_of: int
+    """When the knowledge was last known to be complete, by the service's clock, UTC ms (数据时间)."""
+    book: Rulebook
+    station: StationState
+
+
+def open_answer(text: bytes, station_id: str, log_key: VerifyingKey) -> ReplicaAnswer:
+    """The answer in `text`, after its signature was checked; raises ReplicaRefused."""
+    try:
+        fields = json.loads(text)
+        signature = decode_base64(str(fields.pop("signature")))
+        signed = canonical_json(fields)
+        answer = ReplicaAnswer.model_validate_json(text)
+    except (KeyError, AttributeError, TypeError, CanonicalError) as error:
+        raise ReplicaRefused(f"the service's answer is no replica: {error!r}") from error
+    except ValueError as error:
+        raise ReplicaRefused(f"the service's answer is no replica: {first_fault(error)}") from error
+    if signature is None or not log_key.verify(signature, signed):
+        raise ReplicaRefused("the replica is not signed by the ledger this station was enrolled with")
+    if answer.station_id != station_id or answer.station.station_id != station_id:
+        raise ReplicaRefused(f"the replica is for station {answer.station_id}, not for {station_id}")
+    return answer
+
+
+class Replica:
+    """The replica on disk. `known` is None until a first answer has been taken."""
+
+    def __init__(self, path: Path, station_id: str, seal_key: bytes) -> None:
+        """Open or make the replica at `path`; a damaged file is thrown away, `was_damaged` then says so."""
+        self._path = path
+        self._station_id = station_id
+        self._seal_key = blake2b(seal_key, person=b"pinglian-replica", digest_size=32).digest()
+        self._lock = threading.Lock()
+        self.known: Known | None = None
+        self.was_damaged = False
+        try:
+            self._open()
+        except (ReplicaDamaged, sqlite3.Error):
+            self.forget()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    # ------------------------------------------------------------ looking up
+
+    def find(self, code: str) -> CylinderState | None:
+        """The cylinder that `code` leads to, alive or dead; None if it is unknown here. Raises ReplicaDamaged."""
+        with self._reading() as db:
+            row = db.execute(
+                "select c.cylinder_id, c.text, c.digest from codes join cylinders c using (cylinder_id) where code = ?",
+                (code,),
+            ).fetchone()
+        return self._cylinder(row) if row else None
+
+    def cylinder(self, cylinder_id: str) -> CylinderState | None:
+        """The cylinder with this id; None if it is unknown here. Raises ReplicaDamaged."""
+        with self._reading() as db:
+            query = "select cylinder_id, text, digest from cylinders where cylinder_id = ?"
+            row = db.execute(query, (cylinder_id,)).fetchone()
+        return self._cylinder(row) if row else None
+
+    def cylinder_count(self) -> int:
+        """How many cylinders are known. Raises ReplicaDamaged."""
+        with self._reading() as db:
+            return int(db.execute("select count(*) from cylinders").fetchone()[0])
+
+    def reference(self) -> dict[str, Any] | None:
+        """The clock reference kept beside the data. Raises ReplicaDamaged."""
+        return self._fact("clock")
+
+    # ------------------------------------------------------------ bringing up to date
+
+    def take(self, answer: ReplicaAnswer) -> None:
+        """Put an opened answer on disk, all of it or nothing.
+
+        Raises ReplicaRefused for an answer that does not continue what is known, or with a broken rulebook.
+        """
+        before = self.known
+        if answer.since and (before is None or before.version != answer.since):
+            raise ReplicaRefused("the delta does not begin where the replica ends")
+        if before is not None and answer.version < before.version:
+            raise ReplicaRefused(
+                f"the service's log has {answer.version} entries, {before.version} were seen before: "
+                "call the station manager, the ledger may have been set back"
+            )
+        known = _known(answer)
+        with self._lock, self._writing():
+            if answer.since == 0:
+                self._db.execute("delete from cylinders")
+                self._db.execute("delete from codes")
+            for cylinder in answer.cylinders:
+                self._put(cylinder)
+            self._db.executemany("delete from cylinders where cylinder_id = ?", [(id,) for id in answer.gone])
+            self._db.executemany("delete from codes where cylinder_id = ?", [(id,) for id in answer.gone])
+            self._put_fact("known", answer.model_dump(mode="json", include=_KNOWN_FIELDS, exclude_none=True))
+        self.known = known
+
+    def confirm(self, version: int, as_of: int) -> None:
+        """The service said at `as_of` that up to `version` nothing of ours has changed; kept on disk by `keep`."""
+        known = self.known
+        if known and version >= known.version and as_of > known.as_of:
+            self.known = Known(version, as_of, known.book, known.station)
+
+    def keep(self, clock: dict[str, Any] | None) -> None:
+        """Keep the age of the data and the clock's reference for the next start."""
+        with self._lock, self._writing():
+            if self.known:
+                self._put_fact("as_of", {"version": self.known.version, "as_of": self.known.as_of})
+            if clock:
+                self._put_fact("clock", clock)
+
+    def forget(self) -> None:
+        """Throw the replica away; it is fetched whole the next time."""
+        self.was_damaged = True
+        self.known = None
+        with self._lock:
+            self._db.close()
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            self._connect()
+
+    # ------------------------------------------------------------ within
+
+    def _open(self) -> None:
+        self._connect()
+        if self._db.execute("pragma quick_check(1)").fetchone()[0] != "ok":
+            raise ReplicaDamaged(f"{self._path} is damaged")
+        fact, confirmed = self._fact("known"), self._fact("as_of")
+        if fact is None:
+            return
+        fields = {"cylinders": (), "gone": (), "since": 0, "signature": "", "vkey": "", **fact}
+        try:
+            self.known = _known(ReplicaAnswer.model_validate_json(json.dumps(fields)))
+        except (ValueError, ReplicaRefused) as error:
+            raise ReplicaDamaged(str(error)) from error
+        if self.known.station.station_id != self._station_id:
+            raise ReplicaDamaged(f"{self._path} is of another station")
+        if confirmed:
+            self.confirm(int(confirmed["version"]), int(confirmed["as_of"]))
+
+    def _connect(self) -> None:
+        self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=5)
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute("pragma synchronous = normal")  # it can be fetched again
+        self._db.executescript(_SCHEMA)
+
+    def _cylinder(self, row: tuple[str, str, str]) -> CylinderState:
+        cylinder_id, text, digest = row
+        if not hmac.compare_digest(digest, self._digest(cylinder_id, text)):
+            raise ReplicaDamaged(f"the row of {cylinder_id} is not what was written")
+        return CylinderState.model_validate_json(text)
+
+    def _put(self, cylinder: CylinderState) -> None:
+        text, cylinder_id = cylinder.model_dump_json(exclude_none=True), cylinder.cylinder_id
+        row = (cylinder_id, text, self._digest(cylinder_id, text))
+        self._db.execute("insert or replace into cylinders values (?, ?, ?)", row)
+        self._db.execute("delete from codes where cylinder_id = ?", (cylinder_id,))
+        codes = [(code, cylinder_id) for code in (*cylinder.codes, *cylinder.voided_codes)]
+        self._db.executemany("insert or replace into codes values (?, ?)", codes)
+
+    def _fact(self, name: str) -> dict[str, Any] | None:
+        with self._reading() as db:
+            row = db.execute("select text, digest from facts where name = ?", (name,)).fetchone()
+        if row is None:
+            return None
+        if not hmac.compare_digest(row[1], self._digest(name, row[0])):
+            raise ReplicaDamaged(f"{name} is not what was written")
+        fact = json.loads(row[0])
+        return fact if isinstance(fact, dict) else None
+
+    def _put_fact(self, name: str, value: dict[str, Any]) -> None:
+        text = json.dumps(value, ensure_ascii=False)
+        row = (name, text, self._digest(name, text))
+        self._db.execute("insert or replace into facts values (?, ?, ?)", row)
+
+    def _digest(self, name: str, text: str) -> str:
+        return blake2b(f"{name}\0{text}".encode(), key=self._seal_key, digest_size=16).hexdigest()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._db
+            except sqlite3.DatabaseError as error:
+                raise ReplicaDamaged(str(error)) from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            self._db.execute("begin immediate")
+            try:
+                yield
+                self._db.execute("commit")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise
+        except sqlite3.Error as error:
+            raise ReplicaRefused(f"the replica {self._path} cannot be written: {error}") from error
+
+
+_KNOWN_FIELDS = {"station_id", "version", "as_of", "rulebook", "rulebook_name", "station"}
+
+
+def _known(answer: ReplicaAnswer) -> Known:
+    try:
+        book = parse_rulebook(answer.rulebook)
+    except RulebookError as error:
+        raise ReplicaRefused(f"the rulebook sent by the service cannot be read: {error}") from error
+    if book.name != answer.rulebook_name:
+        raise ReplicaRefused(f"the rulebook is called {book.name} inside and {answer.rulebook_name} outside")
+    return Known(answer.version, answer.as_of, book, answer.station)
