@@ -1,0 +1,108 @@
+"""Recording (记录): what happens at the lanes goes into the journal, and is known at once as our own act."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from cylinder_trace.events import Event, Filled, Record, state_event
+from station_agent.clock import TrustedClock
+from station_agent.filling import NO_GAS_G, Ending
+from station_agent.journal import Journal, Start
+from station_agent.lane import Lane
+from station_agent.own_acts import OwnActs
+
+Tell = Callable[[str, Lane | None, dict[str, Any]], None]
+"""Called with an event's name, its lane and its fields at every change that somebody may want to see."""
+
+
+class Recorder:
+    """Writes for all lanes. Every method raises JournalBroken, and then nothing may open."""
+
+    def __init__(
+        self, station_id: str, journal: Journal, acts: OwnActs, clock: TrustedClock, tell: Tell, recorded: asyncio.Event
+    ) -> None:
+        self.journal = journal
+        self.acts = acts
+        self._station_id = station_id
+        self._clock = clock
+        self._tell = tell
+        self._recorded = recorded
+
+    async def append(
+        self,
+        id: str,
+        subject: str,
+        event: Event,
+        worker_id: str | None,
+        *,
+        closes: str | None = None,
+        log_index: int | None = None,
+    ) -> Record:
+        """Put the statement that `event` happened on the disk; `log_index` if the service already holds it."""
+        refs = (f"station/{self._station_id}", *([f"worker/{worker_id}"] if worker_id else []))
+        record = state_event(
+            event, id=id, subject=subject, occurred_at=self._clock.now(), by=self._station_id, refs=refs
+        )
+        record = await asyncio.to_thread(self.journal.append, record, closes=closes)
+        self.acts.add(record, log_index)
+        self._recorded.set()
+        return record
+
+    async def begin(self, start: Start) -> None:
+        """From here on the valve may open."""
+        await asyncio.to_thread(self.journal.begin, start)
+
+    async def weighed(self, start: Start, gross_g: int) -> None:
+        """Note how far a running fill has come."""
+        await asyncio.to_thread(self.journal.weighed, start, gross_g)
+
+    async def open_starts(self, scale_id: str | None = None) -> list[Start]:
+        """Fills that began and have no end yet."""
+        return await asyncio.to_thread(self.journal.open_starts, scale_id)
+
+    async def end(self, lane: Lane | None, start: Start, ending: Ending) -> bool:
+        """The one record of a fill; none, and False, if the scale itself shows that no gas flowed."""
+        full_gross_g = ending.gross_g
+        if full_gross_g is None or full_gross_g < start.empty_gross_g - NO_GAS_G:  # silent, or taken away
+            full_gross_g = start.seen_gross_g
+        elif full_gross_g < start.empty_gross_g + NO_GAS_G:
+            await asyncio.to_thread(self.journal.abandon, start.check_id)
+            return False
+        event = self._filled(start, full_gross_g, ending)
+        subject = f"cylinder/{start.cylinder_id}"
+        await self.append(f"{start.check_id}.filled", subject, event, start.worker_id, closes=start.check_id)
+        self._tell_filled(lane, start, event, ending.fault)
+        return True
+
+    def _filled(self, start: Start, full_gross_g: int, ending: Ending) -> Filled:
+        return Filled(
+            check_id=start.check_id,
+            station_id=self._station_id,
+            scale_id=start.scale_id,
+            lane=start.lane,
+            worker_id=start.worker_id,
+            started_at=start.started_at,
+            ended_at=self._clock.now(),
+            empty_gross_g=start.empty_gross_g,
+            full_gross_g=max(0, full_gross_g),
+            net_g=max(0, full_gross_g - start.tare_g),
+            ended_because=ending.because,
+        )
+
+    def _tell_filled(self, lane: Lane | None, start: Start, event: Filled, fault: str | None) -> None:
+        if lane is not None:
+            lane.view.net_g, lane.view.gross_g = event.net_g, event.full_gross_g
+        decision = lane.view.decision if lane else None
+        fields = {
+            **event.model_dump(exclude={"station_id", "lane"}),
+            "code": start.code,
+            "cylinder_id": start.cylinder_id,
+            "outcome": decision.outcome if decision else None,
+            "fault": fault,
+        }
+        self._tell("filled", lane, fields)
+
+    async def note(self, lane: Lane, what: str, fields: dict[str, Any]) -> None:
+        """Keep what happened at a lane but is no event of the ledger."""
+        note = {"what": what, "lane": lane.number, "worker_id": lane.worker_id, **fields}
+        await asyncio.to_thread(self.journal.note, self._clock.now(), note)

@@ -1,0 +1,212 @@
+"""The service (云端服务), as the station talks to it over HTTP. Every failure is one exception, `ServiceGone`."""
+
+import json
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from pydantic import ValidationError
+
+from cylinder_trace.canonical import canonical_json
+from cylinder_trace.decision import Decision, FillRequest
+from cylinder_trace.values import Count, Frozen
+
+_CONNECT_S = 2.0
+_ANSWER_S = 10.0  # beyond this even a late denial is no longer waited for
+_SILENCE_S = 5.0  # the stream of changes beats once a second
+
+
+class ServiceGone(Exception):
+    """The service did not answer, or not with what was asked for. The text is a sentence for the screen."""
+
+
+class ServiceRefused(ServiceGone):
+    """The service answered and refused: the token, the device or what was sent. `status` is the HTTP status."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDecision:
+    """The service's decision and where it stands in the log."""
+
+    decision: Decision
+    log_index: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The log has `version` entries; `touches_us` if something of this station's changed on the way there.
+
+    `as_of` is the service's clock if it was said.
+    """
+
+    version: int
+    touches_us: bool
+    as_of: int | None
+
+
+class UploadAnswer(Frozen):
+    """What became of one record."""
+
+    seq: Count
+    id: str
+    status: str
+    index: Count | None = None
+
+
+class UploadProblem(Frozen):
+    """The first record that was not taken, and why."""
+
+    seq: Count | None = None
+    code: str
+    detail: str
+
+
+class UploadAnswers(Frozen):
+    """The service's answer to an upload. From `next_seq` on nothing was taken."""
+
+    answers: tuple[UploadAnswer, ...]
+    next_seq: Count
+    problem: UploadProblem | None = None
+
+
+def trusting(ca_file: Path | None) -> ssl.SSLContext:
+    """The certificates to trust: those of `ca_file` alone, or the usual ones. Raises OSError."""
+    return httpx.create_ssl_context() if ca_file is None else ssl.create_default_context(cafile=str(ca_file))
+
+
+class Service:
+    """One client for everything. Use as `async with`."""
+
+    def __init__(self, url: str, token: str, station_id: str, *, ca_file: Path | None = None) -> None:
+        self._station_id = station_id
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=httpx.Timeout(_ANSWER_S, connect=_CONNECT_S),
+            limits=httpx.Limits(max_connections=32, keepalive_expiry=30),
+            verify=trusting(ca_file) if url.startswith("https:") else False,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> "Service":
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await self._http.aclose()
+
+    async def decide(self, request: FillRequest) -> ServiceDecision:
+        """Ask whether the cylinder may be filled. Raises ServiceGone."""
+        body = request.model_dump_json(exclude_none=True).encode()
+        answer = _object(await self._send("POST", "/v1/fill-checks", body))
+        try:
+            decision = Decision.model_validate_json(json.dumps(answer["decision"]))
+        except (KeyError, ValidationError) as error:
+            raise ServiceGone("The service's decision cannot be read.") from error
+        if decision.check_id != request.check_id:
+            raise ServiceGone("The service answered about another scan.")
+        receipt = answer.get("receipt")
+        index = receipt.get("index") if isinstance(receipt, dict) else None
+        return ServiceDecision(decision, index if isinstance(index, int) else None)
+
+    async def upload(self, device_id: str, records: Sequence[bytes], head: dict[str, Any]) -> UploadAnswers:
+        """Hand over records of the device's chain, oldest first. Raises ServiceGone."""
+        body = {"device_id": device_id, "records": [text.decode() for text in records], "head": head}
+        answer = await self._send(
+            "POST", f"/v1/stations/{self._station_id}/entries", canonical_json(body), timeout_s=60
+        )
+        try:
+            return UploadAnswers.model_validate_json(answer)
+        except ValidationError as error:
+            raise ServiceGone("The service's answer to an upload cannot be read.") from error
+
+    async def replica(self, since: int | None) -> bytes:
+        """The replica's answer as sent: everything, or what changed since a version. Raises ServiceGone."""
+        query = "" if since is None else f"?since={since}"
+        return await self._send("GET", f"/v1/stations/{self._station_id}/replica{query}", timeout_s=60)
+
+    @asynccontextmanager
+    async def changes(self) -> AsyncIterator[AsyncIterator[Change]]:
+        """The stream of changes and heartbeats (server-sent events). Raises ServiceGone, also while reading."""
+        timeout = httpx.Timeout(_SILENCE_S, connect=_CONNECT_S)
+        path = f"/v1/stations/{self._station_id}/changes"
+        try:
+            async with self._http.stream("GET", path, timeout=timeout) as response:
+                if response.status_code != httpx.codes.OK:
+                    raise ServiceRefused(_told(response.status_code, await response.aread()), response.status_code)
+                yield _changes(response)
+        except httpx.HTTPError as error:
+            raise ServiceGone(f"The service's stream of changes broke off: {_name(error)}.") from error
+
+    async def enrol(self, code: str, vkey: str) -> dict[str, Any]:
+        """Trade a one-time code and the device's verifying key for a token. Raises ServiceGone."""
+        return _object(await self._send("POST", "/v1/devices/enrol", canonical_json({"code": code, "vkey": vkey})))
+
+    async def ready(self) -> None:
+        """Raises ServiceGone unless the service says that it is ready."""
+        await self._send("GET", "/readyz")
+
+    async def _send(self, method: str, path: str, body: bytes | None = None, timeout_s: float = _ANSWER_S) -> bytes:
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        timeout = httpx.Timeout(timeout_s, connect=_CONNECT_S)
+        try:
+            response = await self._http.request(method, path, content=body, headers=headers, timeout=timeout)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise ServiceGone(f"The service at {self._http.base_url} does not answer: {_name(error)}.") from error
+        if response.is_success:
+            return response.content
+        raise ServiceRefused(_told(response.status_code, response.content), response.status_code)
+
+
+async def _changes(response: httpx.Response) -> AsyncIterator[Change]:
+    fields: dict[str, str] = {}
+    async for line in response.aiter_lines():
+        name, _, value = line.partition(":")
+        if name:
+            fields[name] = value.removeprefix(" ")
+        elif not line:
+            change = _change(fields)
+            fields = {}
+            if change is not None:
+                yield change
+
+
+def _change(fields: dict[str, str]) -> Change | None:
+    try:
+        said = json.loads(fields.get("data", ""))
+        as_of = said.get("as_of")
+        touches_us = fields.get("event") != "heartbeat"
+        return Change(int(said["version"]), touches_us, None if as_of is None else int(as_of))
+    except (ValueError, KeyError, TypeError, AttributeError):  # a comment, or an event for somebody else
+        return None
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ServiceGone("The service's answer is not JSON.") from error
+    if not isinstance(value, dict):
+        raise ServiceGone("The service's answer is not an object.")
+    return value
+
+
+def _told(status: int, body: bytes) -> str:
+    """The service's own words for a refusal (problem+json), or its status alone."""
+    try:
+        problem = json.loads(body)
+        words = str(problem.get("detail") or problem.get("title") or "")
+    except (ValueError, AttributeError):
+        words = ""
+    return f"The service refuses ({status}): {words}" if words else f"The service refuses with status {status}."
+
+
+def _name(error: Exception) -> str:
+    return str(error) or type(error).__name__

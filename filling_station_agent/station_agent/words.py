@@ -1,0 +1,60 @@
+"""What the filler is told: each refusal's sentence and next step, and the few sentences that are no refusal."""
+
+from typing import NamedTuple
+
+from cylinder_trace.decision import Decision, Refusal
+from cylinder_trace.reasons import REASONS, WARNINGS, next_step, sentence
+
+Said = tuple[str, str]
+"""A sentence in Chinese and in English."""
+
+
+class Told(NamedTuple):
+    """A refusal or warning as the screen shows it."""
+
+    code: str
+    zh: str
+    en: str
+    next_zh: str
+    next_en: str
+
+
+def told(refusal: Refusal) -> Told:
+    """The sentences of a refusal; one that only a newer service knows is shown by its word."""
+    reason = REASONS.get(refusal.code) or WARNINGS.get(refusal.code)
+    try:
+        if reason is not None:
+            zh, en = sentence(reason, refusal.detail, "zh"), sentence(reason, refusal.detail, "en")
+            return Told(refusal.code, zh, en, next_step(reason, "zh"), next_step(reason, "en"))
+    except KeyError:  # another version's findings
+        pass
+    return Told(refusal.code, f"不予充装:{refusal.word}", f"Not to be filled: {refusal.word}", *CALL_MANAGER)
+
+
+def all_told(decision: Decision) -> list[Told]:
+    """Every refusal and warning of a decision, in its order."""
+    return [told(refusal) for refusal in (*decision.reasons, *decision.warnings)]
+
+
+def fields(said: Said) -> dict[str, str]:
+    """A sentence as fields of a JSON line."""
+    return {"zh": said[0], "en": said[1]}
+
+
+# fmt: off
+CALL_MANAGER: Said = ("放入待处理区,通知站长。", "Put it in the hold area and call the station manager.")
+SCALE_FAULT: Said = ("秤无应答或不稳定,阀门保持关闭。检查秤后重新扫码。",
+                     "The scale does not answer or rest; the valve stays shut. Look at the scale and scan again.")
+JOURNAL_BROKEN: Said = ("本机日志无法写入,停止充装,通知站长。",
+                        "The journal cannot be written; filling is stopped. Call the station manager.")
+STARTED_TOO_LATE: Said = ("准充令已失效,请重新扫码。", "The permit has run out; scan again.")
+DENIED_LATE: Said = ("服务端要求停止充装,阀门已关。", "The service asked to stop; the valve is shut.")
+FILL_FAULT: Said = ("充装中断,阀门已关,已记录。通知站长。",
+                    "The fill was interrupted, the valve is shut, it is on record. Call the station manager.")
+NO_GAS: Said = ("阀门未能打开,没有充气。重新扫码。", "The valve did not open and no gas flowed. Scan again.")
+BUSY: Said = ("上一只还在进行中,请稍候再扫。", "The last cylinder is still under way; scan again in a moment.")
+SCAN_AGAIN: Said = ("扫码不完整,请再扫一次。", "The scan was not complete; scan once more.")
+NO_LANE: Said = ("分不清是哪一工位,请用工位上的扫码枪再扫。",
+                 "It is not clear which lane this was; scan again with the lane's own scanner.")
+NO_SUCH_CARD: Said = ("认不出这张卡。", "This card is not known.")
+# fmt: on
