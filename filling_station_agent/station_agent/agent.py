@@ -1,0 +1,197 @@
+"""Running: everything is put together, runs as a handful of tasks on one loop, and is taken apart with valves shut."""
+
+import asyncio
+import contextlib
+import secrets
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from station_agent.clock import Reference, TrustedClock, steady_ms
+from station_agent.device import JOURNAL_FILE, REPLICA_FILE, Device
+from station_agent.devices.driver import load_driver
+from station_agent.devices.scale import ModbusScale, ScaleLink
+from station_agent.devices.scanner import KeyboardScanner, WedgeDecoder
+from station_agent.floor import Floor
+from station_agent.journal import Journal
+from station_agent.lane import Lane
+from station_agent.own_acts import OwnActs
+from station_agent.recorder import Recorder, Tell
+from station_agent.replica import Replica, ReplicaDamaged
+from station_agent.service import Service
+from station_agent.settings import Settings
+from station_agent.station import Station
+from station_agent.sync import Sync
+
+_STOP_WITHIN_S = 20.0
+_LAST_UPLOAD_S = 3.0
+
+
+@dataclass(slots=True)
+class Agent:
+    """The running parts."""
+
+    station: Station
+    floor: Floor
+    sync: Sync
+    journal: Journal
+    replica: Replica
+    clock: TrustedClock
+    settings: Settings
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """The lanes, in the order of the settings."""
+        return list(self.floor.lanes.values())
+
+
+@asynccontextmanager
+async def assembled(settings: Settings, data: Path, device: Device, tell: Tell) -> AsyncIterator[Agent]:
+    """All parts, connected, nothing running yet. Raises JournalBroken, DriverError, OSError."""
+    async with AsyncExitStack() as stack:
+        journal = Journal(data / JOURNAL_FILE, device.device_id, device.key)
+        stack.callback(journal.close)
+        replica = Replica(data / REPLICA_FILE, device.station_id, device.key.seed)
+        stack.callback(replica.close)
+        clock = _clock(replica, journal)
+        ca_file = Path(settings.ca_file) if settings.ca_file else None
+        service = await stack.enter_async_context(
+            Service(settings.service_url, device.token, device.station_id, ca_file=ca_file)
+        )
+        run, recorded, acts = secrets.randbelow(0xFFFF) + 1, asyncio.Event(), OwnActs()
+        for record, log_index in journal.unseen(replica.known.version if replica.known else 0):
+            acts.add(record, log_index)
+        recorder = Recorder(device.station_id, journal, acts, clock, tell, recorded)
+        station = Station(
+            device.station_id,
+            f"{device.device_id}.{clock.now()}.{run}"[-80:],
+            recorder=recorder,
+            replica=replica,
+            clock=clock,
+            service=service,
+            tell=tell,
+        )
+        sync = Sync(
+            service,
+            journal,
+            replica,
+            acts,
+            clock,
+            device_id=device.device_id,
+            station_id=device.station_id,
+            log_key=device.log_key,
+            recorded=recorded,
+            tell=lambda event, fields: tell(event, None, fields),
+        )
+        link = ScaleLink(settings.scales.host, settings.scales.port)
+        stack.callback(link.close)
+        lanes = _lanes(settings, link, run)
+        sign_on_all = settings.scanner.sign_on == "all"
+        floor = Floor(lanes, recorder, replica, tell, sign_on_all=sign_on_all)
+        yield Agent(station, floor, sync, journal, replica, clock, settings)
+
+
+def _clock(replica: Replica, journal: Journal) -> TrustedClock:
+    clock = TrustedClock()
+    try:
+        kept = replica.reference()
+        reference = Reference.from_json(kept) if kept else None
+    except (ReplicaDamaged, KeyError, TypeError, ValueError):
+        reference = None
+    clock.restore(reference, journal.last_at)
+    return clock
+
+
+def _lanes(settings: Settings, link: ScaleLink, run: int) -> list[Lane]:
+    driver = load_driver(settings.scales.driver)
+    return [
+        Lane(lane.digit, lane.scale_id, ModbusScale(link, lane.unit, driver, boot_id=run, clock=steady_ms))
+        for lane in settings.lanes
+    ]
+
+
+Shown = Callable[[], Coroutine[Any, Any, None]]
+
+
+async def run(agent: Agent, tell: Tell, keyboard: int, shown: Shown | None = None) -> None:
+    """Run until SIGINT, SIGTERM or the end of the keyboard stream; what is under way ends with a record."""
+    stop = asyncio.Event()
+    with _signals(stop):
+        await agent.station.close_orphans(agent.lanes)
+        await agent.sync.greet()
+        lanes = [asyncio.create_task(agent.station.work(lane)) for lane in agent.lanes]
+        others = [
+            asyncio.create_task(agent.sync.follow_for_ever()),
+            asyncio.create_task(agent.sync.upload_for_ever()),
+            asyncio.create_task(_read_keyboard(agent, keyboard, stop)),
+        ]
+        if shown is not None:
+            others.append(asyncio.create_task(shown()))
+        tell("ready", None, {"station_id": agent.station.station_id, "lanes": [lane.number for lane in agent.lanes]})
+        try:
+            await _until(stop, [*lanes, *others])
+        finally:
+            agent.station.stopping = True
+            await _wind_down(agent)
+            await _cancel([*lanes, *others])
+            tell("stopped", None, {"unsent": agent.sync.state.unsent})
+
+
+async def _read_keyboard(agent: Agent, keyboard: int, stop: asyncio.Event) -> None:
+    decoder = WedgeDecoder(prefix=agent.settings.scanner.prefix)
+    async with KeyboardScanner(keyboard, decoder, steady_ms) as keys:
+        async for event in keys:
+            await agent.floor.take(event)
+    await _ready(agent)  # nobody can scan any more: what was scanned is finished, then the agent ends
+    stop.set()
+
+
+async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[Any]]) -> None:
+    """Wait for `stop`; a task that ends by a mistake in the program ends the agent, never silently."""
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        waiting: set[asyncio.Task[Any]] = {stopping, *tasks}
+        while not stopping.done():
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+    finally:
+        stopping.cancel()
+
+
+async def _ready(agent: Agent) -> None:
+    for lane in agent.lanes:
+        await lane.ready()
+
+
+async def _wind_down(agent: Agent) -> None:
+    """Lanes finish what is under way (a fill is stopped), and what is unsent gets one more chance."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_STOP_WITHIN_S):
+            await _ready(agent)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_UPLOAD_S):
+            await agent.sync.caught_up()
+
+
+async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    before = {
+        number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,205 @@
+"""`station-agent`: run a filling station, enrol it, look after it, or play its scales."""
+
+import argparse
+import asyncio
+import json
+import sqlite3
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from station_agent import agent, care, enrol
+from station_agent.clock import wall_ms
+from station_agent.device import Device, DeviceError, load_device, only_one
+from station_agent.devices import simulator
+from station_agent.devices.driver import DriverError
+from station_agent.headless import Headless
+from station_agent.journal import JournalBroken
+from station_agent.screen import Screen
+from station_agent.service import ServiceGone
+from station_agent.settings import ScaleSettings, Settings, SettingsError, load_settings
+
+GOOD, BAD, COULD_NOT = 0, 1, 2
+
+Command = Callable[[argparse.Namespace], int]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says one sentence about a wrong argument and where to read on."""
+
+    def error(self, message: str) -> Any:
+        self.exit(COULD_NOT, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the result is the exit code: 0 good, 1 checked and bad, 2 could not check."""
+    arguments = _parser().parse_args(argv)
+    command: Command = arguments.command
+    try:
+        return command(arguments)
+    except (SettingsError, DeviceError, DriverError, JournalBroken, ServiceGone) as trouble:
+        return _say(str(trouble))
+    except (OSError, sqlite3.Error) as trouble:
+        where = getattr(trouble, "filename", None)
+        return _say(f"{where}: {getattr(trouble, 'strerror', None) or trouble}" if where else str(trouble))
+
+
+def _say(sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return COULD_NOT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="station-agent", description="The agent of a filling station (充装站代理).")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    run = commands.add_parser("run", help="run the station: scans come from the keyboard, valves obey permits")
+    _add_config(run)
+    run.add_argument(
+        "--headless", "--json", action="store_true", help="no screen; one JSON line per change of state on stdout"
+    )
+    run.set_defaults(command=_run)
+
+    enrolling = commands.add_parser("enrol", help="make this machine a station's device, with a one-time code")
+    enrolling.add_argument("--url", required=True, help="the service, e.g. https://ledger.example")
+    enrolling.add_argument("--code", required=True, help="the one-time code, from `cylinder-api enrol`")
+    enrolling.add_argument("--data", type=Path, required=True, help="new folder for key, journal, replica, settings")
+    enrolling.add_argument("--ca-file", type=Path, help="trust this certificate authority (PEM) alone")
+    enrolling.add_argument("--scale-host", default="127.0.0.1", help="address of the scales (default %(default)s)")
+    enrolling.add_argument("--scale-port", type=int, default=1502, help="their Modbus port (default %(default)s)")
+    _add_json(enrolling)
+    enrolling.set_defaults(command=_enrol)
+
+    scales = commands.add_parser("simulate-scale", help="play filling scales that speak Modbus TCP")
+    simulator.add_arguments(scales)
+    scales.set_defaults(command=simulator.run)
+
+    testing = commands.add_parser("self-test", help="check key, journal, data, clock, scales and service")
+    _add_config(testing)
+    _add_json(testing)
+    testing.set_defaults(command=_self_test)
+
+    status = commands.add_parser("status", help="what is unsent, the last record, the age of the data")
+    _add_folder(status)
+    _add_json(status)
+    status.set_defaults(command=_status)
+
+    export = commands.add_parser("export", help="the journal's records as JSON lines, for an inspector")
+    _add_folder(export)
+    export.add_argument("--from-seq", type=_whole, default=0, help="first record (default 0)")
+    export.add_argument("--notes", action="store_true", help="the lanes' notes instead: faults, scans during a fill")
+    _add_json(export)
+    export.set_defaults(command=_export)
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, required=True, help="the settings file that `enrol` wrote")
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    station = parser.add_mutually_exclusive_group(required=True)
+    station.add_argument("--config", type=Path, help="the station's settings file")
+    station.add_argument("--data", type=Path, help="or its data folder")
+
+
+def _folder(arguments: argparse.Namespace) -> Path:
+    folder: Path = arguments.data or load_settings(arguments.config)[1]
+    return folder
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 on, is {text!r}")
+    return int(text)
+
+
+# ---------------------------------------------------------------- the commands
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    settings, data = load_settings(arguments.config)
+    device = load_device(data)
+    with only_one(data):
+        if arguments.headless or not sys.stdout.isatty():
+            asyncio.run(_run_headless(settings, data, device))
+        else:
+            asyncio.run(_run_on_screen(settings, data, device))
+    return GOOD
+
+
+async def _run_headless(settings: Settings, data: Path, device: Device) -> None:
+    headless = Headless(sys.stdout, wall_ms)
+    async with agent.assembled(settings, data, device, headless.tell) as parts:
+        await agent.run(parts, headless.tell, sys.stdin.fileno())
+
+
+async def _run_on_screen(settings: Settings, data: Path, device: Device) -> None:
+    screen = Screen(Console(), wall_ms)
+    async with agent.assembled(settings, data, device, screen.tell) as parts:
+
+        async def show() -> None:
+            await screen.show(
+                parts.lanes,
+                parts.sync.state,
+                lambda: parts.replica.known,
+                lambda: parts.clock.skew_ms() is not None,
+            )
+
+        await agent.run(parts, screen.tell, sys.stdin.fileno(), show)
+
+
+def _enrol(arguments: argparse.Namespace) -> int:
+    if not 1 <= arguments.scale_port <= 65_535:
+        return _say(f"--scale-port: must be 1 to 65535, is {arguments.scale_port}")
+    scales = ScaleSettings(host=arguments.scale_host, port=arguments.scale_port)
+    device, file = asyncio.run(enrol.enrol(arguments.url, arguments.code, arguments.data, scales, arguments.ca_file))
+    if arguments.json:
+        print(json.dumps({"device_id": device.device_id, "station_id": device.station_id, "config": str(file)}))
+    else:
+        print(f"This machine is now device {device.device_id} of station {device.station_id}.")
+        print(f"Look through {file}, then start: station-agent run --config {file}")
+    return GOOD
+
+
+def _self_test(arguments: argparse.Namespace) -> int:
+    checks = asyncio.run(care.self_test(arguments.config))
+    ok = all(check.ok for check in checks)
+    if arguments.json:
+        print(json.dumps({"ok": ok, "checks": [check.to_json() for check in checks]}, ensure_ascii=False))
+    else:
+        for check in checks:
+            print(f"{'✔' if check.ok else '✘'} {check.name}: {check.said}" + (f" → {check.mend}" if check.mend else ""))
+    return GOOD if ok else BAD
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    status = care.status(_folder(arguments))
+    if arguments.json:
+        print(json.dumps(status, ensure_ascii=False))
+    else:
+        for line in care.status_lines(status):
+            print(line)
+    return GOOD
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    with care.journal_of(_folder(arguments)) as journal:
+        if arguments.notes:
+            for note in journal.notes():
+                print(json.dumps(note, ensure_ascii=False))
+        else:
+            for line in journal.lines(arguments.from_seq):
+                print(line.text.decode())
+    return GOOD
+
+
+if __name__ == "__main__":
+    sys.exit(main())

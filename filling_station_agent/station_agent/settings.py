@@ -1,0 +1,116 @@
+"""The station's settings: one TOML file, every key explained, every mistake named at once."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cylinder_trace.values import Id
+
+
+class SettingsError(Exception):
+    """The settings cannot be used. The text names the file and every mistake."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ScaleSettings(_Table):
+    """`[scales]`"""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 1502
+    driver: str = "demo-scale"
+
+
+class ScannerSettings(_Table):
+    """`[scanner]`"""
+
+    prefix: Annotated[str, Field(min_length=1, max_length=1)] = "~"
+    sign_on: Literal["lane", "all"] = "lane"
+
+
+class LaneSettings(_Table):
+    """`[[lanes]]`"""
+
+    digit: Annotated[int, Field(ge=0, le=9)]
+    scale_id: Id
+    unit: Annotated[int, Field(ge=1, le=247)]
+
+
+class Settings(_Table):
+    """The whole file."""
+
+    service_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+(/[^\s]*)?$")]
+    ca_file: str | None = None
+    data: str = "."
+    scales: ScaleSettings = ScaleSettings()
+    scanner: ScannerSettings = ScannerSettings()
+    lanes: Annotated[tuple[LaneSettings, ...], Field(min_length=1, max_length=10)]
+
+
+def load_settings(file: Path) -> tuple[Settings, Path]:
+    """The settings in `file` and the data folder they name, which is relative to the file. Raises SettingsError."""
+    try:
+        table = tomllib.loads(file.read_text("utf-8"))
+        settings = Settings.model_validate(_tuples(table))
+    except OSError as error:
+        raise SettingsError(f"The settings {file} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The settings {file} are not a TOML file: {error}.") from error
+    except ValidationError as error:
+        raise SettingsError(f"The settings {file} cannot be used: {_faults(error)}.") from error
+    for what in ("digit", "scale_id", "unit"):
+        values = [getattr(lane, what) for lane in settings.lanes]
+        if len(set(values)) < len(values):
+            raise SettingsError(f"The settings {file} cannot be used: two lanes have the same {what}.")
+    return settings, (file.parent / settings.data).resolve()
+
+
+def _tuples(table: dict[str, Any]) -> dict[str, Any]:
+    lanes = table.get("lanes")
+    return {**table, "lanes": tuple(lanes)} if isinstance(lanes, list) else table
+
+
+def _faults(error: ValidationError) -> str:
+    faults = error.errors(include_url=False, include_input=False)
+    return "; ".join(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in faults)
+
+
+def settings_text(url: str, lanes: list[LaneSettings], scales: ScaleSettings, ca_file: Path | None) -> str:
+    """A first settings file, with every key explained."""
+    tables = "\n".join(
+        f'[[lanes]]\ndigit = {lane.digit}\nscale_id = "{lane.scale_id}"\nunit = {lane.unit}\n' for lane in lanes
+    )
+    trust = f"ca_file = '{ca_file.resolve()}'" if ca_file else '# ca_file = "service-ca.pem"'
+    return _FIRST.format(url=url, trust=trust, host=scales.host, port=scales.port, driver=scales.driver, lanes=tables)
+
+
+_FIRST = """\
+# Settings of the station agent (充装站代理). Start it with: station-agent run --config THIS-FILE
+
+# The service (云端服务).
+service_url = "{url}"
+# A PEM file of the certificate authority to trust alone, for a service inside a closed network.
+{trust}
+
+# Folder of the journal, the replica, the device's key and token, relative to this file. Keep it on a local disk and
+# let nobody else read it.
+data = "."
+
+[scales]                        # 充装秤: all scales of this station answer at one Modbus TCP address
+host = "{host}"
+port = {port}
+# Register map of the scales: the name of a shipped one ("demo-scale"), or the path of your own .toml file.
+driver = "{driver}"
+
+[scanner]                       # 扫码枪: keyboard wedges typing into this terminal
+# Each scanner is set up to type this character and its lane's digit before the content, and Enter after it.
+prefix = "~"
+# Whom a badge signs on: "lane" = the filler at the lane of that scanner; "all" = one filler for all lanes.
+sign_on = "lane"
+
+# One table per lane (工位): the digit its scanner types, the scale as the service knows it, its Modbus unit id.
+{lanes}"""

@@ -1,0 +1,235 @@
+"""Sync (同步): the journal goes up, oldest first; what changed comes down; for as long as the agent runs.
+
+Nothing here is waited for by a lane.  When the service is gone, both directions try again with growing, jittered
+pauses, and the queue waits on the disk.  Uploading is idempotent: what was sent twice is answered "known".
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cylinder_codes.keys import VerifyingKey
+from station_agent.clock import TrustedClock
+from station_agent.journal import Journal, JournalBroken, JournalLine
+from station_agent.own_acts import OwnActs
+from station_agent.replica import Replica, ReplicaRefused, open_answer
+from station_agent.service import Change, Service, ServiceGone, UploadAnswers
+
+_BATCH = 1000
+_GATHER_S = 0.1  # what follows within this goes up together
+_POLL_S = 3.0  # while there is no stream of changes
+_BETWEEN_PULLS_S = 0.1
+_KEEP_MS = 2_000
+_GREETING_S = 3.0
+
+Tell = Callable[[str, dict[str, Any]], None]
+
+
+class Backoff:
+    """Growing pauses between tries: doubled each time up to a longest, and jittered, so that stations spread out."""
+
+    def __init__(self, first_s: float = 0.5, longest_s: float = 5.0) -> None:
+        self._first_s = first_s
+        self._longest_s = longest_s
+        self._tries = 0
+
+    def reset(self) -> None:
+        """It worked; begin anew."""
+        self._tries = 0
+
+    def next_s(self) -> float:
+        """How long to wait now."""
+        pause_s: float = min(self._longest_s, self._first_s * 2 ** min(self._tries, 30))
+        self._tries += 1
+        return pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreading, not secrecy
+
+
+@dataclass(slots=True)
+class LinkState:
+    """How the station stands to the service, for the screen and the status."""
+
+    online: bool = False
+    trouble: str = ""
+    unsent: int = 0
+    disputed: int = 0
+
+
+class Sync:
+    """The two directions, each a task."""
+
+    def __init__(
+        self,
+        service: Service,
+        journal: Journal,
+        replica: Replica,
+        acts: OwnActs,
+        clock: TrustedClock,
+        *,
+        device_id: str,
+        station_id: str,
+        log_key: VerifyingKey,
+        recorded: asyncio.Event,
+        tell: Tell,
+    ) -> None:
+        self.state = LinkState(unsent=journal.unsent_count(), disputed=journal.disputed_count())
+        self._service = service
+        self._journal = journal
+        self._replica = replica
+        self._acts = acts
+        self._clock = clock
+        self._device_id = device_id
+        self._station_id = station_id
+        self._log_key = log_key
+        self._tell = tell
+        self._recorded = recorded
+        self._idle = asyncio.Event()
+        self._back = asyncio.Event()
+        self._next_seq = journal.first_unsent()
+        self._kept_at = -_KEEP_MS
+
+    # ------------------------------------------------------------ up
+
+    async def upload_for_ever(self) -> None:
+        """Send what is unsent, now and whenever something is recorded or the service comes back."""
+        backoff = Backoff()
+        while True:
+            try:
+                sent_all = await self.upload_once()
+            except (ServiceGone, JournalBroken) as trouble:
+                self._trouble(str(trouble))
+                await self._until_back(backoff.next_s())
+                continue
+            backoff.reset()
+            if sent_all:
+                self._idle.set()
+                await self._recorded.wait()
+                self._idle.clear()
+                await asyncio.sleep(_GATHER_S)
+
+    async def _until_back(self, longest_s: float) -> None:
+        self._back.clear()
+        try:
+            async with asyncio.timeout(longest_s):
+                await self._back.wait()
+        except TimeoutError:
+            return
+
+    async def caught_up(self) -> None:
+        """Wait until nothing is left to send; for ever while the service is gone."""
+        if self._recorded.is_set():
+            self._idle.clear()
+        await self._idle.wait()
+
+    async def upload_once(self) -> bool:
+        """Send one batch; True if nothing is left. Raises ServiceGone, JournalBroken."""
+        self._recorded.clear()
+        lines = await asyncio.to_thread(self._journal.lines, self._next_seq, _BATCH)
+        self.state.unsent = await asyncio.to_thread(self._journal.unsent_count)
+        if not lines:
+            return True
+        head = self._journal.sign_head(lines[-1])
+        answers = await self._service.upload(self._device_id, [line.text for line in lines], head)
+        await self._settle(answers, lines)
+        if answers.problem is not None:
+            raise ServiceGone(f"The service did not take a record: {answers.problem.code}, {answers.problem.detail}")
+        self._online()
+        return len(lines) < _BATCH and answers.next_seq > lines[-1].seq
+
+    async def _settle(self, answers: UploadAnswers, lines: list[JournalLine]) -> None:
+        """Keep the answers; the service says where it wants to go on, also if that is further back."""
+        sent = {line.seq for line in lines}
+        given = [(answer.seq, answer.status, answer.index) for answer in answers.answers if answer.seq in sent]
+        await asyncio.to_thread(self._journal.settle, given)
+        for answer in answers.answers:
+            self._acts.settle(answer.id, answer.index)
+            if answer.status == "disputed":
+                self.state.disputed += 1
+                self._tell("disputed", {"id": answer.id, "seq": answer.seq})
+        self._next_seq = min(answers.next_seq, self._journal.length)
+        self.state.unsent = await asyncio.to_thread(self._journal.unsent_count)
+        self._tell("uploaded", {"records": len(given), "unsent": self.state.unsent})
+
+    # ------------------------------------------------------------ down
+
+    async def greet(self) -> None:
+        """Try the service once before the first scan; without it the station begins with what it has."""
+        try:
+            async with asyncio.timeout(_GREETING_S):
+                await self.pull()
+        except (ServiceGone, ReplicaRefused) as trouble:
+            self._trouble(str(trouble))
+        except TimeoutError:
+            self._trouble("The service does not answer.")
+
+    async def follow_for_ever(self) -> None:
+        """Keep the replica up to date: by the stream of changes, or by asking every few seconds without it."""
+        backoff = Backoff(_POLL_S / 4, _POLL_S)
+        while True:
+            try:
+                await self.pull()
+                backoff.reset()
+                await self._follow()
+            except (ServiceGone, ReplicaRefused) as trouble:
+                self._trouble(str(trouble))
+            await asyncio.sleep(backoff.next_s())
+
+    async def _follow(self) -> None:
+        async with self._service.changes() as changes:
+            first = True
+            async for change in changes:
+                await self._hear(change, first=first)
+                first = False
+        raise ServiceGone("The service ended the stream of changes.")
+
+    async def _hear(self, change: Change, *, first: bool) -> None:
+        """Changes are told in order, so a heartbeat says that up to its version nothing of ours is missing.
+
+        Only the first word of a stream does not: something may have changed before the stream began.
+        """
+        known = self._replica.known
+        if known is None or (change.version > known.version and (first or change.touches_us)):
+            await self.pull()
+            await asyncio.sleep(_BETWEEN_PULLS_S)
+        elif not change.touches_us:
+            if change.as_of is not None:
+                self._clock.learn(change.as_of, self._clock.steady(), self._clock.steady())
+            as_of = change.as_of or self._clock.trusted_now()
+            if as_of is not None and change.version >= known.version:
+                self._replica.confirm(change.version, as_of)
+            self._online()
+        await self._keep()
+
+    async def pull(self) -> None:
+        """Fetch what changed, or everything if nothing is known. Raises ServiceGone, ReplicaRefused."""
+        since = self._replica.known.version if self._replica.known else None
+        asked_at = self._clock.steady()
+        text = await self._service.replica(since)
+        answered_at = self._clock.steady()
+        answer = await asyncio.to_thread(open_answer, text, self._station_id, self._log_key)
+        await asyncio.to_thread(self._replica.take, answer)
+        self._clock.learn(answer.as_of, asked_at, answered_at)
+        self._tell("replica", {"version": answer.version, "as_of": answer.as_of, "changed": len(answer.cylinders)})
+        self._online()
+        await self._keep(at_once=answer.since == 0)
+
+    async def _keep(self, *, at_once: bool = False) -> None:
+        now = self._clock.steady()
+        if at_once or now - self._kept_at >= _KEEP_MS:
+            self._kept_at = now
+            reference = self._clock.reference
+            await asyncio.to_thread(self._replica.keep, reference.to_json() if reference else None)
+
+    # ------------------------------------------------------------ the link
+
+    def _online(self) -> None:
+        if not self.state.online:
+            self.state.online, self.state.trouble = True, ""
+            self._back.set()
+            self._tell("link", {"online": True})
+
+    def _trouble(self, trouble: str) -> None:
+        if self.state.online or trouble != self.state.trouble:
+            self.state.online, self.state.trouble = False, trouble
+            self._tell("link", {"online": False, "detail": trouble})
