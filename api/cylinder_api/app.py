@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from cylinder_api.access_log import AccessLog
 from cylinder_api.bodies import openapi_of
-from cylinder_api.problems import documented, install_handlers
+from cylinder_api.problems import install_handlers
 from cylinder_api.routers import (
     cylinders,
     devices,
@@ -43,7 +43,6 @@ def create_app(service: Service) -> FastAPI:
         lifespan=_lifespan,
         docs_url=None,  # the usual pages load scripts from elsewhere
         redoc_url=None,
-        responses=documented("unauthenticated", "not_allowed", "invalid", "too_large", "unavailable"),
         generate_unique_id_function=lambda route: route.name,
         max_body_size=_BODY_BYTES,
         redirect_slashes=False,

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import models_json_schema
 
+from cylinder_api.problems import Problem
 from cylinder_api.refusals import Refused
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -35,11 +36,14 @@ class JsonBody(Generic[Body]):
 
 def takes(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
     """`openapi_extra` of a route that reads `model` with JsonBody."""
-    content = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, "example": example}
-    return {"requestBody": {"required": True, "content": {"application/json": content}}, _MODEL: model}
+    _MODELS[model.__name__] = model
+    content = {"schema": {"$ref": f"{_SCHEMAS}{model.__name__}"}, "example": example}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
-_MODEL = "x-model"
+_SCHEMAS = "#/components/schemas/"
+_MODELS: dict[str, type[BaseModel]] = {Problem.__name__: Problem}
+"""Models that the document names, but that FastAPI does not know of."""
 
 
 def openapi_of(app: FastAPI) -> dict[str, Any]:
@@ -53,11 +57,9 @@ def openapi_of(app: FastAPI) -> dict[str, Any]:
         tags=app.openapi_tags,
         separate_input_output_schemas=False,
     )
-    operations = [operation for path in document["paths"].values() for operation in path.values()]
-    models = {model.__name__: model for operation in operations if (model := operation.pop(_MODEL, None))}
-    _, found = models_json_schema(
-        [(model, "validation") for model in models.values()], ref_template="#/components/schemas/{model}"
+    _, named = models_json_schema(
+        [(model, "validation") for model in _MODELS.values()], ref_template=f"{_SCHEMAS}{{model}}"
     )
     schemas = document["components"]["schemas"]
-    document["components"]["schemas"] = dict(sorted({**found["$defs"], **schemas}.items()))
+    document["components"]["schemas"] = dict(sorted({**named["$defs"], **schemas}.items()))
     return document

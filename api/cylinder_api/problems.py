@@ -72,18 +72,22 @@ def problem(code: str, detail: str, errors: Sequence[Fault] = (), headers: dict[
     return Response(orjson.dumps(body), kind.status, headers, MEDIA_TYPE)
 
 
-def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI responses of a route that may refuse with these codes."""
+_ALWAYS = ("invalid", "too_large", "unavailable")
+_WITH_TOKEN = ("unauthenticated", "not_allowed")
+
+
+def documented(*codes: str, public: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI responses of a route that may refuse with these codes; a `public` one asks for no token."""
     by_status: dict[int, list[str]] = {}
-    for code in codes:
+    for code in dict.fromkeys((*codes, *_ALWAYS, *(() if public else _WITH_TOKEN))):
         by_status.setdefault(KINDS[code].status, []).append(code)
+    return {status: _documented_status(named) for status, named in sorted(by_status.items())}
+
+
+def _documented_status(codes: Sequence[str]) -> dict[str, Any]:
     return {
-        status: {
-            "model": Problem,
-            "description": "; ".join(f"`{code}`: {KINDS[code].title}" for code in named),
-            "content": {MEDIA_TYPE: {}},
-        }
-        for status, named in by_status.items()
+        "description": "; ".join(f"`{code}`: {KINDS[code].title}" for code in codes),
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
 
 

@@ -117,7 +117,7 @@ def _find(service: Service, name: str) -> CylinderState:
     "/c/{code}",
     summary="What anybody may know who scans the label",
     response_class=HTMLResponse,
-    responses=documented("cylinder_unknown", "code_unreadable"),
+    responses=documented("cylinder_unknown", "code_unreadable", public=True),
 )
 @router.get("/C/{code}", include_in_schema=False, response_class=HTMLResponse, name="look_up_code")
 def look_up_code(code: CylinderName, service: ServiceHere) -> str:

@@ -54,7 +54,7 @@ class Enrolled(BaseModel):
     "/codes",
     status_code=201,
     summary="A one-time code for a station's device",
-    responses=documented("station_unknown"),
+    responses=documented("not_json", "station_unknown"),
     openapi_extra=takes(CodeRequest, CODE_REQUEST),
 )
 async def issue_enrolment_code(
@@ -68,10 +68,9 @@ async def issue_enrolment_code(
 
 @router.post(
     "/enrol",
-    status_code=201,
     summary="Enrol a device with its one-time code",
     response_model=Enrolled,
-    responses=documented("enrolment_code_invalid", "invalid"),
+    responses=documented("not_json", "enrolment_code_invalid", public=True),
     openapi_extra=takes(Enrolment, ENROLMENT),
 )
 async def enrol_device(

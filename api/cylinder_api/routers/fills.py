@@ -40,7 +40,7 @@ class FillRecorded(Recorded):
     summary="May this cylinder be filled here, now? (准充)",
     response_model=FillCheckAnswer,
     response_model_exclude_none=True,
-    responses=documented("other_station", "id_conflict", "rulebook_missing"),
+    responses=documented("not_json", "other_station", "id_conflict", "rulebook_missing"),
     openapi_extra=takes(FillRequest, FILL_REQUEST),
 )
 async def check_fill(
@@ -89,7 +89,7 @@ def list_fill_checks(
     status_code=201,
     summary="Gas went in (充装记录)",
     response_model=FillRecorded,
-    responses=documented("id_conflict"),
+    responses=documented("not_json", "id_conflict"),
     openapi_extra=takes(fill.FillReport, FILL_REPORT),
 )
 async def record_fill(

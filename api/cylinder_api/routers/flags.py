@@ -13,8 +13,9 @@ from cylinder_api.examples import FLAG, FLAG_CLEARING, LOCK
 from cylinder_api.problems import documented
 from cylinder_api.service import ServiceHere
 
-router = APIRouter(tags=["supervision"], responses=documented("id_conflict", "occurred_in_future"))
-_OF_CYLINDERS = documented("cylinder_unknown", "code_unreadable")
+router = APIRouter(tags=["supervision"])
+_REFUSALS = ("not_json", "id_conflict", "occurred_in_future")
+_OF_CYLINDERS = documented(*_REFUSALS, "cylinder_unknown", "code_unreadable")
 
 
 @router.post(
@@ -58,7 +59,7 @@ async def clear_flag(
     status_code=201,
     summary="Lock or unlock a scale (监管锁秤)",
     response_model=Recorded,
-    responses=documented("station_unknown"),
+    responses=documented(*_REFUSALS, "station_unknown"),
     openapi_extra=takes(supervision.LockAct, LOCK),
 )
 async def lock_scale(

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from cylinder_api.access import Caller
 from cylinder_api.acts import importing
+from cylinder_api.problems import documented
 from cylinder_api.service import ServiceHere
 from cylinder_codes.importing import RowError
 
@@ -38,6 +39,7 @@ class ImportAnswer(BaseModel):
 @router.post(
     "/v1/imports",
     summary="Register the cylinders of a CSV or XLSX table (批量建档)",
+    responses=documented("malformed_request"),
     max_body_size=_FILE_BYTES,
 )
 async def import_cylinders(

@@ -13,10 +13,8 @@ from cylinder_api.examples import CONDEMNATION, DESTRUCTION, INSPECTION
 from cylinder_api.problems import documented
 from cylinder_api.service import Service, ServiceHere
 
-router = APIRouter(
-    tags=["inspection"],
-    responses=documented("cylinder_unknown", "code_unreadable", "id_conflict", "occurred_in_future"),
-)
+router = APIRouter(tags=["inspection"])
+_REFUSALS = documented("not_json", "cylinder_unknown", "code_unreadable", "id_conflict", "occurred_in_future")
 
 
 @router.post(
@@ -24,6 +22,7 @@ router = APIRouter(
     status_code=201,
     summary="Result of a periodic inspection (定期检验)",
     response_model=Recorded,
+    responses=_REFUSALS,
     openapi_extra=takes(inspection.Inspection, INSPECTION),
 )
 async def record_inspection(
@@ -40,6 +39,7 @@ async def record_inspection(
     status_code=201,
     summary="Judged fit for scrapping only (报废判定)",
     response_model=Recorded,
+    responses=_REFUSALS,
     openapi_extra=takes(inspection.Condemnation, CONDEMNATION),
 )
 async def condemn_cylinder(
@@ -56,6 +56,7 @@ async def condemn_cylinder(
     status_code=201,
     summary="Made unusable (去功能化)",
     response_model=Recorded,
+    responses=_REFUSALS,
     openapi_extra=takes(inspection.Destruction, DESTRUCTION),
 )
 async def destroy_cylinder(

@@ -16,7 +16,8 @@ from cylinder_api.service import ServiceHere
 from cylinder_codes.keys import format_vkey
 from cylinder_trace.tiles import TILE_WIDTH, bundle_bytes
 
-router = APIRouter(prefix="/log", tags=["log"], responses=documented("not_found"))
+router = APIRouter(prefix="/log", tags=["log"])
+_PUBLIC = documented("not_found", public=True)
 _BYTES = "application/octet-stream"
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _A_MOMENT = {"Cache-Control": "public, max-age=1"}
@@ -31,7 +32,7 @@ class Place(NamedTuple):
     width: int
 
 
-@router.get("/checkpoint", summary="The newest signed checkpoint", response_class=PlainTextResponse)
+@router.get("/checkpoint", summary="The newest signed checkpoint", response_class=PlainTextResponse, responses=_PUBLIC)
 def get_checkpoint(service: ServiceHere) -> Response:
     """A signed note: origin, size, root."""
     newest = service.ledger.reader.checkpoint()
@@ -40,7 +41,12 @@ def get_checkpoint(service: ServiceHere) -> Response:
     return PlainTextResponse(newest[1], headers=_A_MOMENT)
 
 
-@router.get("/keys", summary="The keys that sign checkpoints, one vkey a line", response_class=PlainTextResponse)
+@router.get(
+    "/keys",
+    summary="The keys that sign checkpoints, one vkey a line",
+    response_class=PlainTextResponse,
+    responses=_PUBLIC,
+)
 def get_log_keys(service: ServiceHere) -> Response:
     """Take a key from somewhere you trust: a log that lies can also show another key."""
     return PlainTextResponse(f"{format_vkey(service.keys.log.verifying_key)}\n", headers=_A_MOMENT)
@@ -50,7 +56,7 @@ def get_log_keys(service: ServiceHere) -> Response:
     "/tile/entries/{place:path}",
     summary="256 entries in a bundle",
     response_class=Response,
-    responses={200: {"content": {_BYTES: {}}}},
+    responses={200: {"content": {_BYTES: {}}}, **documented("not_found")},
 )
 def get_entry_bundle(place: str, caller: Caller, service: ServiceHere) -> Response:
     """Each entry with a 16-bit length before it."""
@@ -70,7 +76,7 @@ _PRIVATE = {"Cache-Control": "private, max-age=31536000, immutable"}
     "/tile/{level}/{place:path}",
     summary="256 neighbouring hashes of one level",
     response_class=Response,
-    responses={200: {"content": {_BYTES: {}}}},
+    responses={200: {"content": {_BYTES: {}}}, **_PUBLIC},
 )
 def get_tile(level: int, place: str, service: ServiceHere) -> Response:
     """Immutable; a partial tile ends in .p/ and its width."""

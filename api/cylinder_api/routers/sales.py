@@ -15,7 +15,7 @@ from cylinder_api.refusals import Refused
 from cylinder_api.service import ServiceHere
 
 router = APIRouter(tags=["trade"])
-_REFUSALS = ("cylinder_unknown", "code_unreadable", "id_conflict", "occurred_in_future")
+_REFUSALS = ("not_json", "cylinder_unknown", "code_unreadable", "id_conflict", "occurred_in_future")
 
 
 class SaleAnswer(Recorded):

@@ -92,7 +92,7 @@ OwnStation = Annotated[Account, Depends(own_station)]
     "/{station_id}/entries",
     summary="Take over a device's journal (补传)",
     response_model=UploadAnswer,
-    responses=documented("other_station", "other_device"),
+    responses=documented("not_json", "other_station", "other_device"),
     openapi_extra=takes(Upload, UPLOAD),
     max_body_size=_UPLOAD_BYTES,
 )

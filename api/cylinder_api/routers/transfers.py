@@ -21,7 +21,9 @@ router = APIRouter(tags=["trade"])
     status_code=201,
     summary="The owner hands a cylinder over to another company (产权变更)",
     response_model=Recorded,
-    responses=documented("cylinder_unknown", "code_unreadable", "other_owner", "id_conflict", "occurred_in_future"),
+    responses=documented(
+        "not_json", "cylinder_unknown", "code_unreadable", "other_owner", "id_conflict", "occurred_in_future"
+    ),
     openapi_extra=takes(trade.Transfer, TRANSFER),
 )
 async def transfer_cylinder(
