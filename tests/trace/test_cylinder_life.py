@@ -214,6 +214,11 @@ def test_a_return_that_happened_before_the_fill_does_not_free_the_cylinder_when_
     assert "R69" in refusals(state)
 
 
+def test_of_two_events_of_one_moment_the_one_recorded_later_holds() -> None:
+    assert life((FILLED, T0), (RETURNED, T0)).status == "empty"
+    assert life((RETURNED, T0), (FILLED, T0)).status == "filled"
+
+
 def test_a_return_dated_ahead_does_not_hide_the_fills_that_follow() -> None:
     state = life((RETURNED, T0 + 9_000 * DAY_MS, T0 + HOUR_MS), (FILLED, T0 + 2 * HOUR_MS), (SOLD, T0 + 3 * HOUR_MS))
     assert state.status == "at_customer"
