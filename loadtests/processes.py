@@ -18,10 +18,15 @@ class ServerError(Exception):
     """A server did not come up; the message is one sentence with its own words in it."""
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
+def free_port(wanted: int = 0) -> int:
+    """A port of 127.0.0.1 that nobody listens on now: any, or the one wanted. Raises ServerError."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        # as servers do: a port whose last connections are still closing is free
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except (OSError, OverflowError) as error:
+            raise ServerError(f"cannot listen on port {wanted}: {error}; choose another with --port") from error
         port: int = probe.getsockname()[1]
         return port
 
@@ -31,7 +36,10 @@ def running_server(command: Sequence[str], ready_url: str, log: Path, timeout_s:
     """Run `command` until the block ends; enter the block when `ready_url` answers 200. Raises ServerError."""
     with log.open("wb") as output:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        server = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+        try:
+            server = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+        except OSError as error:
+            raise ServerError(f"cannot run {command[0]}: {error.strerror}; run make setup") from error
     try:
         _wait_ready(server, command[0], ready_url, log, time.monotonic() + timeout_s)
         yield

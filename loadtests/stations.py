@@ -89,6 +89,11 @@ def fill_request(station: Station, check_id: str, lane: int, code: str | None, e
     return body | ({"code": code} if code else {"unreadable_because": "not_a_code"})
 
 
+def empty_back(station: Station, return_id: str, code: str) -> Body:
+    """The empty cylinder came back to the station (空瓶回收), now."""
+    return {"id": return_id, "code": code, "station_id": station.station_id, "occurred_at": now_ms()}
+
+
 def fill(asked: Body, fill_id: str, started_at: int, net_g: int) -> Body:
     """What was filled under the permit that `asked` got; it ended now."""
     return {

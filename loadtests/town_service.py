@@ -1,7 +1,6 @@
 """The service with a generated town in it, and what a client may know of it: base URL, tokens, one station."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +11,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from processes import ServerError, free_port, last_line, running_server
+from processes import free_port, running_server
 from stations import Station, station_of
 
 API = Path(sys.executable).with_name("cylinder-api")
+_READY_S = 600
+"""A large town takes its time."""
 
 
 class AccessError(Exception):
@@ -37,13 +38,13 @@ class Town:
 
 @contextmanager
 def running_town(folder: Path, cylinders: int, port: int | None = None) -> Iterator[Town]:
-    """Seed a town below `folder` and serve it on 127.0.0.1 until the block ends; raises ServerError."""
-    data, log = folder / "data", folder / "cylinder-api.log"
-    _seed(data, cylinders, log)
-    chosen = port or free_port()
-    town = Town(f"http://127.0.0.1:{chosen}", data)
-    command = [str(API), "serve", "--demo", "--data", str(data), "--port", str(chosen)]
-    with running_server(command, f"{town.base_url}/readyz", log):
+    """Generate a town below `folder` and serve it on 127.0.0.1 until the block ends; raises ServerError."""
+    chosen = free_port(port or 0)
+    town = Town(f"http://127.0.0.1:{chosen}", folder / "data")
+    command = [
+        str(API), "serve", "--demo", "--data", str(town.data), "--cylinders", str(cylinders), "--port", str(chosen),
+    ]  # fmt: skip
+    with running_server(command, f"{town.base_url}/readyz", folder / "cylinder-api.log", _READY_S):
         yield town
 
 
@@ -63,17 +64,6 @@ def station_in(town: Town) -> Station:
     if not (station.scales and station.workers and station.cylinders):
         raise AccessError(f"station {station_id} has no scale, no worker or no cylinder: seed a larger town")
     return station
-
-
-def _seed(data: Path, cylinders: int, log: Path) -> None:
-    command = [str(API), "seed", "--data", str(data), "--cylinders", str(cylinders)]
-    try:
-        with log.open("wb") as output:
-            seeded = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
-    except OSError as error:
-        raise ServerError(f"cannot run {API}: {error.strerror}; run make setup") from error
-    if seeded.returncode != 0:
-        raise ServerError(f"the town was not seeded: {last_line(log)}")
 
 
 def _access(data: Path) -> Any:

@@ -38,7 +38,7 @@ def _run(options: argparse.Namespace, rows: Sequence[Row]) -> int:
     if options.json:
         print(json.dumps(document, ensure_ascii=False))
     else:
-        print_table(results, {row.name: row.against for row in rows}, Console())
+        print_table(results, Console())
         print(f"written: {options.results / 'latest.json'} and latest.md, the same as a Markdown table")
     for failure in failures:
         print(failure, file=sys.stderr)

@@ -36,17 +36,18 @@ def write_results(run: Mapping[str, Any], results: Sequence[Result], folder: Pat
     return document
 
 
-def print_table(results: Sequence[Result], against: Mapping[str, str], console: Console) -> None:
-    """Print the rows for people; `against` says what each row is compared with."""
-    table = Table("row", "unit", "compared with", "kind", "met", title="ours ÷ other, median (lowest … highest)")
+def print_table(results: Sequence[Result], console: Console) -> None:
+    """Print the rows for people."""
+    table = Table(title="ours ÷ other: median (lowest … highest)")
+    table.add_column("row", no_wrap=True)
+    table.add_column("unit")
     for heading in ("ours", "other", "ratio", "goal"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("met", no_wrap=True)
     for result in results:
         met = "[green]met[/]" if result.met else "[red]missed[/]"
-        table.add_row(
-            result.name, result.unit, against.get(result.name, ""), result.kind, met,
-            _figure(result.ours), _figure(result.other), _ratio(result), _goal(result),
-        )  # fmt: skip
+        figures = (_figure(result.ours), _figure(result.other), _ratio(result), _goal(result))
+        table.add_row(result.name, result.unit, *figures, met)
     console.print(table)
 
 
