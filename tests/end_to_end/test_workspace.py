@@ -48,6 +48,12 @@ def test_all_that_ships_is_pinned_by_the_lock() -> None:
         assert f"{name}=={found.version}" in shipped.locked([name])
 
 
+def test_what_is_installed_agrees_with_what_everything_asks_for() -> None:
+    check = [sys.executable, "-m", "pip", "--disable-pip-version-check", "check"]
+    checked = subprocess.run(check, capture_output=True, check=False, text=True)
+    assert checked.returncode == 0, checked.stdout
+
+
 def test_no_tracked_file_names_a_package_index() -> None:
     for path in tracked_files():
         text = path.read_text(encoding="utf-8", errors="ignore")
