@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from cylinder_trace.admission import decide_fill
+from cylinder_trace.canonical import canonical_json
 from cylinder_trace.cylinder import CylinderState, next_state
 from cylinder_trace.decision import Decision
 from cylinder_trace.events import Entry, FillDecided, RulebookPublished, parse_entry
@@ -29,7 +30,7 @@ class Retaken:
     @property
     def same(self) -> bool:
         """Whether both are the same, bit for bit."""
-        return self.again is not None and self.again.model_dump_json() == self.stored.model_dump_json()
+        return self.again is not None and _text(self.again) == _text(self.stored)
 
 
 def retake_decisions(texts: Texts, wanted: Callable[[Entry], bool] = lambda _entry: True) -> Iterator[Retaken]:
@@ -38,6 +39,10 @@ def retake_decisions(texts: Texts, wanted: Callable[[Entry], bool] = lambda _ent
     for entry, event in _decisions(texts()):
         if wanted(entry):
             yield Retaken(entry, event.decision, _again(event, past))
+
+
+def _text(decision: Decision) -> bytes:
+    return canonical_json(decision.model_dump(mode="json", exclude_none=True))
 
 
 StateKey = tuple[str, int]
