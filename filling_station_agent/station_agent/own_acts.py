@@ -30,14 +30,16 @@ class OwnActs:
         if log_index is not None and record_id in acts:
             acts[record_id] = (acts[record_id][0], log_index)
 
-    def on_top_of(self, state: CylinderState, version: int) -> CylinderState:
-        """`state`, which reflects the first `version` entries of the log, after the own acts beyond them."""
+    def on_top_of(self, state: CylinderState, version: int) -> tuple[CylinderState, tuple[str, ...]]:
+        """`state`, which reflects the first `version` entries of the log, after the own acts beyond them; their ids."""
+        ids: list[str] = []
         for record in self._beyond(f"cylinder/{state.cylinder_id}", version):
             try:
                 state = next_state(state, _entry(record, state.n), record.event())
             except StateError:  # the ledger will judge it; the cylinder's other reasons stand
                 continue
-        return state
+            ids.append(record.id)
+        return state, tuple(ids)
 
     def _beyond(self, subject: str, version: int) -> list[Record]:
         acts = self._acts.get(subject, {})

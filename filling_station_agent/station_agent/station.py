@@ -55,6 +55,8 @@ class Knowledge:
     cylinder: CylinderState | None
     facts: StationFacts
     book: Rulebook
+    own_act_ids: tuple[str, ...] = ()
+    """Own acts folded into `cylinder` that the ledger had not shown yet."""
 
 
 @dataclass(slots=True)
@@ -66,6 +68,8 @@ class Judgement:
     decision: Decision
     log_index: int | None = None
     """Where the service has put its decision in its log, if it answered in time."""
+    is_own: bool = True
+    """Whether `decision` is what this station found, rather than the service."""
     late_denial: Decision | None = None
 
 
@@ -149,9 +153,11 @@ class Station:
         except ReplicaDamaged:
             self._replica.forget()  # sync fetches it whole
             return self.look_up(request)
-        if cylinder is not None:
-            cylinder = self._recorder.acts.on_top_of(cylinder, known.version)
-        return Knowledge(cylinder, facts_for(known.station, request, known.as_of, skew_ms), known.book)
+        facts = facts_for(known.station, request, known.as_of, skew_ms)
+        if cylinder is None:
+            return Knowledge(None, facts, known.book)
+        cylinder, own_act_ids = self._recorder.acts.on_top_of(cylinder, known.version)
+        return Knowledge(cylinder, facts, known.book, own_act_ids)
 
     async def _judge(self, lane: Lane, request: FillRequest, knowledge: Knowledge) -> Judgement:
         """(3) Decide here, ask there; the stricter holds. A tie is told in the service's words: it knows more."""
@@ -166,6 +172,7 @@ class Station:
         try:
             answer = asked.result()
             judgement.decision, judgement.log_index = stricter(answer.decision, own), answer.log_index
+            judgement.is_own = judgement.decision.outcome != answer.decision.outcome
         except ServiceGone:
             pass  # our own decision holds; the record says whose it is
         return judgement
@@ -174,7 +181,13 @@ class Station:
         """(4) Decision and refusal alike are on the disk before anything follows from them."""
         request, decision, knowledge = judgement.request, judgement.decision, judgement.knowledge
         decided_at = self._clock.steady()
-        event = FillDecided(request=request, station=knowledge.facts, decision=decision, decided_by="station")
+        event = FillDecided(
+            request=request,
+            station=knowledge.facts,
+            decision=decision,
+            decided_by="station",
+            own_act_ids=(knowledge.own_act_ids or None) if judgement.is_own else None,
+        )
         subject = f"cylinder/{decision.cylinder_id}" if decision.cylinder_id else f"station/{self.station_id}"
         log_index = judgement.log_index
         await self._recorder.append(request.check_id, subject, event, request.worker_id, log_index=log_index)

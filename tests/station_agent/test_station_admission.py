@@ -1,0 +1,83 @@
+"""The station decides as the shared vectors say: the same function, through the whole path of a scan."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from cylinder_codes.authenticity import TagKey
+from cylinder_codes.identifiers import make_code
+from stations.bench import Bench, Home, bench_for, home_in
+from vectors.admission.cases import Case, base_case, load_cases
+
+CASES = load_cases()
+_TAG = TagKey("tests", bytes(32))
+
+
+def _with_readable_codes(case: Case) -> Case:
+    """The case, its made-up codes replaced by ones that a scanner could read."""
+    names: dict[str | None, str | None] = {None: None}
+
+    def readable(code: str | None) -> str | None:
+        return names.setdefault(code, make_code(len(names).to_bytes(10, "big"), _TAG).text)
+
+    cylinder = case.cylinder
+    if cylinder is not None:
+        codes = {name: tuple(readable(code) for code in getattr(cylinder, name)) for name in ("codes", "voided_codes")}
+        cylinder = cylinder.model_copy(update=codes)
+    request = case.request.model_copy(update={"code": readable(case.request.code)})
+    return replace(case, cylinder=cylinder, request=request)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """One journal and one replica for all cases: the disk is the slow part."""
+    home = home_in(tmp_path_factory.mktemp("home"))
+    yield home
+    home.close()
+
+
+def _scan(case: Case, home: Home) -> Bench:
+    """Scan the case's cylinder on the case's scale."""
+    case = _with_readable_codes(case)
+    bench = bench_for(case, home, skew_ms=case.station.clock_skew_ms, remembers=False)
+    if case.request.empty_gross_g:
+        bench.scale.model.place("here", case.request.empty_gross_g, 0)
+    asyncio.run(bench.scan(case.request.code or case.request.raw_scan))
+    return bench
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.file}: {case.name}")
+def test_a_scan_at_the_station_is_decided_as_the_vectors_say(case: Case, home: Home) -> None:
+    bench = _scan(_weighable(case), home)
+    decision = bench.decided().decision
+    if case.cylinder is not None and case.request.code is None:
+        assert (decision.outcome, decision.codes) == ("DENY", ("R01",))  # here no code leads to no cylinder
+    else:
+        assert (decision.outcome, decision.codes) == (case.expected_outcome, case.expected_reasons)
+    assert len(bench.scale.events("valve_opened")) == decision.permits
+
+
+def _weighable(case: Case) -> Case:
+    """The scale shows steps of 10 g; the case's weight moves to the next one, away from the tare."""
+    request = case.request
+    away = 9 if case.cylinder and request.empty_gross_g > case.cylinder.stamp.tare_g else 0
+    weight = (request.empty_gross_g + away) // 10 * 10
+    return replace(case, request=request.model_copy(update={"empty_gross_g": weight}))
+
+
+@pytest.mark.parametrize(("empty_g", "stop_at_g"), [(16_300, 30_800), (16_900, 31_000)])
+def test_the_scale_stops_at_the_target_above_the_lighter_of_stamp_and_scale(
+    home: Home, empty_g: int, stop_at_g: int
+) -> None:
+    base = base_case()
+    bench = _scan(replace(base, request=base.request.model_copy(update={"empty_gross_g": empty_g})), home)
+    assert [change.stop_at_gross_g for change in bench.scale.events("valve_opened")] == [stop_at_g]
+
+
+def test_what_was_said_is_the_first_thing_to_do_with_this_cylinder(home: Home) -> None:
+    case = next(case for case in load_cases("R20") if case.expected_reasons == ("R20",))
+    (refused,) = _scan(case, home).said("refused")
+    assert refused["reasons"] == ["R20"]
+    assert refused["told"][0]["next_zh"] == "挂黄牌,送检验机构。"

@@ -1,0 +1,235 @@
+"""A station in one process: the real path, journal and replica, over simulated scales and a scripted service."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cylinder_codes.keys import SigningKey, encode_base64, format_vkey
+from cylinder_trace.admission import decide_fill
+from cylinder_trace.canonical import canonical_json
+from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.decision import FillRequest
+from cylinder_trace.events import FillDecided, Record, parse_record
+from cylinder_trace.station import StationState, facts_for
+from station_agent.clock import TrustedClock
+from station_agent.devices.scale import ScaleFault, ScaleReading
+from station_agent.devices.scale_model import OPEN, SHUT, Change, Controls, SimulatedScale
+from station_agent.journal import Journal
+from station_agent.lane import Lane
+from station_agent.own_acts import OwnActs
+from station_agent.recorder import Recorder
+from station_agent.replica import Replica, open_answer
+from station_agent.service import ServiceDecision, ServiceGone
+from station_agent.station import Station
+from vectors.admission.cases import Case
+
+LOG_KEY = SigningKey("ledger.example/bench", bytes(range(32)))
+DEVICE_KEY = SigningKey("device-bench", bytes(range(1, 33)))
+DEVICE = "dev_bench"
+_STEP_S = 0.02
+
+
+class BenchScale:
+    """A scale whose time passes only when it is asked; `lost` makes it fall silent."""
+
+    def __init__(self, *, simulated_s_per_read: float = 30.0) -> None:
+        self.log: list[Change] = []
+        self.model = SimulatedScale(1, self.log.append)
+        self.lost = False
+        self._steps = int(simulated_s_per_read / _STEP_S)
+        self._wall_ms = 0
+        self._heartbeat = 0
+        self._wanted = Controls()
+
+    def events(self, event: str) -> list[Change]:
+        """Lines of the scale's own log."""
+        return [change for change in self.log if change.event == event]
+
+    async def read(self) -> ScaleReading:
+        self._answer()
+        for _ in range(self._steps):
+            self.model.step(_STEP_S, self._wall_ms)
+        words = self.model.registers()
+        return ScaleReading(
+            at_ms=self._wall_ms,
+            gross_g=int.from_bytes(b"".join(word.to_bytes(2, "big") for word in words[4:6]), "big", signed=True),
+            stable=bool(words[2] & 1),
+            valve_open=bool(words[2] & 2),
+            fault=f"fault {words[3]}" if words[3] else None,
+            watchdog_tripped=bool(words[2] & 8),
+        )
+
+    async def open_valve(self, stop_at_gross_g: int) -> None:
+        self._say(SHUT, stop_at_gross_g)
+        self._say(OPEN, stop_at_gross_g)
+
+    async def refresh(self) -> None:
+        self._say(self._wanted.command, self._wanted.stop_at_g)
+
+    async def shut_valve(self) -> None:
+        self._say(SHUT, self._wanted.stop_at_g)
+
+    def _say(self, command: int, stop_at_g: int) -> None:
+        self._answer()
+        self._heartbeat += 1
+        self._wanted = Controls(command, self._heartbeat, stop_at_g, 1)
+        self.model.obey(self._wanted, self._wall_ms)
+
+    def _answer(self) -> None:
+        self._wall_ms += 1
+        if self.lost:
+            raise ScaleFault("The scale does not answer.")
+
+
+class ScriptedService:
+    """A service that is gone until a test gives it knowledge, and answers after `delay_s`."""
+
+    def __init__(self) -> None:
+        self.case: Case | None = None
+        self.delay_s = 0.0
+        self.asked: list[FillRequest] = []
+
+    async def decide(self, request: FillRequest) -> ServiceDecision:
+        self.asked.append(request)
+        await asyncio.sleep(self.delay_s)
+        if self.case is None:
+            raise ServiceGone("The service does not answer.")
+        case = self.case
+        facts = facts_for(station_state(case), request, case.now, 0)
+        return ServiceDecision(decide_fill(request, case.cylinder, facts, case.book, case.now), len(self.asked))
+
+
+@dataclass
+class Bench:
+    """One lane and everything behind it."""
+
+    station: Station
+    lane: Lane
+    scale: BenchScale
+    service: ScriptedService
+    journal: Journal
+    replica: Replica
+    recorder: Recorder
+    told: list[dict[str, Any]] = field(default_factory=list)
+
+    def records(self) -> list[Record]:
+        """The journal."""
+        return [parse_record(line.text) for line in self.journal.lines()]
+
+    def decided(self) -> FillDecided:
+        """The last decision in the journal."""
+        events = [record.event() for record in self.records()]
+        return [event for event in events if isinstance(event, FillDecided)][-1]
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """What was told of one kind."""
+        return [line for line in self.told if line["event"] == event]
+
+    async def scan(self, raw_scan: str) -> None:
+        """Scan at the lane and wait until nothing is under way."""
+        working = asyncio.create_task(self.station.work(self.lane))
+        try:
+            await asyncio.sleep(0)
+            assert self.lane.offer(raw_scan)
+            await self.lane.ready()
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+
+@dataclass
+class Home:
+    """Journal and replica on disk. Several benches may use one after the other."""
+
+    journal: Journal
+    replica: Replica
+
+    def close(self) -> None:
+        self.journal.close()
+        self.replica.close()
+
+
+def home_in(folder: Path, station_id: str = "station-1") -> Home:
+    """A home that is made, or opened again."""
+    return Home(
+        Journal(folder / "journal.db", DEVICE, DEVICE_KEY),
+        Replica(folder / "replica.db", station_id, DEVICE_KEY.seed),
+    )
+
+
+def bench_for(
+    case: Case,
+    home: Home,
+    *,
+    known: bool = True,
+    skew_ms: int | None = 0,
+    scale: BenchScale | None = None,
+    remembers: bool = True,
+) -> Bench:
+    """A bench whose replica, clock and scale are as `case` says; `remembers` what is in the journal already."""
+    told: list[dict[str, Any]] = []
+
+    def tell(event: str, lane: Lane | None, fields: dict[str, Any]) -> None:
+        told.append({"event": event, "lane": lane.number if lane else None, **fields})
+
+    clock = frozen_clock(case.now, skew_ms)
+    journal, replica = home.journal, home.replica
+    if known:
+        cylinders = (case.cylinder,) if case.cylinder else ()
+        replica.take(open_answer(replica_text(case, cylinders), case.request.station_id, LOG_KEY.verifying_key))
+    acts = OwnActs()
+    for record, index in journal.unseen(replica.known.version if replica.known else 0) if remembers else ():
+        acts.add(record, index)
+    recorder = Recorder(case.request.station_id, journal, acts, clock, tell, asyncio.Event())
+    scale, service = scale or BenchScale(), ScriptedService()
+    station = Station(
+        case.request.station_id, "boot-1",
+        recorder=recorder, replica=replica, clock=clock, service=service, tell=tell,
+    )  # fmt: skip
+    lane = Lane(case.request.lane, case.request.scale_id, scale, worker_id=case.request.worker_id)
+    lane.findings.extend(case.request.findings)
+    return Bench(station, lane, scale, service, journal, replica, recorder, told)
+
+
+def frozen_clock(now: int, skew_ms: int | None, steady: Callable[[], int] = lambda: 1_000_000) -> TrustedClock:
+    """A clock that stands still, and what it knows of its error."""
+    clock = TrustedClock(wall=lambda: now, steady=steady, boot="machine-1")
+    if skew_ms is not None:
+        clock.learn(now - skew_ms, steady(), steady())
+    return clock
+
+
+def station_state(case: Case) -> StationState:
+    """A station that gives the case's facts."""
+    facts, request = case.station, case.request
+    certified = facts.worker_certified_until
+    fields = {
+        "station_id": facts.station_id,
+        "n": 3,
+        "company_id": facts.company_id,
+        "licence_valid_until": facts.licence_valid_until,
+        "licence_suspended": facts.licence_suspended,
+        "scales": {request.scale_id: {"verified_until": facts.scale_verified_until, "locked": facts.scale_locked}},
+        "workers": {request.worker_id: certified} if certified and request.worker_id else {},
+    }
+    return StationState.model_validate(fields)
+
+
+def replica_text(case: Case, cylinders: tuple[CylinderState, ...], **fields: Any) -> bytes:
+    """A replica's answer, signed."""
+    answer = {
+        "station_id": case.request.station_id,
+        "version": 10,
+        "since": 0,
+        "as_of": case.station.data_as_of,
+        "rulebook": case.book_text,
+        "rulebook_name": case.book.name,
+        "station": station_state(case).model_dump(mode="json", exclude_none=True),
+        "cylinders": [cylinder.model_dump(mode="json", exclude_none=True) for cylinder in cylinders],
+        "gone": [],
+        "vkey": format_vkey(LOG_KEY.verifying_key),
+        **fields,
+    }
+    return canonical_json({**answer, "signature": encode_base64(LOG_KEY.sign(canonical_json(answer)))})

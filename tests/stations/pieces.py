@@ -1,0 +1,226 @@
+"""A station as real processes: the scale simulator, the agent, and the hands and scanners of its people."""
+
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+BIN = Path(sys.executable).parent
+PATIENCE_S = 20.0
+Line = dict[str, Any]
+
+
+class Scales:
+    """The simulator process, its world port and its own log."""
+
+    def __init__(self, folder: Path, *, scales: int = 8, time_factor: float = 60) -> None:
+        self.log = folder / "scales.jsonl"
+        ready = folder / "scales-ready.json"
+        command = [
+            BIN / "station-agent", "simulate-scale", "--port", "0", "--world-port", "0", "--log", self.log,
+            "--scales", str(scales), "--time-factor", str(time_factor), "--ready-file", ready,
+        ]  # fmt: skip
+        self._process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL)
+        wait_until(ready.exists, "the scales are ready")
+        ports = json.loads(ready.read_text())
+        self.port: int = ports["port"]
+        self._socket = socket.create_connection(("127.0.0.1", ports["world_port"]))
+        self._answers = self._socket.makefile("r", encoding="utf-8")
+        self._lock = threading.Lock()
+
+    def act(self, scale: int, **wish: Any) -> Line:
+        """The operator's hands."""
+        with self._lock:
+            self._socket.sendall(json.dumps({"scale": scale, **wish}).encode() + b"\n")
+            answer: Line = json.loads(self._answers.readline())
+        assert answer["ok"], answer
+        return answer
+
+    def place(self, scale: int, label: str, empty_g: int = 16_600) -> None:
+        """Put a cylinder on a scale, taking away what stood there."""
+        if self.standing(scale):
+            self.act(scale, remove=True)
+        self.act(scale, place={"label": label, "empty_g": empty_g})
+
+    def standing(self, scale: int) -> str | None:
+        """The label of what stands on a scale, by the log."""
+        label = None
+        for line in self.lines(scale):
+            if line["event"] in ("placed", "removed"):
+                label = line["label"] if line["event"] == "placed" else None
+        return label
+
+    def lines(self, scale: int | None = None, *events: str) -> list[Line]:
+        """The simulator's own log."""
+        lines = [json.loads(text) for text in self.log.read_text("utf-8").splitlines() if text.endswith("}")]
+        return [line for line in lines if scale in (None, line["scale"]) and (not events or line["event"] in events)]
+
+    def openings(self, label: str) -> int:
+        """How often the valve was opened for a cylinder."""
+        return sum(line["label"] == label for line in self.lines(None, "valve_opened"))
+
+    def valve_is_open(self, scale: int) -> bool:
+        """By the log alone."""
+        moves = self.lines(scale, "valve_opened", "valve_shut")
+        return bool(moves) and moves[-1]["event"] == "valve_opened"
+
+    def gross_g(self, scale: int) -> int:
+        """The last weight logged."""
+        return int(self.lines(scale)[-1]["gross_g"])
+
+    def stop(self) -> None:
+        self._answers.close()
+        self._socket.close()
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(PATIENCE_S)
+
+
+class Agent:
+    """`station-agent run --headless` with its scanners' keyboard and the lines it prints."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+        self.said: list[Line] = []
+        self._ends: dict[int | None, queue.Queue[Line]] = {}
+        self._process = subprocess.Popen(
+            [str(BIN / "station-agent"), "run", "--headless", "--config", str(config)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=(config.parent / "agent.err").open("ab"),
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self._typing = threading.Lock()
+        self.wait_for("ready")
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for text in self._process.stdout:
+            self.said.append(json.loads(text))
+
+    def type(self, lane: int, content: str) -> None:
+        """One burst of a scanner."""
+        assert self._process.stdin is not None
+        with self._typing:
+            self._process.stdin.write(f"~{lane}{content}\r".encode())
+            self._process.stdin.flush()
+            time.sleep(0.003)
+
+    def lines(self, event: str, lane: int | None = None) -> list[Line]:
+        """What it said of one kind."""
+        return [line for line in list(self.said) if line["event"] == event and lane in (None, line["lane"])]
+
+    def wait_for(self, *events: str, lane: int | None = None, after: int = 0, patience_s: float = PATIENCE_S) -> Line:
+        """The first such line behind the first `after` lines it said."""
+        deadline = time.monotonic() + patience_s
+        while time.monotonic() < deadline:
+            for line in self.said[after:]:
+                if line["event"] in events and lane in (None, line["lane"]):
+                    return line
+            assert self._process.poll() is None or self._reader.is_alive(), self._errors()
+            time.sleep(0.005)
+        raise AssertionError(f"no {events} of lane {lane}: {self.said[after:][-8:]} {self._errors()}")
+
+    def scan(self, lane: int, content: str, *until: str) -> Line:
+        """Scan and wait for the end of the act."""
+        after = len(self.said)
+        self.type(lane, content)
+        return self.wait_for(*(until or ("filled", "refused", "fault")), lane=lane, after=after)
+
+    def kill(self) -> None:
+        """Kill -9."""
+        self._process.kill()
+        self._end()
+
+    def stop(self) -> int:
+        """Ask it to end; its exit status."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        return self._end()
+
+    def hang_up(self) -> int:
+        """Pull the keyboard; its exit status."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        return self._end()
+
+    def _end(self) -> int:
+        status = self._process.wait(PATIENCE_S + 20)
+        self._reader.join(PATIENCE_S)
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+        return status
+
+    def _errors(self) -> str:
+        return (self.config.parent / "agent.err").read_text("utf-8")[-1500:]
+
+
+@dataclass
+class Place:
+    """A station's folder and what runs in it."""
+
+    folder: Path
+    scales: Scales
+    stack: ExitStack
+    agents: list[Agent] = field(default_factory=list)
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "agent" / "station.toml"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "agent"
+
+    def enrol(self, url: str, code: str) -> None:
+        """Enrol this machine over HTTP, as a person would."""
+        run("enrol", "--url", url, "--code", code, "--data", self.data, "--scale-port", self.scales.port)
+
+    def start(self) -> Agent:
+        """Start the agent."""
+        agent = Agent(self.config)
+        self.agents.append(agent)
+        self.stack.callback(agent.stop)
+        return agent
+
+    def status(self) -> Line:
+        """`station-agent status --json`"""
+        answer: Line = json.loads(run("status", "--data", self.data, "--json").stdout)
+        return answer
+
+
+def run(*words: object, check: int | None = 0) -> subprocess.CompletedProcess[str]:
+    """Run one command of the agent to its end."""
+    command = [str(BIN / "station-agent"), *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"})
+    assert check is None or done.returncode == check, (done.returncode, done.stdout, done.stderr)
+    return done
+
+
+@contextmanager
+def station_in(folder: Path, **scales: Any) -> Iterator[Place]:
+    """A station's scales and folder; whatever is started in it is stopped."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        simulator = Scales(folder, **scales)
+        stack.callback(simulator.stop)
+        yield Place(folder, simulator, stack)
+
+
+def wait_until(holds: Any, what: str, patience_s: float = PATIENCE_S) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + patience_s
+    while not holds():
+        assert time.monotonic() < deadline, f"it never came to be that {what}"
+        time.sleep(0.01)
