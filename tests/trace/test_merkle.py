@@ -171,6 +171,13 @@ def test_an_inclusion_proof_holds_for_its_own_leaf_place_size_and_root_only(inde
         pytest.fail(f"{name} was accepted")
 
 
+def test_a_proof_longer_than_the_tree_is_high_is_refused_before_it_is_hashed() -> None:
+    with pytest.raises(ProofError, match="longer than the tree is high"):
+        check_inclusion(TREE(0, 0), 0, 8, [*prove_inclusion(0, 8, TREE), GARBAGE], ROOTS[8])
+    with pytest.raises(ProofError, match="longer than the tree is high"):
+        check_consistency(3, 7, [*prove_consistency(3, 7, TREE), GARBAGE], ROOTS[3], ROOTS[7])
+
+
 CONSISTENCIES = [(3, 7), (4, 8), (6, 8), (7, 8), (1, 2), (1, 70), (64, 70), (69, 70), (35, 67)]
 
 
