@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -38,9 +39,9 @@ def write_results(run: Mapping[str, Any], results: Sequence[Result], folder: Pat
 
 def print_table(results: Sequence[Result], console: Console) -> None:
     """Print the rows for people."""
-    table = Table(title="ours ÷ other: median (lowest … highest)")
+    table = Table(title="ours ÷ other: median (lowest … highest)", box=box.SIMPLE_HEAD)
     table.add_column("row", no_wrap=True)
-    table.add_column("unit")
+    table.add_column("unit", no_wrap=True)
     for heading in ("ours", "other", "ratio", "goal"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("met", no_wrap=True)
@@ -56,8 +57,9 @@ def markdown(run: Mapping[str, Any], results: Sequence[Result]) -> str:
     machine = run["machine"]
     where = f"{machine['cpu']}, {machine['cores']} cores, {run['versions']['python']}"
     how = f"load average before {machine['load_before']}, size {run['settings']['size']}"
+    head, plus, changes = run["commit"].partition("+")
     lines = [
-        f"Taken {run['taken_at']} on {where}; {how}; commit `{run['commit'][:12]}`.",
+        f"Taken {run['taken_at']} on {where}; {how}; commit `{head[:12]}{plus}{changes}`.",
         "",
         "| row | unit | ours | other | ratio (lowest … highest) | goal | kind | met |",
         "|---|---|---:|---:|---:|---:|---|---|",

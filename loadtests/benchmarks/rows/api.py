@@ -20,7 +20,7 @@ _CYLINDERS = 2000
 
 @contextmanager
 def _prepare_fill_check(scale: Scale) -> Iterator[Pair]:
-    checks, numbers = scale.count(3000), count()
+    checks, numbers = scale.count(1000), count()
     try:
         with fresh_folder() as folder, running_town(folder, _CYLINDERS) as town, _empty_endpoint(folder) as empty:
             station = station_in(town)
@@ -53,7 +53,7 @@ def _empty_endpoint(folder: Path) -> Iterator[int]:
 
 FILL_CHECK = Row(
     name="api.fill_check",
-    unit="per second",
+    unit="/s",
     better="higher",
     goal=0.45,
     kind="bound",

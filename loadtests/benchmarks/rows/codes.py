@@ -33,7 +33,7 @@ def _prepare_sign(scale: Scale) -> Iterator[Pair]:
 
 SIGN = Row(
     name="codes.sign",
-    unit="per second",
+    unit="/s",
     better="higher",
     goal=0.4,
     kind="bound",

@@ -65,7 +65,7 @@ def _commit_one(raw: sqlite3.Connection, text: bytes) -> None:
 
 APPEND_ONE = Row(
     name="store.append_one",
-    unit="per second",
+    unit="/s",
     better="higher",
     goal=0.5,
     kind="bound",

@@ -55,7 +55,7 @@ def _median_us(action: Callable[[CylinderState | None], None], states: list[Cyli
 
 DECIDE_FILL = Row(
     name="trace.decide_fill",
-    unit="µs, median",
+    unit="µs",
     better="lower",
     goal=0.4,
     kind="bound",
