@@ -6,6 +6,7 @@ PYTHON ?= python3
 PORT ?= 8000
 DATA ?= .data
 MINUTES ?= 60
+CYLINDERS ?= 5000
 SAMPLE ?= 100
 ONLY ?=
 PY := .venv/bin/python
@@ -24,8 +25,8 @@ setup: ## make .venv from requirements.lock (quick when nothing changed)
 demo: setup ## the main job, from code to audit, in under a minute
 	@$(PY) tests/end_to_end/demo
 
-serve: setup ## the service with demo data on 127.0.0.1 (PORT=8000 DATA=.data)
-	@exec .venv/bin/cylinder-api serve --demo --data "$(DATA)" --port "$(PORT)"
+serve: setup ## the service with demo data on 127.0.0.1 (PORT=8000 DATA=.data CYLINDERS=5000)
+	@exec .venv/bin/cylinder-api serve --demo --data "$(DATA)" --port "$(PORT)" --cylinders "$(CYLINDERS)"
 
 test: setup ## every test
 	@$(PY) -m pytest
