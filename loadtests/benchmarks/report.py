@@ -39,7 +39,7 @@ def write_results(run: Mapping[str, Any], results: Sequence[Result], folder: Pat
 
 def print_table(results: Sequence[Result], console: Console) -> None:
     """Print the rows for people."""
-    table = Table(title="ours ÷ other: median (lowest … highest)", box=box.SIMPLE_HEAD)
+    table = Table(title="ours ÷ other: median (lowest–highest)", box=box.SIMPLE_HEAD)
     table.add_column("row", no_wrap=True)
     table.add_column("unit", no_wrap=True)
     for heading in ("ours", "other", "ratio", "goal"):
@@ -61,7 +61,7 @@ def markdown(run: Mapping[str, Any], results: Sequence[Result]) -> str:
     lines = [
         f"Taken {run['taken_at']} on {where}; {how}; commit `{head[:12]}{plus}{changes}`.",
         "",
-        "| row | unit | ours | other | ratio (lowest … highest) | goal | kind | met |",
+        "| row | unit | ours | other | ratio (lowest–highest) | goal | kind | met |",
         "|---|---|---:|---:|---:|---:|---|---|",
     ]
     for result in results:
@@ -83,7 +83,7 @@ def _figure(value: float) -> str:
 
 def _ratio(result: Result) -> str:
     low, high = result.spread
-    return f"{result.ratio:.2f} ({low:.2f} … {high:.2f})"
+    return f"{result.ratio:.2f} ({low:.2f}–{high:.2f})"
 
 
 def _goal(result: Result) -> str:

@@ -130,7 +130,7 @@ def test_the_markdown_table_has_a_line_for_each_row_and_names_machine_and_commit
     text = markdown(run, [measure(row("fake", EVEN, EVEN), QUICK)])
     assert run["machine"]["cpu"] in text
     assert run["commit"][:12] in text
-    assert "| `fake` | per second | 1 | 1 | 1.00 (1.00 … 1.00) | ≥ 1 | bound | met |" in text
+    assert "| `fake` | per second | 1 | 1 | 1.00 (1.00–1.00) | ≥ 1 | bound | met |" in text
 
 
 def run_bench(*arguments: str) -> subprocess.CompletedProcess[str]:
