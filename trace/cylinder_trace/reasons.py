@@ -6,7 +6,10 @@ Strength of evidence: ``law`` statute text read; ``published`` found at a publis
 practice or our own proposal, to be confirmed against the official text before it is quoted to an authority.
 """
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
+
+from cylinder_trace.cylinder import STATUS_ZH
 
 NextAct = Literal["inspect", "scrap", "return", "correct", "stop_station", "investigate", "rescan"]
 Lift = Literal["never", "new_evidence_and_second_person", "flagging_authority"]
@@ -97,7 +100,7 @@ _TABLE = (
            "stop_station", "never", "防止改钟", "practice"),
     Reason("R66", "data_too_old", "离线数据已超过 {hours} 小时", "The station's data is older than {hours} h",
            "stop_station", "never", "离线快照期限", "practice"),
-    Reason("R69", "not_empty_here", "记录显示此瓶现为“{status_zh}”,未回收", "By the record it is now {status}, not returned",
+    Reason("R69", "not_empty_here", "记录显示此瓶现为“{status}”,未回收", "By the record it is now {status}, not returned",
            "investigate", "new_evidence_and_second_person", "流转状态", "practice"),
 )  # fmt: skip
 
@@ -115,10 +118,26 @@ WARNINGS: dict[str, Reason] = {reason.code: reason for reason in _WARNINGS}
 """Warning code → reason; a warning permits filling and says what is coming."""
 
 
-def sentence(reason: Reason, detail: dict[str, str | int], language: Literal["zh", "en"]) -> str:
+_WHY_ZH = {
+    "empty": "没有内容",
+    "too_long": "内容过长",
+    "not_a_code": "不是本系统的码",
+    "wrong_length": "位数不对",
+    "wrong_character": "有不该出现的字符",
+    "wrong_check_digits": "校验位不符",
+    "two_codes": "一次扫到两个码",
+    "foreign_link": "是别处的链接",
+}
+_ZH: dict[str, Mapping[str, str]] = {"status": {**STATUS_ZH}, "why": _WHY_ZH}
+"""Findings that are words, by their name: the ledger keeps the word, people read it in their language."""
+
+
+def sentence(reason: Reason, detail: Mapping[str, str | int], language: Literal["zh", "en"]) -> str:
     """The reason as one sentence for people, with its findings filled in."""
-    template = reason.zh if language == "zh" else reason.en
-    return template.format_map({key: str(value) for key, value in detail.items()})
+    if language == "zh":
+        return reason.zh.format_map({key: _ZH.get(key, {}).get(str(value), value) for key, value in detail.items()})
+    said = {key: str(value).replace("_", " ") if key in _ZH else value for key, value in detail.items()}
+    return reason.en.format_map(said)
 
 
 def next_step(reason: Reason, language: Literal["zh", "en"]) -> str:

@@ -1,6 +1,5 @@
 """Is it fit and free to be filled now? R40–R46 pre-fill check (充装前检查), R69 whereabouts (流转)."""
 
-from cylinder_trace.cylinder import STATUS_ZH
 from cylinder_trace.rules.case import CylinderCase, Findings, when
 
 
@@ -27,4 +26,4 @@ def not_empty_here(case: CylinderCase) -> Findings | None:
     status = case.cylinder.status
     if status in ("empty", "condemned", "destroyed"):
         return None
-    return {"status": status, "status_zh": STATUS_ZH[status]}
+    return {"status": status}

@@ -104,11 +104,13 @@ class Reader:
         found: str | None = self._scalar(select(_code.c.cylinder_id).where(_code.c.code == code))
         return found
 
-    def changed(self, since: int) -> list[Changed]:
-        """Subjects whose last entry has index `since` or more, in the order of that entry."""
+    def changed(self, since: int, until: int) -> list[Changed]:
+        """Subjects whose last entry has index `since` or more, but below `until`, in the order of that entry."""
         # naming every kind lets the index (kind, log_index) serve
         named = _now.c.kind.in_(STATE_CLASSES)
-        query = select(_now.c.subject, _now.c.owner_id).where(named, _now.c.log_index >= since)
+        query = select(_now.c.subject, _now.c.owner_id).where(
+            named, _now.c.log_index >= since, _now.c.log_index < until
+        )
         query = query.order_by(_now.c.log_index)
         with self._engine.connect() as connection:
             return [Changed(row.subject, row.owner_id) for row in connection.execute(query)]
