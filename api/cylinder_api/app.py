@@ -25,7 +25,6 @@ from cylinder_api.routers import (
 )
 from cylinder_api.service import Service
 
-_BODY_BYTES = 256 * 1024
 _ROUTERS = (fills, stations, cylinders, sales, inspections, flags, transfers, imports, devices, log, health)
 _DESCRIPTION = (
     "One bottle, one code: the ledger of gas cylinders. Masses are grams, instants UTC milliseconds, both integers. "
@@ -44,7 +43,6 @@ def create_app(service: Service) -> FastAPI:
         docs_url=None,  # the usual pages load scripts from elsewhere
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
-        max_body_size=_BODY_BYTES,
         redirect_slashes=False,
     )
     app.state.service = service

@@ -16,22 +16,41 @@ from cylinder_api.refusals import Refused
 Body = TypeVar("Body", bound=BaseModel)
 
 
-class JsonBody(Generic[Body]):
-    """A dependency that reads the request's body as `model`."""
+_USUAL_BYTES = 256 * 1024
 
-    def __init__(self, model: type[Body]) -> None:
+
+class JsonBody(Generic[Body]):
+    """A dependency that reads the request's body, of at most `most_bytes`, as `model`.
+
+    It stands behind the caller among a route's parameters: nothing is read from whom may not call.
+    """
+
+    def __init__(self, model: type[Body], most_bytes: int = _USUAL_BYTES) -> None:
         self.model = model
+        self._most_bytes = most_bytes
 
     async def __call__(self, request: Request) -> Body:
         """The body; raises RequestValidationError with the place of each fault."""
         kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if kind != "application/json":
             raise Refused("not_json", "send Content-Type: application/json")
+        text = await read_body(request, self._most_bytes)
         try:
-            return self.model.model_validate_json(await request.body())
+            return self.model.model_validate_json(text)
         except ValidationError as error:
             faults = error.errors(include_url=False, include_context=False, include_input=False)
             raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
+
+
+async def read_body(request: Request, most_bytes: int) -> bytes:
+    """The whole body; raises Refused as soon as it is too large, before it fills the memory."""
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > most_bytes:
+            raise Refused("too_large", f"the body has more than {most_bytes} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def takes(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:

@@ -226,19 +226,20 @@ class Feed:
         version = self._reader.size()
         # The first look of a process remembers nothing: streams that ask for older changes read them themselves.
         news = since and version > since
-        change = _Change(since, version, self._read_touched(since)) if news else None
+        change = _Change(since, version, self._read_touched(since, version)) if news else None
         return change, Beat(version, as_of)
 
-    def _read_touched(self, since: int) -> tuple[Touched, ...]:
+    def _read_touched(self, since: int, until: int) -> tuple[Touched, ...]:
         transfers = self._reader.by_type("ownership_transferred", after=since - 1, limit=100_000)
         former = {row.subject: orjson.loads(row.text)["data"]["from_owner_id"] for row in transfers}
         return tuple(
-            Touched(item.subject, item.owner_id, former.get(item.subject)) for item in self._reader.changed(since)
+            Touched(item.subject, item.owner_id, former.get(item.subject))
+            for item in self._reader.changed(since, until)
         )
 
     async def _touched(self, since: int) -> Sequence[Touched]:
         if not self._changes or self._changes[0].since > since:
-            return await asyncio.to_thread(self._read_touched, since)
+            return await asyncio.to_thread(self._read_touched, since, self.beat.version)
         recent = (item for change in self._changes if change.version > since for item in change.touched)
         return tuple({item.subject: item for item in recent}.values())
 

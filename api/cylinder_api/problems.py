@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from cylinder_api.refusals import KINDS, Refused
 from cylinder_trace.canonical import CanonicalError
@@ -97,6 +98,7 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(DBAPIError, _database_down)
+    app.add_exception_handler(ClientDisconnect, _client_gone)
     for kind in _CODE_OF:
         app.add_exception_handler(kind, _known_error)
     app.add_exception_handler(Exception, _unexpected)
@@ -116,6 +118,10 @@ async def _known_error(_request: Request, error: Exception) -> Response:
 async def _database_down(_request: Request, error: Exception) -> Response:
     log.error("database: %s", type(error).__name__)
     return problem("unavailable", "the database does not answer; try again")
+
+
+async def _client_gone(_request: Request, _error: Exception) -> Response:
+    return problem("malformed_request", "the body broke off")  # nobody is left to read it
 
 
 async def _invalid(_request: Request, error: Exception) -> Response:

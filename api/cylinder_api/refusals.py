@@ -28,6 +28,7 @@ KINDS: dict[str, Kind] = {
     "method_not_allowed": Kind(405, "This method is not offered here"),
     "id_conflict": Kind(409, "The id is taken by an act that says something else"),
     "code_taken": Kind(409, "The code already leads to another cylinder"),
+    "length_required": Kind(411, "The length of the body must be announced"),
     "too_large": Kind(413, "The body is too large"),
     "not_json": Kind(415, "The body must be JSON"),
     "invalid": Kind(422, "The request does not fit its description"),

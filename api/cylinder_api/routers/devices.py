@@ -58,7 +58,7 @@ class Enrolled(BaseModel):
     openapi_extra=takes(CodeRequest, CODE_REQUEST),
 )
 async def issue_enrolment_code(
-    asked: Annotated[CodeRequest, Depends(JsonBody(CodeRequest))], caller: Caller, service: ServiceHere
+    caller: Caller, service: ServiceHere, asked: Annotated[CodeRequest, Depends(JsonBody(CodeRequest))]
 ) -> CodeIssued:
     """Good for one device and one day."""
     code = new_enrolment_code()

@@ -44,7 +44,7 @@ class FillRecorded(Recorded):
     openapi_extra=takes(FillRequest, FILL_REQUEST),
 )
 async def check_fill(
-    asked: Annotated[FillRequest, Depends(JsonBody(FillRequest))], caller: Caller, service: ServiceHere
+    caller: Caller, service: ServiceHere, asked: Annotated[FillRequest, Depends(JsonBody(FillRequest))]
 ) -> dict[str, Any]:
     """ALLOW, WARN or DENY with all reasons, recorded durably before the answer. A DENY is an answer, not an error.
 
@@ -93,7 +93,7 @@ def list_fill_checks(
     openapi_extra=takes(fill.FillReport, FILL_REPORT),
 )
 async def record_fill(
-    report: Annotated[fill.FillReport, Depends(JsonBody(fill.FillReport))], caller: Caller, service: ServiceHere
+    caller: Caller, service: ServiceHere, report: Annotated[fill.FillReport, Depends(JsonBody(fill.FillReport))]
 ) -> Any:
     """For clients without a journal. A fill without a permit, or above its limit, is recorded with a dispute."""
     act = partial(fill.report_fill, report=report, station_id=caller.org_id, device_id=caller.account_id)

@@ -27,7 +27,7 @@ _OF_CYLINDERS = documented(*_REFUSALS, "cylinder_unknown", "code_unreadable")
     openapi_extra=takes(supervision.FlagAct, FLAG),
 )
 async def flag_cylinder(
-    act: Annotated[supervision.FlagAct, Depends(JsonBody(supervision.FlagAct))], caller: Caller, service: ServiceHere
+    caller: Caller, service: ServiceHere, act: Annotated[supervision.FlagAct, Depends(JsonBody(supervision.FlagAct))]
 ) -> Any:
     """Black, refurbished, recalled or lost: the very next check anywhere refuses it."""
     hosts = service.settings.link_hosts
@@ -44,9 +44,9 @@ async def flag_cylinder(
     openapi_extra=takes(supervision.FlagClearing, FLAG_CLEARING),
 )
 async def clear_flag(
-    act: Annotated[supervision.FlagClearing, Depends(JsonBody(supervision.FlagClearing))],
     caller: Caller,
     service: ServiceHere,
+    act: Annotated[supervision.FlagClearing, Depends(JsonBody(supervision.FlagClearing))],
 ) -> Any:
     """The mark stays in the history; from now on it no longer refuses."""
     hosts = service.settings.link_hosts
@@ -63,7 +63,7 @@ async def clear_flag(
     openapi_extra=takes(supervision.LockAct, LOCK),
 )
 async def lock_scale(
-    act: Annotated[supervision.LockAct, Depends(JsonBody(supervision.LockAct))], caller: Caller, service: ServiceHere
+    caller: Caller, service: ServiceHere, act: Annotated[supervision.LockAct, Depends(JsonBody(supervision.LockAct))]
 ) -> Any:
     """Pushed to the station like a mark."""
     work = partial(supervision.lock_scale, act=act, authority_id=caller.org_id, by=caller.account_id)

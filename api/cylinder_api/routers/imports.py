@@ -1,15 +1,17 @@
 """Taking over a company's own table of cylinders (批量建档)."""
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, File, UploadFile
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
 
 from cylinder_api.access import Caller
 from cylinder_api.acts import importing
 from cylinder_api.problems import documented
+from cylinder_api.refusals import Refused
 from cylinder_api.service import ServiceHere
 from cylinder_codes.importing import RowError
 
@@ -36,22 +38,56 @@ class ImportAnswer(BaseModel):
     errors: list[RowProblem]
 
 
+class TableFile(NamedTuple):
+    """The file as it was sent."""
+
+    data: bytes
+    name: str
+
+
+async def read_file(request: Request) -> TableFile:
+    """The part `file` of a multipart body; raises Refused for one that is too large, before reading it."""
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal():
+        raise Refused("length_required", "send Content-Length")
+    if int(length) > _FILE_BYTES:
+        raise Refused("too_large", f"the body has more than {_FILE_BYTES} bytes")
+    async with request.form(max_files=1, max_fields=8) as form:
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise Refused("invalid", "/body/file: send multipart/form-data with the table as a file called file")
+        return TableFile(await file.read(), file.filename or "table")
+
+
+_FILE_SCHEMA = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {
+        "file": {
+            "type": "string",
+            "contentMediaType": "application/octet-stream",
+            "description": "CSV (UTF-8 or GB18030) or XLSX, with a row of headers.",
+        }
+    },
+}
+_TAKES_FILE = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FILE_SCHEMA}}}}
+
+
 @router.post(
     "/v1/imports",
     summary="Register the cylinders of a CSV or XLSX table (批量建档)",
-    responses=documented("malformed_request"),
-    max_body_size=_FILE_BYTES,
+    responses=documented("malformed_request", "length_required"),
+    openapi_extra=_TAKES_FILE,
 )
 async def import_cylinders(
-    file: Annotated[UploadFile, File(description="CSV (UTF-8 or GB18030) or XLSX, with a row of headers.")],
     caller: Caller,
     service: ServiceHere,
+    file: Annotated[TableFile, Depends(read_file)],
     dry_run: bool = False,
 ) -> ImportAnswer:
     """Good rows are registered, bad ones are told with what to mend. The same file twice changes nothing."""
-    data, name = await file.read(), file.filename or "table"
     hosts = service.settings.link_hosts
-    table = await run_in_threadpool(importing.read_table, data, name, caller.org_id, service.keys.tag, hosts)
+    table = await run_in_threadpool(importing.read_table, *file, caller.org_id, service.keys.tag, hosts)
     registered, known, errors = 0, 0, list(table.errors)
     for start in range(0, len(table.rows), _ROWS_AT_ONCE):
         rows = table.rows[start : start + _ROWS_AT_ONCE]

@@ -26,9 +26,9 @@ _REFUSALS = documented("not_json", "cylinder_unknown", "code_unreadable", "id_co
     openapi_extra=takes(inspection.Inspection, INSPECTION),
 )
 async def record_inspection(
-    act: Annotated[inspection.Inspection, Depends(JsonBody(inspection.Inspection))],
     caller: Caller,
     service: ServiceHere,
+    act: Annotated[inspection.Inspection, Depends(JsonBody(inspection.Inspection))],
 ) -> Any:
     """Stated by the inspection body that the token speaks for."""
     return await _record(service, caller, act)
@@ -43,9 +43,9 @@ async def record_inspection(
     openapi_extra=takes(inspection.Condemnation, CONDEMNATION),
 )
 async def condemn_cylinder(
-    act: Annotated[inspection.Condemnation, Depends(JsonBody(inspection.Condemnation))],
     caller: Caller,
     service: ServiceHere,
+    act: Annotated[inspection.Condemnation, Depends(JsonBody(inspection.Condemnation))],
 ) -> Any:
     """For good: a condemned cylinder is never filled again."""
     return await _record(service, caller, act)
@@ -60,9 +60,9 @@ async def condemn_cylinder(
     openapi_extra=takes(inspection.Destruction, DESTRUCTION),
 )
 async def destroy_cylinder(
-    act: Annotated[inspection.Destruction, Depends(JsonBody(inspection.Destruction))],
     caller: Caller,
     service: ServiceHere,
+    act: Annotated[inspection.Destruction, Depends(JsonBody(inspection.Destruction))],
 ) -> Any:
     """With the hashes of the pictures that show it."""
     return await _record(service, caller, act)

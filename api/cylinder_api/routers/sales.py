@@ -33,7 +33,7 @@ class SaleAnswer(Recorded):
     openapi_extra=takes(trade.Sale, SALE),
 )
 async def record_sale(
-    sale: Annotated[trade.Sale, Depends(JsonBody(trade.Sale))], caller: Caller, service: ServiceHere
+    caller: Caller, service: ServiceHere, sale: Annotated[trade.Sale, Depends(JsonBody(trade.Sale))]
 ) -> Any:
     """The buyer's identity goes into the vault, encrypted; the ledger holds a salted commitment to it."""
     act = partial(
@@ -56,7 +56,7 @@ async def record_sale(
     openapi_extra=takes(trade.Return, RETURN),
 )
 async def record_return(
-    act: Annotated[trade.Return, Depends(JsonBody(trade.Return))], caller: Caller, service: ServiceHere
+    caller: Caller, service: ServiceHere, act: Annotated[trade.Return, Depends(JsonBody(trade.Return))]
 ) -> Any:
     """A station takes back at its own counter; a delivery worker brings back to a station of their company."""
     if caller.role == "station" and act.station_id != caller.org_id:

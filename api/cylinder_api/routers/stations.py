@@ -94,10 +94,9 @@ OwnStation = Annotated[Account, Depends(own_station)]
     response_model=UploadAnswer,
     responses=documented("not_json", "other_station", "other_device"),
     openapi_extra=takes(Upload, UPLOAD),
-    max_body_size=_UPLOAD_BYTES,
 )
 async def upload_entries(
-    upload: Annotated[Upload, Depends(JsonBody(Upload))], caller: OwnStation, service: ServiceHere
+    caller: OwnStation, service: ServiceHere, upload: Annotated[Upload, Depends(JsonBody(Upload, _UPLOAD_BYTES))]
 ) -> dict[str, Any]:
     """Good records stand; from the first bad one on nothing is taken. The same upload again changes nothing."""
     if upload.device_id != caller.account_id:

@@ -27,7 +27,7 @@ router = APIRouter(tags=["trade"])
     openapi_extra=takes(trade.Transfer, TRANSFER),
 )
 async def transfer_cylinder(
-    act: Annotated[trade.Transfer, Depends(JsonBody(trade.Transfer))], caller: Caller, service: ServiceHere
+    caller: Caller, service: ServiceHere, act: Annotated[trade.Transfer, Depends(JsonBody(trade.Transfer))]
 ) -> Any:
     """Only the owner of record may; a cooling time runs before the new owner's stations may fill it."""
     hosts = service.settings.link_hosts

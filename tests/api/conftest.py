@@ -1,0 +1,33 @@
+"""Running services for the tests of the HTTP door. One that is only added to is shared by the tests of a file."""
+
+from collections.abc import Iterator
+
+import pytest
+from api_house import Device, House
+
+from servers.postgres import fresh_database
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A service on each of the two homes."""
+    folder = tmp_path_factory.mktemp("house")
+    if request.param == "sqlite":
+        with House(folder) as house:
+            yield house
+        return
+    with fresh_database(request.getfixturevalue("postgres_server")) as url, House(folder, url) as house:
+        yield house
+
+
+@pytest.fixture(scope="module")
+def one_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A service on SQLite, for what does not depend on the home."""
+    with House(tmp_path_factory.mktemp("house")) as house:
+        yield house
+
+
+@pytest.fixture
+def device() -> Device:
+    """The enrolled device of st_1, with nothing recorded yet."""
+    return Device()

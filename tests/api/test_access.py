@@ -1,0 +1,139 @@
+"""Who may call what: every operation of the document, called with a real token of every role."""
+
+from typing import Any
+
+import pytest
+from api_house import House
+
+from cylinder_api.access import ACCESS, ROLES
+from cylinder_api.app import create_app
+
+EXPECTED = {
+    "check_fill": "station",
+    "list_fill_checks": "station regulator auditor",
+    "record_fill": "station",
+    "upload_entries": "station",
+    "get_replica": "station",
+    "stream_changes": "station",
+    "record_return": "station delivery",
+    "get_cylinder": "station company inspector regulator auditor",
+    "get_history": "station company inspector regulator auditor",
+    "get_history_bundle": "station company regulator auditor",
+    "import_cylinders": "company",
+    "transfer_cylinder": "company",
+    "record_sale": "delivery",
+    "record_inspection": "inspector",
+    "condemn_cylinder": "inspector",
+    "destroy_cylinder": "inspector",
+    "flag_cylinder": "regulator",
+    "clear_flag": "regulator",
+    "lock_scale": "regulator",
+    "get_entry_bundle": "auditor regulator",
+    "issue_enrolment_code": "admin",
+    "enrol_device": "",
+    "look_up_code": "",
+    "get_checkpoint": "",
+    "get_log_keys": "",
+    "get_tile": "",
+    "get_health": "",
+    "get_readiness": "",
+}
+"""Written by hand, not taken from the code."""
+PLACES = {"{station_id}": "st_9", "{name}": "nonsense", "{code}": "nonsense", "{level}": "0", "{place}": "999"}
+
+
+def operations(house: House) -> dict[str, tuple[str, str]]:
+    paths = house.as_(None).get("/openapi.json").json()["paths"]
+    return {
+        operation["operationId"]: (method, path)
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+    }
+
+
+def call(house: House, where: tuple[str, str], role: str | None) -> Any:
+    method, path = where
+    for name, value in PLACES.items():
+        path = path.replace(name, value)
+    return house.as_(role).request(method, path)
+
+
+def test_the_table_names_every_operation_of_the_document_and_no_other(one_house: House) -> None:
+    assert set(operations(one_house)) == set(ACCESS) == set(EXPECTED)
+
+
+@pytest.mark.parametrize("role", [*ROLES, None])
+def test_each_role_may_call_what_it_may_and_nothing_else(one_house: House, role: str | None) -> None:
+    size = one_house.running.ledger.reader.size()
+    for operation, where in operations(one_house).items():
+        answer = call(one_house, where, role)
+        code = answer.json().get("code") if "json" in answer.headers["content-type"] else None
+        if not EXPECTED[operation] or role in EXPECTED[operation].split():
+            assert code not in ("not_allowed", "unauthenticated"), (operation, role)
+        elif role is None:
+            assert (answer.status_code, code) == (401, "unauthenticated"), operation
+            assert answer.headers["www-authenticate"] == "Bearer"
+        else:
+            assert (answer.status_code, code) == (403, "not_allowed"), (operation, role)
+        assert answer.status_code < 500, (operation, role, answer.text)
+    assert one_house.running.ledger.reader.size() == size
+
+
+def test_a_revoked_or_invented_token_opens_nothing(one_house: House) -> None:
+    from cylinder_trace.store.accounts import read_account
+
+    row = read_account(one_house.running.ledger.engine, "token-of-auditor")
+    assert row is not None
+    one_house.running.ledger.transact(lambda unit: unit.put(row.model_copy(update={"revoked_at": 1})))
+    for token in ("token-of-auditor", "invented", row.token_sha256):
+        answer = one_house.as_(None, token).get("/v1/fill-checks")
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+    one_house.running.ledger.transact(lambda unit: unit.put(row))
+
+
+def test_a_device_enrols_once_with_its_code_and_speaks_for_its_station_alone(one_house: House) -> None:
+    issued = one_house.as_("admin").post("/v1/devices/codes", json={"station_id": "st_1"})
+    assert issued.status_code == 201
+    from cylinder_codes.keys import SigningKey, format_vkey
+
+    body = {"code": issued.json()["code"], "vkey": format_vkey(SigningKey("pc", bytes(32)).verifying_key)}
+    anybody = one_house.as_(None)
+    assert anybody.post("/v1/devices/enrol", json={**body, "vkey": "nonsense"}).status_code == 422
+    enrolled = anybody.post("/v1/devices/enrol", json=body)
+    assert enrolled.status_code == 200
+    assert enrolled.json()["station_id"] == "st_1"
+    assert enrolled.json()["origin"] == "ledger.example/tests"
+    own = one_house.as_(None, enrolled.json()["token"])
+    assert own.get("/v1/stations/st_1/replica").status_code == 200
+    assert own.get("/v1/stations/st_2/replica").status_code == 403
+    for code in (body["code"], "4X7K-9QRT-2MWZ-B8ND"):
+        again = anybody.post("/v1/devices/enrol", json={**body, "code": code})
+        assert (again.status_code, again.json()["code"]) == (403, "enrolment_code_invalid")
+    unknown = one_house.as_("admin").post("/v1/devices/codes", json={"station_id": "st_9"})
+    assert unknown.json()["code"] == "station_unknown"
+
+
+def test_the_document_describes_every_body_and_every_refusal(one_house: House) -> None:
+    document = create_app(one_house.running).openapi()
+    assert document["openapi"].startswith("3.1")
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            assert operation["summary"], path
+            if method == "post":
+                assert operation["requestBody"]["content"], path
+            if EXPECTED[operation["operationId"]]:
+                assert {"401", "403"} <= set(operation["responses"])
+    names = set(document["components"]["schemas"])
+    assert {"FillRequest", "Decision", "CylinderState", "HistoryBundle", "Problem", "Sale", "Identity"} <= names
+
+
+def test_no_page_of_the_service_loads_anything_from_elsewhere(one_house: House) -> None:
+    for path in ("/docs", "/redoc"):
+        assert one_house.as_(None).get(path).status_code == 404
+
+
+def test_a_path_that_is_not_there_or_a_wrong_method_is_a_problem_too(one_house: House) -> None:
+    for method, path, code in (("GET", "/v2", "not_found"), ("PUT", "/v1/fills", "method_not_allowed")):
+        answer = one_house.as_("station").request(method, path)
+        assert answer.json()["code"] == code
+        assert answer.headers["content-type"] == "application/problem+json"

@@ -1,0 +1,233 @@
+"""Taking over a device's journal: the good prefix stands, nothing is lost, overwritten or doubled."""
+
+import base64
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from api_house import DEVICE, Bottle, Device, House, check_body, filled, new_id, now
+
+from cylinder_codes.keys import SigningKey
+from cylinder_trace import events
+from cylinder_trace.events import record_text
+
+
+@pytest.fixture(scope="module")
+def chains() -> dict[str, Device]:
+    """The device's one chain in each house: it goes on from test to test, as it does in life."""
+    return {}
+
+
+@pytest.fixture
+def device(house: House, chains: dict[str, Device]) -> Iterator[Device]:
+    """The device of st_1; what a test leaves unsent is taken back."""
+    device = chains.setdefault(str(house.folder), Device())
+    yield device
+    sent = house.as_("station").post("/v1/stations/st_1/entries", json=device.upload(device.records[-1:])).json()
+    del device.records[sent["next_seq"] :]
+
+
+def send(house: House, body: dict[str, Any]) -> dict[str, Any]:
+    answer = house.as_("station").post("/v1/stations/st_1/entries", json=body)
+    assert answer.status_code == 200, answer.text
+    taken: dict[str, Any] = answer.json()
+    return taken
+
+
+def statuses(taken: dict[str, Any]) -> list[str]:
+    return [answer["status"] for answer in taken["answers"]]
+
+
+def test_what_a_station_did_while_cut_off_comes_into_the_histories_with_its_own_time(
+    house: House, device: Device
+) -> None:
+    bottle = house.new_bottle()
+    an_hour_ago = now() - 3_600_000
+    decided = device.decide(bottle, requested_at=an_hour_ago)
+    device.fill(bottle, decided.id)
+    taken = send(house, device.upload(device.records[-2:]))
+    assert (statuses(taken), taken["problem"]) == (["stored", "stored"], None)
+    assert taken["next_seq"] == len(device.records)
+    entries = house.entries_of(bottle.subject)[-2:]
+    assert [entry.type for entry in entries] == ["fill_decided", "filled"]
+    assert entries[0].occurred_at == an_hour_ago < entries[0].recorded_at
+    assert [answer["index"] for answer in taken["answers"]] == [
+        house.running.ledger.reader.history(bottle.subject)[place].index for place in (-2, -1)
+    ]
+
+
+def test_the_same_upload_twice_changes_nothing(house: House, device: Device) -> None:
+    bottle = house.new_bottle()
+    device.fill(bottle, device.decide(bottle).id)
+    body = device.upload(device.records[-2:])
+    first = send(house, body)
+    size = house.running.ledger.reader.size()
+    again = send(house, body)
+    assert statuses(again) == ["known", "known"]
+    assert [answer["index"] for answer in again["answers"]] == [answer["index"] for answer in first["answers"]]
+    assert (again["next_seq"], house.running.ledger.reader.size()) == (first["next_seq"], size)
+
+
+def test_the_head_is_recorded_once_in_the_devices_own_history(house: House, device: Device) -> None:
+    bottle = house.new_bottle()
+    device.decide(bottle)
+    body = device.upload(device.records[-1:])
+    send(house, body)
+    send(house, body)
+    heads = [entry.data["seq"] for entry in house.entries_of(f"device/{DEVICE}") if entry.type == "head_signed"]
+    assert heads.count(len(device.records) - 1) == 1
+
+
+def test_a_decision_that_the_service_took_too_links_to_it_and_adds_no_entry(house: House, device: Device) -> None:
+    bottle = house.new_bottle()
+    body = check_body(bottle)
+    online = house.as_("station").post("/v1/fill-checks", json=body).json()
+    device.decide(bottle, "ALLOW", check_id=body["check_id"])
+    taken = send(house, device.upload(device.records[-1:]))
+    assert statuses(taken) == ["linked"]
+    assert taken["answers"][0]["index"] == online["receipt"]["index"]
+    assert [entry.type for entry in house.entries_of(bottle.subject)].count("fill_decided") == 1
+
+
+def test_two_different_decisions_about_one_check_stand_side_by_side_as_a_dispute(house: House, device: Device) -> None:
+    bottle = house.new_bottle()
+    house.append(bottle.subject, events.Flagged(flag="black", authority_id="au_1", cause="found"))
+    body = check_body(bottle)
+    house.as_("station").post("/v1/fill-checks", json=body)
+    device.decide(bottle, "ALLOW", check_id=body["check_id"])
+    taken = send(house, device.upload(device.records[-1:]))
+    assert statuses(taken) == ["disputed"]
+    assert taken["answers"][0]["id"] == f"{body['check_id']}.station"
+    assert house.disputes(bottle.subject) == ["outcomes_differ"]
+    assert statuses(send(house, device.upload(device.records[-1:]))) == ["known"]
+
+
+def test_gas_without_a_permit_is_kept_and_disputed(house: House, device: Device) -> None:
+    bottle = house.new_bottle()
+    device.fill(bottle, device.decide(bottle, "DENY").id)
+    other = house.new_bottle()
+    device.fill(other, "nobody-checked")
+    device.fill(house.new_bottle(), device.decide(other).id)
+    taken = send(house, device.upload(device.records[-5:]))
+    assert statuses(taken) == ["stored", "disputed", "disputed", "stored", "disputed"]
+    assert house.disputes(bottle.subject) == ["fill_without_permit"]
+    assert house.entries_of(bottle.subject)[-2].type == "filled"
+
+
+def test_an_overfill_is_kept_and_disputed(house: House, device: Device) -> None:
+    bottle = house.new_bottle()
+    device.fill(bottle, device.decide(bottle).id, net_g=15_000)
+    assert statuses(send(house, device.upload(device.records[-2:]))) == ["stored", "disputed"]
+    assert house.disputes(bottle.subject) == ["overfilled"]
+
+
+def test_what_the_ledger_cannot_follow_is_kept_as_a_dispute_of_the_station(house: House, device: Device) -> None:
+    ghost = Bottle(f"cyl_{'0' * 26}", "")
+    device.record(filled("ghost"), ghost.subject)
+    device.record(events.FlagCleared(flag="black", authority_id="au_1", cause="mine"), house.new_bottle().subject)
+    device.record(filled("x", station_id="st_2"), house.new_bottle().subject)
+    device.decide(house.new_bottle())
+    taken = send(house, device.upload(device.records[-4:]))
+    assert (statuses(taken), taken["problem"]) == (["disputed", "disputed", "disputed", "stored"], None)
+    disputed = [entry for entry in house.entries_of("station/st_1") if entry.data.get("kind") == "not_followed"]
+    ids = {record.id for record in device.records[-4:-1]}
+    assert ids <= {entry.data["about_id"] for entry in disputed}
+
+
+def test_a_changed_byte_stops_the_upload_there_and_the_good_prefix_stands(house: House, device: Device) -> None:
+    bottles = [house.new_bottle() for _ in range(4)]
+    for bottle in bottles:
+        device.decide(bottle)
+    texts = [record_text(record).decode() for record in device.records[-4:]]
+    changed = [*texts[:2], texts[2].replace('"empty_gross_g":16600', '"empty_gross_g":16601'), texts[3]]
+    taken = send(house, device.upload_texts(changed, device.records[-1]))
+    assert (statuses(taken), taken["problem"]["code"]) == (["stored", "stored"], "chain_broken")
+    assert taken["problem"]["seq"] == taken["next_seq"] == len(device.records) - 2
+    assert len(house.entries_of(bottles[2].subject)) == 2
+    healed = send(house, device.upload(device.records[-4:]))
+    assert statuses(healed) == ["known", "known", "stored", "stored"]
+
+
+@pytest.mark.parametrize("text", ["{}", "not json", '{"v":1}', "é" * 10])
+def test_bytes_that_are_no_record_stop_the_upload_there(house: House, device: Device, text: str) -> None:
+    device.decide(house.new_bottle())
+    device.decide(house.new_bottle())
+    good = record_text(device.records[-2]).decode()
+    taken = send(house, device.upload_texts([good, text], device.records[-1]))
+    assert (statuses(taken), taken["problem"]["code"]) == (["stored"], "bad_record")
+
+
+def test_a_head_that_the_device_did_not_sign_brings_in_nothing(house: House, device: Device) -> None:
+    device.decide(house.new_bottle())
+    size = house.running.ledger.reader.size()
+    stranger = Device(SigningKey("st_1-device", bytes(31) + b"1"))
+    stranger.records = device.records
+    for body in (stranger.upload(device.records[-1:]), device.upload(device.records[-1:], signature="AAAA")):
+        taken = send(house, body)
+        assert (taken["answers"], taken["problem"]["code"]) == ([], "bad_signature")
+    assert house.running.ledger.reader.size() == size
+
+
+def test_a_gap_in_the_chain_is_not_jumped(house: House, device: Device) -> None:
+    device.decide(house.new_bottle())
+    device.decide(house.new_bottle())
+    taken = send(house, device.upload(device.records[-1:]))
+    assert (taken["answers"], taken["problem"]["code"]) == ([], "gap")
+    assert taken["next_seq"] == len(device.records) - 2
+    assert statuses(send(house, device.upload(device.records[-2:]))) == ["stored", "stored"]
+
+
+def test_a_forked_journal_is_named_and_overwrites_nothing(house: House, device: Device) -> None:
+    kept = list(device.records)
+    bottle, other = house.new_bottle(), house.new_bottle()
+    device.decide(bottle)
+    send(house, device.upload(device.records[-1:]))
+    fork = Device()
+    fork.records = list(kept)
+    fork.decide(other)
+    fork.decide(other)
+    taken = send(house, fork.upload(fork.records[-2:]))
+    assert (taken["answers"], taken["problem"]["code"]) == ([], "journal_forked")
+    assert taken["next_seq"] == len(device.records)
+    assert len(house.entries_of(other.subject)) == 2
+    assert "journal_forked" in house.disputes("station/st_1")
+    assert statuses(send(house, device.upload(device.records[-1:]))) == ["known"]
+    behind = send(house, fork.upload(fork.records[-1:]))
+    assert behind["problem"]["code"] == "journal_forked"
+
+
+def test_a_thousand_records_come_in_with_one_call_and_the_audit_still_passes(house: House, device: Device) -> None:
+    bottles = [house.new_bottle() for _ in range(20)]
+    for number in range(1_000):
+        device.decide(bottles[number % 20], check_id=new_id("bulk"))
+    taken = send(house, device.upload(device.records[-1_000:]))
+    assert statuses(taken) == ["stored"] * 1_000
+    indexes = [answer["index"] for answer in taken["answers"]]
+    assert indexes == list(range(indexes[0], indexes[0] + 1_000))
+    assert house.audit() == []
+
+
+def test_another_device_or_station_may_not_upload_in_its_name(house: House, device: Device) -> None:
+    device.decide(house.new_bottle())
+    body = device.upload(device.records[-1:])
+    stranger = house.as_(None, "token-of-station-2")
+    assert stranger.post("/v1/stations/st_1/entries", json=body).json()["code"] == "other_station"
+    assert stranger.post("/v1/stations/st_2/entries", json=body).json()["code"] == "other_device"
+
+
+def test_two_uploads_that_meet_in_one_commit_do_not_double_anything(house: House, device: Device) -> None:
+    bottle = house.new_bottle()
+    device.decide(bottle)
+    body = device.upload(device.records[-1:])
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: send(house, body), range(4)))
+    assert sorted(status for answer in answers for status in statuses(answer)) == ["known"] * 3 + ["stored"]
+    assert len(house.entries_of(bottle.subject)) == 3
+
+
+def test_the_signature_covers_what_the_protocol_says(device: Device, house: House) -> None:
+    device.decide(house.new_bottle())
+    head = device.upload(device.records[-1:])["head"]
+    text = f"pinglian-device-head/1\n{DEVICE}\n{head['seq']}\n{head['hash']}\n".encode()
+    assert device.key.verifying_key.verify(base64.b64decode(head["signature"]), text)

@@ -1,0 +1,38 @@
+"""No personal data outside the vault: not in the database, not in the log, not in the public files, not in answers."""
+
+from pathlib import Path
+
+import httpx
+from api_house import House, now
+from api_process import Served
+
+BUYER = {"name": "ZZ演示姓名ZZ", "id_number": "ZZ-ID-4711", "phone": "ZZ-PHONE-4712", "address": "ZZ演示路4713号"}
+
+
+def test_a_buyers_name_number_telephone_and_address_are_found_nowhere_on_disk_and_in_no_log(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        bottles = [house.new_bottle() for _ in range(3)]
+    service = Served("--data", tmp_path, "--log-level", "debug")
+    headers = {"Authorization": "Bearer token-of-delivery"}
+    answers = []
+    for number, bottle in enumerate(bottles):
+        sale = {
+            "id": f"sale.{number}", "code": bottle.code, "order_no": f"order.{number}", "point_id": "pt_1",
+            "worker_id": "dw_1", "customer": BUYER, "safety_check_passed": True, "occurred_at": now(),
+        }  # fmt: skip
+        broken = {**sale, "id": "x", "customer": {**BUYER, "phone": ["ZZ-PHONE-4712"], "ZZ-ID-4711": "x"}}
+        url = f"{service.url}/v1/sales"
+        answers.append(httpx.post(url, json=sale, headers=headers))
+        answers.append(httpx.post(url, json=broken, headers=headers))
+        answers.append(httpx.post(f"{url}?name=ZZ-PHONE-4712", json=sale, headers=headers))
+    assert [answer.status_code for answer in answers] == [201, 422, 201] * 3
+    # the database is read while it still has its write-ahead log, too
+    places = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert service.stop() == 0
+    places |= {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    places[Path("log of the service")] = service.log.encode()
+    places[Path("answers")] = b"".join(answer.content for answer in answers[::3] + answers[2::3])
+    assert sum(len(data) for data in places.values()) > 50_000
+    for path, data in places.items():
+        for value in (*BUYER.values(), "token-of-delivery"):
+            assert value.encode() not in data, (path, value)

@@ -1,0 +1,124 @@
+"""What a station is given to decide alone, and how it learns of changes."""
+
+import base64
+import json
+
+from api_house import House, check_body, listening, new_id, next_change, now, settle
+
+from cylinder_codes.keys import parse_vkey
+from cylinder_trace import events
+from cylinder_trace.canonical import canonical_json
+
+
+def replica(house: House, since: int | None = None) -> dict[str, object]:
+    query = {} if since is None else {"since": since}
+    answer = house.as_("station").get("/v1/stations/st_1/replica", params=query)
+    assert answer.status_code == 200, answer.text
+    said: dict[str, object] = answer.json()
+    return said
+
+
+def ids(said: dict[str, object]) -> list[str]:
+    cylinders = said["cylinders"]
+    assert isinstance(cylinders, list)
+    return [cylinder["cylinder_id"] for cylinder in cylinders]
+
+
+def test_the_replica_holds_the_companys_cylinders_the_station_and_the_rulebook_and_is_signed(house: House) -> None:
+    own, foreign = house.new_bottle(), house.new_bottle(owner="co_2")
+    said = replica(house)
+    assert own.cylinder_id in ids(said)
+    assert foreign.cylinder_id not in ids(said)
+    assert said["rulebook_name"] == "cn-default@2026.1"
+    assert said["version"] == house.running.ledger.reader.size()
+    signed = {name: value for name, value in said.items() if name != "signature"}
+    key = parse_vkey(str(said["vkey"]))
+    assert key == house.running.keys.log.verifying_key
+    assert key.verify(base64.b64decode(str(said["signature"])), canonical_json(signed))
+
+
+def test_with_since_only_what_changed_is_sent(house: House) -> None:
+    bottle = house.new_bottle()
+    version = int(str(replica(house)["version"]))
+    assert ids(replica(house, version)) == []
+    house.append(bottle.subject, events.Flagged(flag="black", authority_id="au_1", cause="found"))
+    changed = replica(house, version)
+    assert (ids(changed), changed["since"], changed["gone"]) == ([bottle.cylinder_id], version, [])
+    assert len(json.dumps(changed)) < len(json.dumps(replica(house))) + 5_000
+
+
+def test_a_cylinder_that_was_handed_over_is_gone_from_the_replica(house: House) -> None:
+    away, back = house.new_bottle(), house.new_bottle()
+    version = int(str(replica(house)["version"]))
+    for bottle in (away, back):
+        moved = events.OwnershipTransferred(from_owner_id="co_1", to_owner_id="co_2", cosigned=True)
+        house.append(bottle.subject, moved)
+    returned = events.OwnershipTransferred(from_owner_id="co_2", to_owner_id="co_1", cosigned=True)
+    house.append(back.subject, returned)
+    changed = replica(house, version)
+    assert (changed["gone"], ids(changed)) == ([away.cylinder_id], [back.cylinder_id])
+
+
+def test_a_station_ahead_of_the_log_or_newly_licensed_gets_everything(house: House) -> None:
+    bottle = house.new_bottle()
+    version = int(str(replica(house)["version"]))
+    assert bottle.cylinder_id in ids(replica(house, version + 1_000))
+    licensed = events.StationLicensed(company_id="co_1", licence_no="L1", valid_until="2099-12-31", region="R")
+    house.append("station/st_1", licensed)
+    assert bottle.cylinder_id in ids(replica(house, version))
+
+
+def test_the_stream_tells_the_station_of_its_own_changes_and_of_no_others(house: House) -> None:
+    bottle, foreign = house.new_bottle(), house.new_bottle(owner="co_2")
+    with listening(house.as_("station")) as stream:
+        assert abs(settle(stream, house)["as_of"] - now()) < 3_000
+        house.append(foreign.subject, events.Flagged(flag="black", authority_id="au_1", cause="found"))
+        house.append(bottle.subject, events.Flagged(flag="black", authority_id="au_1", cause="found"))
+        change = next_change(stream)
+        assert change["subjects"] == [bottle.subject]
+        assert change["version"] == int(change["id"]) == house.running.ledger.reader.size()
+
+
+def test_a_lock_on_a_scale_is_pushed_and_blocks_the_next_check_until_it_is_lifted(house: House) -> None:
+    lock = {"id": new_id("lock"), "station_id": "st_1", "scale_id": "sc_1_2", "locked": True, "cause": "seal broken",
+            "occurred_at": now()}  # fmt: skip
+    regulator, station = house.as_("regulator"), house.as_("station")
+    with listening(station) as stream:
+        settle(stream, house)
+        assert regulator.post("/v1/locks", json=lock).status_code == 201
+        assert next_change(stream)["subjects"] == ["station/st_1"]
+    denied = station.post("/v1/fill-checks", json=check_body(house.new_bottle(), scale_id="sc_1_2")).json()
+    assert [reason["code"] for reason in denied["decision"]["reasons"]] == ["R63"]
+    regulator.post("/v1/locks", json={**lock, "id": new_id("lock"), "locked": False})
+    allowed = station.post("/v1/fill-checks", json=check_body(house.new_bottle(), scale_id="sc_1_2")).json()
+    assert allowed["decision"]["outcome"] == "ALLOW"
+
+
+def test_a_broken_stream_goes_on_where_it_was(house: House) -> None:
+    bottle = house.new_bottle()
+    version = house.running.ledger.reader.size()
+    house.append(bottle.subject, events.Flagged(flag="black", authority_id="au_1", cause="found"))
+    with listening(house.as_("station"), **{"Last-Event-ID": str(version)}) as stream:
+        assert bottle.subject in next_change(stream)["subjects"]
+
+
+def test_a_cylinder_that_is_handed_over_is_told_to_the_old_owners_station(house: House) -> None:
+    bottle = house.new_bottle()
+    with listening(house.as_("station")) as stream:
+        settle(stream, house)
+        moved = events.OwnershipTransferred(from_owner_id="co_1", to_owner_id="co_2", cosigned=True)
+        house.append(bottle.subject, moved)
+        assert next_change(stream)["subjects"] == [bottle.subject]
+
+
+def test_a_heartbeat_comes_each_second_with_the_version_read_from_the_database(house: House) -> None:
+    with listening(house.as_("station")) as stream:
+        beats = [next(stream) for _ in range(3)]
+    assert [beat["event"] for beat in beats] == ["heartbeat"] * 3
+    assert 500 < beats[2]["as_of"] - beats[0]["as_of"] < 6_000
+    assert beats[2]["version"] == house.running.ledger.reader.size()
+
+
+def test_a_station_cannot_listen_to_another(house: House) -> None:
+    for path in ("/v1/stations/st_2/replica", "/v1/stations/st_2/changes"):
+        assert house.as_("station").get(path).json()["code"] == "other_station"
