@@ -39,7 +39,9 @@ def write_results(run: Mapping[str, Any], results: Sequence[Result], folder: Pat
 
 def print_table(results: Sequence[Result], console: Console) -> None:
     """Print the rows for people."""
-    table = Table(title="ours ÷ other: median (lowest–highest)", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = Table(
+        title="ours ÷ other: median (lowest–highest)", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
     table.add_column("row", no_wrap=True)
     table.add_column("unit", no_wrap=True)
     for heading in ("ours", "other", "ratio", "goal"):
