@@ -128,7 +128,7 @@ _WHY_ZH = {
     "two_codes": "一次扫到两个码",
     "foreign_link": "是别处的链接",
 }
-_ZH: dict[str, Mapping[str, str]] = {"status": {**STATUS_ZH}, "why": _WHY_ZH}
+_ZH: dict[str, Mapping[str, str]] = {"status": {str(status): zh for status, zh in STATUS_ZH.items()}, "why": _WHY_ZH}
 """Findings that are words, by their name: the ledger keeps the word, people read it in their language."""
 
 

@@ -156,13 +156,15 @@ def _take_lock(path: Path | None) -> FileLock | None:
     return lock_file(path)
 
 
+_entry = EntryRow.__table__  # type: ignore[attr-defined]
+_NEWEST_ENTRY = select(_entry.c.log_index, _entry.c.recorded_at).order_by(_entry.c.log_index.desc()).limit(1)
+
+
 def _open_batch(connection: Connection, now: int) -> Batch:
     if connection.dialect.name == "postgresql":
         # One writer at a time gives gap-free indexes; the group commit makes that one lock per batch, not per entry.
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('pinglian-writer'))"))
-    table = EntryRow.__table__  # type: ignore[attr-defined]
-    newest = select(table.c.log_index, table.c.recorded_at).order_by(table.c.log_index.desc()).limit(1)
-    row = connection.execute(newest).one_or_none()
+    row = connection.execute(_NEWEST_ENTRY).one_or_none()
     return Batch(connection, row.log_index + 1, max(now, row.recorded_at)) if row else Batch(connection, 0, now)
 
 

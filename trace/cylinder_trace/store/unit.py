@@ -6,9 +6,11 @@ the good units staged is written in bulk and committed once (see ``ledger``).
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, bindparam, insert, select
+from sqlalchemy import Connection, Insert, Select, bindparam, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel
 
 from cylinder_trace.chain import EMPTY, Head, Sealed, next_head, seal
@@ -375,13 +377,14 @@ def _put_all(connection: Connection, table: type[SQLModel], rows: list[dict[str,
 
 
 def upsert(connection: Connection, table: type[SQLModel], rows: list[dict[str, Any]]) -> None:
-    """Insert rows, or replace those whose primary key is there."""
+    """Insert `rows`, replacing those with the same primary key; not for append-only tables."""
+    connection.execute(_upsert_statement(connection.dialect.name, table), rows)
+
+
+@lru_cache(maxsize=32)
+def _upsert_statement(dialect: str, table: type[SQLModel]) -> Insert:
+    insert_into = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
     columns = table.__table__.columns  # type: ignore[attr-defined]
     keys = [column.name for column in columns if column.primary_key]
-    if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert as dialect_insert
-    else:
-        from sqlalchemy.dialects.sqlite import insert as dialect_insert  # type: ignore[assignment]
-    statement = dialect_insert(table)
-    changed = {name.name: statement.excluded[name.name] for name in columns if name.name not in keys}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+    changed = {column.name: insert_into.excluded[column.name] for column in columns if column.name not in keys}
+    return insert_into.on_conflict_do_update(index_elements=keys, set_=changed)
