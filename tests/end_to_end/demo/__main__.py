@@ -17,6 +17,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -202,8 +203,7 @@ class Demo:
         sent = self.agent.wait_until_said(
             lambda line: _is("uploaded")(line) and line["unsent"] == 0 and line["at"] > plugged_in_at, _CATCH_UP_S
         )
-        unsent = outcome_of("station-agent", "status", "--data", self.agent_data, "--json")[1]["unsent"]
-        self.story.check("queue_is_empty", sent and unsent == 0, f"{unsent} records left to send 待传 {unsent}")
+        self.story.check("queue_is_empty", sent, "nothing left to send 待传 0" if sent else "records are left to send")
         decisions = list(self.service.decisions(STATION))
         faults = lost_or_doubled(plan.scans, decisions, self.service)
         self.story.check(
@@ -262,14 +262,19 @@ class Demo:
     def audit(self) -> None:
         """Audit everything; then change one byte of a copy and audit that."""
         self.story.chapter("全账审计", "Audit the whole ledger, then a copy with one byte changed")
-        status, report = outcome_of("cylinder-trace", "audit", self.data, "--json")
+        copy, subject = self.copy_with_one_byte_changed()
+        vkey = self.folder / "log.vkey"
+        with ThreadPoolExecutor() as pool:
+            audit = pool.submit(outcome_of, "cylinder-trace", "audit", self.data, "--json")
+            replay = pool.submit(outcome_of, "cylinder-trace", "replay", self.data, "--json")
+            audit_of_copy = pool.submit(outcome_of, "cylinder-trace", "audit", copy, "--vkey", vkey, "--json")
+        status, report = audit.result()
         holds = status == 0 and report["ok"] and report["size"] == report["entries"]
         self.story.check("audit_passes", holds, f"{report['entries']} entries, root {report['root'][:16]}…")
-        status, replayed = outcome_of("cylinder-trace", "replay", self.data, "--json")
+        status, replayed = replay.result()
         same = status == 0 and replayed["decisions"] > 0
         self.story.check("decisions_replay", same, f"{replayed['decisions']} decisions taken again, bit for bit")
-        copy, subject = self.copy_with_one_byte_changed()
-        status, report = outcome_of("cylinder-trace", "audit", copy, "--vkey", self.folder / "log.vkey", "--json")
+        status, report = audit_of_copy.result()
         named = [fault for fault in report["faults"] if fault["subject"] == subject]
         about = f"{named[0]['kind']}: {subject} index {named[0]['index']} {named[0]['field']}" if named else "not found"
         self.story.check("changed_byte_is_named", status == 1 and bool(named), about)
@@ -343,7 +348,7 @@ def main() -> int:
     """Run the demo; exit 0 only if every check holds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cylinders", type=int, default=1_000, help="size of the town (default 1000)")
-    parser.add_argument("--scans", type=int, default=210, help="how many cylinders are scanned at least (default 210)")
+    parser.add_argument("--scans", type=int, default=202, help="how many cylinders are scanned at least (default 202)")
     parser.add_argument("--keep", type=Path, help="keep everything the run wrote in this folder")
     arguments = parser.parse_args()
     began = time.monotonic()

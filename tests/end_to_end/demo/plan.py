@@ -11,6 +11,7 @@ SPECIAL_LANES = 2
 _OVER_HTTP_ONLY = "R60 licence_invalid"
 _KNOWN_ONLY_TO_THE_SERVICE = ("R10", "R03", "R02")
 _OFFLINE_SHARE = 0.2
+_LARGE_G, _LARGE = 30_000, 4
 
 
 @dataclass(slots=True)
@@ -31,7 +32,7 @@ class Plan:
 def make_plan(key: dict[str, Any], fillers: list[str], wanted: int, new: list[dict[str, Any]]) -> Plan:
     """Mix planted and good cylinders over the lanes; `new` are good ones registered during the demo."""
     at_station = [scan for scan in key["planted"] if scan["station_id"] == "st_01"]
-    good = [*new, *key["good"]][: max(wanted - len(at_station), len(new))]
+    good = [*new, *_mostly_small(key["good"])][: max(wanted - len(at_station), len(new))]
     scans = _mixed(at_station, good)
     for number, scan in enumerate(scans, start=1):
         scan.number = number
@@ -40,6 +41,12 @@ def make_plan(key: dict[str, Any], fillers: list[str], wanted: int, new: list[di
     offline = [scan for scan in scans if _may_wait(scan)][-int(len(scans) * _OFFLINE_SHARE) :]
     online = [scan for scan in scans if scan not in offline]
     return Plan(online, offline, [scan for scan in key["planted"] if scan["station_id"] != "st_01"])
+
+
+def _mostly_small(good: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Household cylinders, with a few of the 50 kg ones, whose fill takes four times as long."""
+    large = [scan for scan in good if scan["empty_gross_g"] > _LARGE_G]
+    return large[:_LARGE] + [scan for scan in good if scan["empty_gross_g"] <= _LARGE_G]
 
 
 def _mixed(planted: list[dict[str, Any]], good: list[dict[str, Any]]) -> list[Scan]:

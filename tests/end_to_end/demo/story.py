@@ -1,5 +1,6 @@
 """The demo as a story on the terminal: chapters, what happened in each, and the checks that must hold."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,12 +14,14 @@ class Story:
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
         self._chapters = 0
+        self._began = time.monotonic()
         self.checks: dict[str, bool] = {}
 
     def chapter(self, zh: str, en: str) -> None:
         """Begin the next chapter."""
         self._chapters += 1
-        self._console.print(f"\n[bold]{self._chapters}. {zh}[/bold]  {en}")
+        elapsed = time.monotonic() - self._began
+        self._console.print(f"\n[bold]{self._chapters}. {zh}[/bold]  {en}  [dim]{elapsed:.0f} s[/dim]")
 
     def say(self, text: str) -> None:
         """A line of the story."""
