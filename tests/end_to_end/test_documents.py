@@ -25,7 +25,8 @@ ROOT = Path(__file__).parents[2]
 ENGLISH, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
 FORMAT = ROOT / "docs" / "ledger-format.md"
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
-DOCUMENTS = [ENGLISH, CHINESE, *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md")), FORMAT, *DECISIONS]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+DOCUMENTS = [ENGLISH, CHINESE, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *PAGES, *DECISIONS]
 SOURCES = [ROOT, *(ROOT / folder for folder in shipped.OURS.values())]
 # paths that are not of the checkout: made by a command, of a data folder, of the service, of a subject
 ELSEWHERE = ("dist/", ".data/", "keys/", "log/", "tile/", "station/", "pinglian-history-bundle/")
