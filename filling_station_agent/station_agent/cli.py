@@ -14,7 +14,6 @@ from rich.console import Console
 from station_agent import agent, care, enrol
 from station_agent.clock import wall_ms
 from station_agent.device import Device, DeviceError, load_device, only_one
-from station_agent.devices import simulator
 from station_agent.devices.driver import DriverError
 from station_agent.headless import Headless
 from station_agent.journal import JournalBroken
@@ -23,6 +22,7 @@ from station_agent.service import ServiceGone
 from station_agent.settings import ScaleSettings, Settings, SettingsError, load_settings
 
 GOOD, BAD, COULD_NOT = 0, 1, 2
+_SIMULATOR = "simulate-scale"
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -36,7 +36,12 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the result is the exit code: 0 good, 1 checked and bad, 2 could not check."""
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words[:1] == [_SIMULATOR]:
+        from station_agent.devices import simulator  # Modbus servers take half a second to import
+
+        return simulator.main(words[1:])
+    arguments = _parser().parse_args(words)
     command: Command = arguments.command
     try:
         return command(arguments)
@@ -73,9 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_json(enrolling)
     enrolling.set_defaults(command=_enrol)
 
-    scales = commands.add_parser("simulate-scale", help="play filling scales that speak Modbus TCP")
-    simulator.add_arguments(scales)
-    scales.set_defaults(command=simulator.run)
+    commands.add_parser(_SIMULATOR, help="play filling scales that speak Modbus TCP", add_help=False)
 
     testing = commands.add_parser("self-test", help="check key, journal, data, clock, scales and service")
     _add_config(testing)

@@ -173,10 +173,11 @@ class Journal:
     def lines(self, start: int = 0, limit: int = -1) -> list[JournalLine]:
         """Records from sequence number `start` on, oldest first."""
         rows = self._rows(
-            "select seq, id, text, hash, log_index, status from records where seq >= ? order by seq limit ?",
+            "select seq, id, cast(text as blob), hash, log_index, status from records"
+            " where seq >= ? order by seq limit ?",
             (start, limit),
         )
-        return [JournalLine(seq, id, bytes(text), *rest) for seq, id, text, *rest in rows]
+        return [JournalLine(*row) for row in rows]
 
     def unseen(self, version: int) -> list[tuple[Record, int | None]]:
         """Own records that a copy of the ledger with `version` entries does not hold yet, with their index."""
@@ -232,12 +233,12 @@ class Journal:
             raise JournalBroken(f"The journal {self._path} belongs to device {row[0][0]}, not to {self._device_id}.")
 
     def _read_last(self) -> Record | None:
-        last = self._rows("select seq, id, text, hash, log_index, status from records order by seq desc limit 1")
+        last = self.lines(max(0, int(self._one("select coalesce(max(seq), 0) from records"))))
         if not last:
             return None
-        line = JournalLine(*last[0])
+        line = last[-1]
         try:
-            record = parse_record(bytes(line.text))
+            record = parse_record(line.text)
         except (CanonicalError, EventError) as error:
             raise JournalBroken(f"The journal {self._path} is damaged: record {line.seq}: {error}.") from error
         if record_hash(record) != line.hash:

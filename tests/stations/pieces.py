@@ -92,12 +92,9 @@ class Agent:
         self.config = config
         self.said: list[Line] = []
         self._ends: dict[int | None, queue.Queue[Line]] = {}
-        self._process = subprocess.Popen(
-            [str(BIN / "station-agent"), "run", "--headless", "--config", str(config)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(config.parent / "agent.err").open("ab"),
-        )
+        command = [str(BIN / "station-agent"), "run", "--headless", "--config", str(config)]
+        with (config.parent / "agent.err").open("ab") as errors:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self._typing = threading.Lock()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -9,12 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
 from cylinder_api.acts.enrolment import grant, issue_code
 from cylinder_api.app import create_app
 from cylinder_api.folder import make_folder
 from cylinder_api.service import Service, open_service
+from cylinder_api.serving import Server, bind
 from cylinder_api.settings import Settings
 from cylinder_codes.authenticity import TagKey
 from cylinder_codes.base32 import encode_base32
@@ -23,6 +23,7 @@ from cylinder_trace import events
 from cylinder_trace.audit import StoredEntry
 from cylinder_trace.dates import format_day, format_month, local_day, local_month
 from cylinder_trace.events import Event, Record, Stamp, parse_entry, state_event
+from cylinder_trace.redecide import retake_decisions
 from cylinder_trace.store.unit import Unit
 
 STATION, COMPANY, FILLER = "st_01", "co_01", "fw_01"
@@ -52,7 +53,18 @@ class Faults:
     status: dict[str, int] = field(default_factory=dict)
     """By the last part of the path: the status answered instead."""
     lost: set[str] = field(default_factory=set)
-    """Last parts of paths whose answer never arrives."""
+    """Last parts of paths whose answer does not arrive."""
+    found: asyncio.Event = field(default_factory=asyncio.Event)
+    silent: bool = False
+    """Whether streams that are open say nothing any more."""
+
+    def clear(self) -> None:
+        """Everything works."""
+        self.delay_s.clear()
+        self.status.clear()
+        self.lost.clear()
+        self.found.set()
+        self.silent = False
 
 
 @dataclass
@@ -81,23 +93,26 @@ class RealService:
         self.service = open_service(Settings(data=self.folder, database_url=f"sqlite:///{self.folder / 'ledger.db'}"))
         if self.service.ledger.reader.size() == 0:
             self.service.ledger.transact(self._seed)
-        app = _Faulty(create_app(self.service), self.faults)
-        config = uvicorn.Config(
-            app, host="127.0.0.1", port=self.port, log_config=None, timeout_graceful_shutdown=1, lifespan="on"
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        app = create_app(self.service)
+        app.add_middleware(_Faulty, faults=self.faults)
+        door, ready = bind("127.0.0.1", self.port), threading.Event()
+        self.port = door.getsockname()[1]
+        self._server = Server(app, ready.set)
+        self._thread = threading.Thread(target=self._serve, args=(door,), daemon=True)
         self._thread.start()
-        while not self._server.started:
-            assert self._thread.is_alive(), "the service did not start"
-            time.sleep(0.01)
-        self.port = self._server.servers[0].sockets[0].getsockname()[1]
+        assert ready.wait(20), "the service did not start"
+
+    def _serve(self, door: socket.socket) -> None:
+        with door:
+            asyncio.run(self._server.serve(sockets=[door]))
 
     def stop(self) -> None:
         """Unplug: nobody listens any more."""
         self._server.should_exit = True
-        self._thread.join(20)
+        self._thread.join(30)
         assert not self._thread.is_alive()
+        assert self.service is not None
+        self.service.close()  # the ledger's file lock can only be let go by the thread that took it
         self.service = None
 
     # ------------------------------------------------------------ what others do meanwhile
@@ -124,6 +139,11 @@ class RealService:
     def history(self, number: int) -> list[events.Entry]:
         """The entries about a cylinder."""
         return [parse_entry(row.text) for row in self.ledger.reader.history(f"cylinder/{cylinder_id_of(number)}")]
+
+    def decided_otherwise(self) -> list[str]:
+        """Recorded decisions that come out differently when they are taken again from the ledger alone."""
+        texts = [row.text for row in self.ledger.reader.entries(0, 100_000)]
+        return [retaken.entry.id for retaken in retake_decisions(lambda: texts) if not retaken.same]
 
     def entries(self, type: str) -> list[events.Entry]:
         """All entries of one type."""
@@ -196,7 +216,9 @@ class _Faulty:
             if message["type"] == "http.response.start":
                 await asyncio.sleep(self._faults.delay_s.get(last, 0))
                 if last in self._faults.lost:
-                    await asyncio.sleep(3_600)
+                    await self._faults.found.wait()
+            if last == "changes" and self._faults.silent:
+                return
             await send(message)
 
         await self._app(scope, receive, held_back)

@@ -1,0 +1,122 @@
+"""The replica: signed, whole, brought up to date in one step, and thrown away when it is not what was written."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from cylinder_codes.keys import SigningKey
+from cylinder_trace.cylinder import CylinderState
+from station_agent.replica import Replica, ReplicaAnswer, ReplicaDamaged, ReplicaRefused, open_answer
+from stations.bench import DEVICE_KEY, LOG_KEY, replica_text
+from vectors.admission.cases import base_case
+
+CASE = base_case()
+CYLINDER = cast(CylinderState, CASE.cylinder)
+CODE, STATION = CYLINDER.codes[0], CASE.request.station_id
+
+
+def _answer(*cylinders: Any, **fields: Any) -> ReplicaAnswer:
+    return open_answer(replica_text(CASE, cylinders, **fields), STATION, LOG_KEY.verifying_key)
+
+
+def _open(file: Path) -> Replica:
+    return Replica(file, STATION, DEVICE_KEY.seed)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "replica.db"
+
+
+@pytest.fixture
+def replica(file: Path) -> Iterator[Replica]:
+    replica = _open(file)
+    replica.take(_answer(CYLINDER))
+    yield replica
+    replica.close()
+
+
+def test_what_was_taken_is_known_also_after_a_restart(replica: Replica, file: Path) -> None:
+    replica.confirm(12, CASE.now + 5_000)
+    replica.keep({"server_at": 1})
+    again = _open(file)
+    assert again.find(CODE) == CYLINDER
+    assert again.cylinder(CYLINDER.cylinder_id) == CYLINDER
+    assert again.known
+    assert (again.known.version, again.known.as_of, again.known.book.name) == (12, CASE.now + 5_000, CASE.book.name)
+    assert again.reference() == {"server_at": 1}
+    assert not again.was_damaged
+    again.close()
+
+
+def test_a_delta_changes_what_changed_and_removes_what_is_gone(replica: Replica) -> None:
+    black = CYLINDER.model_copy(update={"flags": ("black",), "n": 5})
+    replica.take(_answer(black, since=10, version=11))
+    found = replica.find(CODE)
+    assert found
+    assert found.flags == ("black",)
+    replica.take(_answer(since=11, version=12, gone=[CYLINDER.cylinder_id]))
+    assert replica.find(CODE) is None
+    assert replica.cylinder_count() == 0
+
+
+def test_a_cancelled_code_still_leads_to_its_cylinder(replica: Replica) -> None:
+    recoded = CYLINDER.model_copy(update={"codes": ("NEW",), "voided_codes": (CODE,)})
+    replica.take(_answer(recoded, since=10, version=11))
+    assert replica.find(CODE) == replica.find("NEW") == recoded
+
+
+@pytest.mark.parametrize("fields", [{"since": 9, "version": 11}, {"version": 9}, {"rulebook": "x = 1"}])
+def test_an_answer_that_does_not_continue_what_is_known_changes_nothing(
+    replica: Replica, fields: dict[str, Any]
+) -> None:
+    before = replica.known
+    with pytest.raises(ReplicaRefused):
+        replica.take(_answer(**fields))
+    assert replica.known == before
+    assert replica.find(CODE) == CYLINDER
+
+
+def test_an_answer_of_another_signer_or_station_or_changed_on_the_way_is_not_believed() -> None:
+    text = replica_text(CASE, (CYLINDER,))
+    other = SigningKey("other.example/log", bytes(32))
+    for key, station, sent in (
+        (other, STATION, text),
+        (LOG_KEY, "station-2", text),
+        (LOG_KEY, STATION, text.replace(b'"flags":[]', b'"flags":["black"]').replace(b"company-1", b"company-2")),
+        (LOG_KEY, STATION, b"[]"),
+        (LOG_KEY, STATION, b"<html>"),
+    ):
+        with pytest.raises(ReplicaRefused):
+            open_answer(sent, station, key.verifying_key)
+
+
+def test_a_file_of_noise_is_thrown_away_and_fetched_anew(file: Path) -> None:
+    file.write_bytes(b"noise" * 5_000)
+    replica = _open(file)
+    assert replica.was_damaged
+    assert replica.known is None
+    replica.take(_answer(CYLINDER))
+    assert replica.find(CODE) == CYLINDER
+    replica.close()
+
+
+def test_a_row_changed_behind_our_back_is_not_believed(replica: Replica, file: Path) -> None:
+    with sqlite3.connect(file) as other:
+        other.execute('update cylinders set text = replace(text, \'"status":"empty"\', \'"status":"filled"\')')
+    other.close()
+    with pytest.raises(ReplicaDamaged):
+        replica.find(CODE)
+    replica.forget()
+    assert replica.known is None
+
+
+def test_the_age_of_the_data_only_moves_forward(replica: Replica) -> None:
+    replica.confirm(10, CASE.now + 1_000)
+    replica.confirm(10, CASE.now - 1_000)
+    replica.confirm(9, CASE.now + 9_000)
+    assert replica.known
+    assert replica.known.as_of == CASE.now + 1_000

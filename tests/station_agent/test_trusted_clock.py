@@ -1,0 +1,101 @@
+"""The station's time: what can be told of its error, and that doubt is never taken for certainty."""
+
+from dataclasses import dataclass
+
+from station_agent.clock import Reference, TrustedClock
+
+HOUR = 3_600_000
+NOON = 1_800_000_000_000
+
+
+@dataclass
+class Machine:
+    """A station PC whose clocks a test moves."""
+
+    wall: int = NOON
+    steady: int = 50_000
+    boot: str = "boot-a"
+
+    def pass_ms(self, ms: int) -> None:
+        self.wall += ms
+        self.steady += ms
+
+    def clock(self) -> TrustedClock:
+        return TrustedClock(wall=lambda: self.wall, steady=lambda: self.steady, boot=self.boot)
+
+    def synchronised(self, server_at: int) -> TrustedClock:
+        clock = self.clock()
+        clock.learn(server_at, self.steady, self.steady)
+        return clock
+
+
+def test_nobody_can_tell_before_the_first_contact() -> None:
+    assert Machine().clock().skew_ms() is None
+    assert Machine().clock().trusted_now() is None
+
+
+def test_the_services_time_is_carried_on_by_the_steady_clock() -> None:
+    machine = Machine()
+    clock = machine.synchronised(NOON - 7_000)
+    machine.pass_ms(HOUR)
+    assert clock.skew_ms() == 7_000
+    assert clock.trusted_now() == NOON + HOUR - 7_000
+
+
+def test_setting_the_clock_back_shows_at_once() -> None:
+    machine = Machine()
+    clock = machine.synchronised(NOON)
+    machine.wall -= 24 * HOUR
+    assert clock.skew_ms() == -24 * HOUR
+
+
+def test_half_the_way_there_and_back_is_taken_off_and_a_slow_answer_says_nothing() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.pass_ms(400)
+    clock.learn(NOON + 200, machine.steady - 400, machine.steady)
+    assert clock.skew_ms() == 0
+    machine.pass_ms(60_000)
+    clock.learn(NOON + 9 * HOUR, machine.steady - 30_000, machine.steady)
+    assert clock.skew_ms() == 0
+
+
+def test_after_a_restart_of_the_agent_without_network_the_steady_clock_still_counts() -> None:
+    machine = Machine()
+    kept = machine.synchronised(NOON - 3_000).reference
+    machine.pass_ms(5 * HOUR)
+    machine.wall += HOUR
+    clock = machine.clock()
+    clock.restore(kept, NOON)
+    assert clock.skew_ms() == HOUR + 3_000
+
+
+def test_after_a_restart_of_the_machine_the_last_skew_is_carried_over() -> None:
+    machine = Machine()
+    kept = machine.synchronised(NOON - 3_000).reference
+    later = Machine(wall=NOON + 8 * HOUR, steady=10, boot="boot-b")
+    clock = later.clock()
+    clock.restore(kept, NOON + HOUR)
+    assert clock.skew_ms() == 3_000
+
+
+def test_after_a_restart_of_the_machine_a_clock_behind_its_own_records_is_not_believed() -> None:
+    kept = Machine().synchronised(NOON).reference
+    clock = Machine(wall=NOON + HOUR, steady=10, boot="boot-b").clock()
+    clock.restore(kept, NOON + 2 * HOUR)
+    assert clock.skew_ms() is None
+
+
+def test_a_contact_settles_the_doubt() -> None:
+    machine = Machine(boot="boot-b")
+    clock = machine.clock()
+    clock.restore(Reference(NOON, NOON, 1, "boot-a"), NOON + HOUR)
+    assert clock.skew_ms() is None
+    clock.learn(NOON, machine.steady, machine.steady)
+    assert clock.skew_ms() == 0
+
+
+def test_a_kept_reference_reads_back() -> None:
+    kept = Machine().synchronised(NOON).reference
+    assert kept
+    assert Reference.from_json(kept.to_json()) == kept
