@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from processes import free_port, running_server
-from stations import Station, station_of
+from load_stations import Station, station_of
 
 API = Path(sys.executable).with_name("cylinder-api")
 _READY_S = 600

@@ -19,7 +19,7 @@ from rich.table import Table
 from load.locust_run import Load, LocustError, Run, run_locust
 from load.reckoning import Reckoning, ReckoningError, audit, reckon
 from processes import ServerError
-from stations import write_station
+from load_stations import write_station
 from town_service import AccessError, Town, running_town, station_in, town_at
 
 GOOD, BAD, COULD_NOT_CHECK = 0, 1, 2

@@ -13,8 +13,8 @@ from typing import Any, TextIO
 from locust import FastHttpUser, between, events, task
 from locust.env import Environment
 
-import stations
-from stations import Cylinder, Station
+import load_stations
+from load_stations import Cylinder, Station
 
 _NONSENSE = 0.02
 """Scans of something that is no code: a label of another firm, a torn one."""
