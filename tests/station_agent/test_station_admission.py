@@ -1,6 +1,5 @@
 """The station decides as the shared vectors say: the same function, through the whole path of a scan."""
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -44,7 +43,7 @@ def _scan(case: Case, home: Home) -> Bench:
     bench = bench_for(case, home, skew_ms=case.station.clock_skew_ms, remembers=False)
     if case.request.empty_gross_g:
         bench.scale.model.place("here", case.request.empty_gross_g, 0)
-    asyncio.run(bench.scan(case.request.code or case.request.raw_scan))
+    bench.scan_now(case.request.code or case.request.raw_scan)
     return bench
 
 

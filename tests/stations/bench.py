@@ -42,6 +42,12 @@ class BenchScale:
         self._wall_ms = 0
         self._heartbeat = 0
         self._wanted = Controls()
+        self._awaited: tuple[int, asyncio.Event] | None = None
+
+    async def carries(self, gross_g: int) -> None:
+        """Wait until so much stands on the scale."""
+        self._awaited = (gross_g, asyncio.Event())
+        await self._awaited[1].wait()
 
     def events(self, event: str) -> list[Change]:
         """Lines of the scale's own log."""
@@ -52,9 +58,12 @@ class BenchScale:
         for _ in range(self._steps):
             self.model.step(_STEP_S, self._wall_ms)
         words = self.model.registers()
+        gross_g = int.from_bytes(b"".join(word.to_bytes(2, "big") for word in words[4:6]), "big", signed=True)
+        if self._awaited and gross_g >= self._awaited[0]:
+            self._awaited[1].set()
         return ScaleReading(
             at_ms=self._wall_ms,
-            gross_g=int.from_bytes(b"".join(word.to_bytes(2, "big") for word in words[4:6]), "big", signed=True),
+            gross_g=gross_g,
             stable=bool(words[2] & 1),
             valve_open=bool(words[2] & 2),
             fault=f"fault {words[3]}" if words[3] else None,
@@ -112,6 +121,7 @@ class Bench:
     journal: Journal
     replica: Replica
     recorder: Recorder
+    runner: asyncio.Runner
     told: list[dict[str, Any]] = field(default_factory=list)
 
     def records(self) -> list[Record]:
@@ -127,6 +137,10 @@ class Bench:
         """What was told of one kind."""
         return [line for line in self.told if line["event"] == event]
 
+    def scan_now(self, raw_scan: str) -> None:
+        """Scan at the lane and wait until nothing is under way."""
+        self.runner.run(self.scan(raw_scan))
+
     async def scan(self, raw_scan: str) -> None:
         """Scan at the lane and wait until nothing is under way."""
         working = asyncio.create_task(self.station.work(self.lane))
@@ -139,14 +153,21 @@ class Bench:
             await asyncio.gather(working, return_exceptions=True)
 
 
+def public_vkey(key: SigningKey) -> str:
+    """The public text of a key."""
+    return format_vkey(key.verifying_key)
+
+
 @dataclass
 class Home:
     """Journal and replica on disk. Several benches may use one after the other."""
 
     journal: Journal
     replica: Replica
+    runner: asyncio.Runner = field(default_factory=asyncio.Runner)
 
     def close(self) -> None:
+        self.runner.close()
         self.journal.close()
         self.replica.close()
 
@@ -190,7 +211,7 @@ def bench_for(
     )  # fmt: skip
     lane = Lane(case.request.lane, case.request.scale_id, scale, worker_id=case.request.worker_id)
     lane.findings.extend(case.request.findings)
-    return Bench(station, lane, scale, service, journal, replica, recorder, told)
+    return Bench(station, lane, scale, service, journal, replica, recorder, home.runner, told)
 
 
 def frozen_clock(now: int, skew_ms: int | None, steady: Callable[[], int] = lambda: 1_000_000) -> TrustedClock:

@@ -1,0 +1,123 @@
+"""The command line: settings with every mistake named, and one clear sentence when something cannot be done."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from station_agent import device
+from station_agent.cli import main
+from station_agent.settings import LaneSettings, ScaleSettings, SettingsError, load_settings, settings_text
+from stations.bench import DEVICE_KEY, LOG_KEY, public_vkey
+
+
+def _write(folder: Path, text: str) -> Path:
+    file = folder / "station.toml"
+    file.write_text(text, "utf-8")
+    return file
+
+
+def _good_text() -> str:
+    lanes = [LaneSettings(digit=1, scale_id="sc_1", unit=1), LaneSettings(digit=2, scale_id="sc_2", unit=2)]
+    return settings_text("http://127.0.0.1:8000", lanes, ScaleSettings(port=1502), None)
+
+
+def _enrolled(folder: Path) -> Path:
+    device.new_key(folder / device.KEY_FILE, DEVICE_KEY.name, DEVICE_KEY.seed)
+    answer = {"device_id": "dev_1", "station_id": "st_1", "log_vkey": public_vkey(LOG_KEY), "origin": LOG_KEY.name}
+    device.keep_device(folder, {**answer, "token": "secret"})
+    return _write(folder, _good_text())
+
+
+def test_the_first_settings_file_reads_back_and_explains_itself(tmp_path: Path) -> None:
+    settings, data = load_settings(_write(tmp_path, _good_text()))
+    assert [lane.scale_id for lane in settings.lanes] == ["sc_1", "sc_2"]
+    assert data == tmp_path
+    assert _good_text().count("#") >= 8
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (("port = 1502", "port = 0"), "scales.port"),
+        (('service_url = "http', 'service_url = "ftp'), "service_url"),
+        (("digit = 2", "digit = 1"), "same digit"),
+        (('prefix = "~"', 'prefix = "~~"'), "scanner.prefix"),
+        (("[scanner]", "[scaner]"), "scaner"),
+        (('data = "."', "data = "), "not a TOML"),
+    ],
+)
+def test_a_mistake_in_the_settings_is_named(tmp_path: Path, change: tuple[str, str], named: str) -> None:
+    assert change[0] in _good_text()
+    with pytest.raises(SettingsError, match=named):
+        load_settings(_write(tmp_path, _good_text().replace(*change)))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "--config", "nothing.toml"],
+        ["status", "--data", "nowhere"],
+        ["export", "--data", "nowhere"],
+        ["enrol", "--url", "http://127.0.0.1:1", "--code", "x", "--data", "new"],
+        ["enrol", "--url", "nonsense", "--code", "x", "--data", "new"],
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_sentence(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("words", [["walk"], [], ["run"], ["status"], ["export", "--data", "x", "--from-seq", "-1"]])
+def test_a_wrong_argument_is_said_in_one_sentence(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_station_that_never_ran_has_no_journal_to_look_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _enrolled(tmp_path)
+    assert main(["status", "--data", str(tmp_path)]) == 2
+    assert "has never run" in capsys.readouterr().err
+
+
+def test_the_self_test_says_what_is_wrong_and_how_to_mend_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = _enrolled(tmp_path)
+    (tmp_path / device.KEY_FILE).chmod(0o644)
+    assert main(["self-test", "--config", str(config), "--json"]) == 1
+    answer = json.loads(capsys.readouterr().out)
+    wrong = {check["name"]: check["mend"] for check in answer["checks"] if not check["ok"]}
+    assert set(wrong) == {"key", "service", "data", "clock", "scale of lane 1", "scale of lane 2"}
+    assert all(wrong.values())
+    assert main(["status", "--data", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["version"] is None
+
+
+def test_the_devices_secrets_are_readable_by_this_user_alone(tmp_path: Path) -> None:
+    _enrolled(tmp_path)
+    for name in (device.KEY_FILE, device.TOKEN_FILE):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+    loaded = device.load_device(tmp_path)
+    assert (loaded.key, loaded.token, loaded.log_key) == (DEVICE_KEY, "secret", LOG_KEY.verifying_key)
+
+
+def test_a_key_that_is_there_is_used_again(tmp_path: Path) -> None:
+    first = device.new_key(tmp_path / "device.key", "one", bytes(32))
+    assert device.new_key(tmp_path / "device.key", "two", bytes(range(32))) == first
+
+
+@pytest.mark.parametrize("damage", ["", "{}", "nonsense"])
+def test_damaged_files_of_the_device_are_named(tmp_path: Path, damage: str) -> None:
+    _enrolled(tmp_path)
+    (tmp_path / device.DEVICE_FILE).write_text(damage)
+    with pytest.raises(device.DeviceError):
+        device.load_device(tmp_path)

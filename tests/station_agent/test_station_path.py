@@ -1,0 +1,273 @@
+"""The path of one scan when something goes wrong on the way; the scale's own log says whether gas could flow."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cylinder_codes.authenticity import TagKey
+from cylinder_codes.identifiers import make_code
+from cylinder_trace.decision import Decision
+from cylinder_trace.events import DisputeRaised, FillDecided, Filled
+from station_agent.devices.scanner import Badge, Dropped, Finding, Scan
+from station_agent.floor import Floor
+from station_agent.journal import Start
+from station_agent.lane import LaneState
+from stations.bench import Bench, BenchScale, Home, bench_for, home_in
+from vectors.admission.cases import Case, base_case
+
+CODE = make_code(bytes(10), TagKey("tests", bytes(32))).text
+EMPTY_G, TARE_G, STOP_AT_G = 16_600, 16_500, 31_000
+
+
+def _good_case() -> Case:
+    case = base_case()
+    assert case.cylinder is not None
+    return replace(case, cylinder=case.cylinder.model_copy(update={"codes": (CODE,)}))
+
+
+CASE = _good_case()
+assert CASE.cylinder is not None
+BLACK = replace(CASE, cylinder=CASE.cylinder.model_copy(update={"flags": ("black",)}))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    home = home_in(tmp_path)
+    yield home
+    home.close()
+
+
+def _bench(home: Home, case: Case = CASE, **settings: object) -> Bench:
+    bench = bench_for(case, home, **settings)  # type: ignore[arg-type]
+    bench.scale.model.place("here", EMPTY_G, 0)
+    return bench
+
+
+def _fills(bench: Bench) -> list[Filled]:
+    return [event for record in bench.records() if isinstance(event := record.event(), Filled)]
+
+
+def _decide(bench: Bench) -> Decision:
+    bench.scan_now(CODE)
+    return bench.decided().decision
+
+
+# ---------------------------------------------------------------- two deciders
+
+
+def test_the_stricter_answer_holds_and_a_tie_is_told_in_the_services_words(home: Home) -> None:
+    bench = _bench(home)
+    bench.service.case = BLACK
+    assert _decide(bench).codes == ("R32",)
+    assert bench.decided().own_act_ids is None
+    assert bench.scale.events("valve_opened") == []
+
+
+def test_our_own_refusal_holds_against_the_services_permission(home: Home) -> None:
+    bench = _bench(home, BLACK)
+    bench.service.case = CASE
+    assert _decide(bench).codes == ("R32",)
+    assert bench.scale.events("valve_opened") == []
+
+
+def test_unknown_here_is_a_refusal_joined_with_what_the_service_says(home: Home) -> None:
+    bench = _bench(home, replace(CASE, cylinder=None))
+    assert _decide(bench).codes == ("R02",)
+    foreign = CASE.cylinder and CASE.cylinder.model_copy(update={"owner_id": "company-9"})
+    bench.service.case = replace(CASE, cylinder=foreign)
+    assert _decide(bench).codes == ("R10", "R02")
+    assert bench.scale.events("valve_opened") == []
+
+
+def test_a_denial_after_the_300_ms_stops_the_gas_and_is_recorded(home: Home) -> None:
+    bench = _bench(home, scale=BenchScale(simulated_s_per_read=0.2))
+    bench.service.case, bench.service.delay_s = BLACK, 0.6
+    assert _decide(bench).outcome == "ALLOW"
+    (fill,) = _fills(bench)
+    assert fill.ended_because == "stopped"
+    assert fill.full_gross_g < STOP_AT_G
+    kinds = [event.kind for record in bench.records() if isinstance(event := record.event(), DisputeRaised)]
+    assert kinds == ["late_denial"]
+    assert bench.scale.events("valve_shut")[0].cause == "command"
+
+
+# ---------------------------------------------------------------- nothing known
+
+
+def test_without_any_data_everything_is_refused_and_recorded(home: Home) -> None:
+    bench = _bench(home, known=False, skew_ms=None)
+    decision = _decide(bench)
+    assert {"R02", "R60", "R61", "R62", "R65", "R66"} == set(decision.codes)
+    assert decision.data_as_of == 0
+    assert bench.records()[0].subject == "station/station-1"
+
+
+def test_nobody_signed_on_is_refused(home: Home) -> None:
+    bench = _bench(home)
+    bench.lane.worker_id = None
+    assert _decide(bench).codes == ("R61",)
+
+
+def test_a_replica_damaged_behind_our_back_refuses(home: Home) -> None:
+    bench = _bench(home)
+    home.replica._db.execute("update cylinders set digest = 'x'")
+    assert "R66" in _decide(bench).codes
+    assert home.replica.known is None
+
+
+def test_one_code_is_not_filled_twice_before_the_service_has_heard_of_the_first(home: Home) -> None:
+    bench = _bench(home)
+    assert _decide(bench).outcome == "ALLOW"
+    bench.scale.model.remove(0)
+    bench.scale.model.place("another cylinder", EMPTY_G, 0)
+    assert _decide(bench).codes == ("R69",)
+    first, second = (record.id for record in bench.records()[:2])
+    assert bench.decided().own_act_ids == (first, second)
+    after_restart = _bench(home)
+    assert _decide(after_restart).codes == ("R69",)
+
+
+# ---------------------------------------------------------------- the disk
+
+
+def test_when_the_journal_cannot_be_written_no_gas_flows(home: Home) -> None:
+    bench = _bench(home)
+    home.journal._rows(f"pragma max_page_count = {home.journal._one('pragma page_count')}")
+    for _ in range(40):  # fills the pages that are there already
+        bench.scan_now("6901234567892")
+        if bench.lane.state is LaneState.FAULT:
+            break
+    before = len(bench.scale.events("valve_opened"))
+    bench.scan_now(CODE)
+    assert bench.lane.state is LaneState.FAULT
+    assert bench.lane.view.message
+    assert "日志" in bench.lane.view.message[0]
+    assert len(bench.scale.events("valve_opened")) == before == 0
+
+
+# ---------------------------------------------------------------- the scale
+
+
+def test_a_scale_that_does_not_answer_gets_no_gas_and_is_noted(home: Home) -> None:
+    bench = _bench(home)
+    bench.scale.lost = True
+    bench.scan_now(CODE)
+    assert bench.lane.state is LaneState.FAULT
+    assert bench.records() == []
+    assert home.journal.notes()[0]["what"] == "fault"
+
+
+def test_a_scale_lost_in_mid_fill_is_recorded_with_the_last_weight_seen(home: Home) -> None:
+    scale = BenchScale(simulated_s_per_read=1.0)
+    bench = _bench(home, scale=scale)
+
+    async def lose_the_scale() -> None:
+        scanning = asyncio.create_task(bench.scan(CODE))
+        await scale.carries(20_000)
+        scale.lost = True
+        await asyncio.sleep(0.05)
+        scale.lost = False  # it comes back, having shut by itself
+        scale.model.remove(scale._wall_ms)
+        await scanning
+
+    bench.runner.run(lose_the_scale())
+    (fill,) = _fills(bench)
+    assert fill.ended_because == "fault"
+    assert fill.full_gross_g >= 20_000
+    assert bench.lane.state is LaneState.FAULT
+    assert home.journal.open_starts() == []
+
+
+def test_a_valve_that_did_not_open_leaves_no_record_of_a_fill(home: Home) -> None:
+    bench = _bench(home)
+    bench.scale.model.set_fault("overload", 0)
+    assert _decide(bench).outcome == "ALLOW"
+    assert _fills(bench) == []
+    assert home.journal.open_starts() == []
+    assert bench.lane.state is LaneState.FAULT
+
+
+@pytest.mark.parametrize(("stands_there", "full_g"), [(True, 22_000), (False, 21_000)])
+def test_a_fill_cut_short_by_a_crash_gets_its_one_record_at_the_next_start(
+    home: Home, stands_there: bool, full_g: int
+) -> None:
+    bench = bench_for(CASE, home)
+    assert CASE.cylinder is not None
+    start = Start("chk_1", CODE, CASE.cylinder.cylinder_id, "scale-1", 1, "w", TARE_G, EMPTY_G, STOP_AT_G, 5, 21_000)
+    home.journal.begin(start)
+    if stands_there:
+        bench.scale.model.place("cut", 22_000, 0)
+    bench.scan_now(CODE)
+    (fill,) = _fills(bench)
+    assert (fill.check_id, fill.ended_because, fill.full_gross_g) == ("chk_1", "fault", full_g)
+    assert fill.net_g == full_g - TARE_G
+    assert "R69" in bench.decided().decision.codes
+    bench.scan_now(CODE)
+    assert len(_fills(bench)) == 1
+
+
+def test_a_crash_before_any_gas_flowed_leaves_no_record_of_a_fill(home: Home) -> None:
+    bench = _bench(home)
+    assert CASE.cylinder is not None
+    start = Start("chk_1", CODE, CASE.cylinder.cylinder_id, "scale-1", 1, "w", TARE_G, EMPTY_G, STOP_AT_G, 5, EMPTY_G)
+    home.journal.begin(start)
+    assert _decide(bench).outcome == "ALLOW"
+    assert [fill.check_id for fill in _fills(bench)] == [bench.decided().decision.check_id]
+
+
+# ---------------------------------------------------------------- the floor
+
+
+def _floor(bench: Bench, *, sign_on_all: bool = False) -> Floor:
+    lanes = [bench.lane]
+
+    def tell(event: str, lane: object, fields: dict[str, object]) -> None:
+        bench.told.append({"event": event, **fields})
+
+    return Floor(lanes, bench.recorder, bench.replica, tell, sign_on_all=sign_on_all)
+
+
+@pytest.mark.parametrize(
+    ("event", "told", "check"),
+    [
+        (Badge(1, "worker-2", False), "signed_on", lambda lane: lane.worker_id == "worker-2"),
+        (Badge(1, "坏", False), "dropped", lambda lane: lane.worker_id == "worker-1"),
+        (Finding(1, "body_damaged", False), "finding", lambda lane: lane.findings == ["body_damaged"]),
+        (Finding(1, "nonsense", False), "dropped", lambda lane: lane.findings == []),
+        (Dropped(1, "unfinished"), "dropped", lambda lane: lane.is_ready),
+        (Scan(7, CODE, False), "dropped", lambda lane: lane.is_ready),
+        (Scan(None, CODE, True), None, lambda lane: not lane.is_ready),
+    ],
+)
+def test_what_a_scanner_brings_goes_to_its_lane(
+    home: Home, event: object, told: str | None, check: Callable[[object], bool]
+) -> None:
+    bench = bench_for(CASE, home)
+    bench.runner.run(_floor(bench).take(event))  # type: ignore[arg-type]
+    assert [line["event"] for line in bench.told] == ([told] if told else [])
+    assert check(bench.lane)
+
+
+def test_a_scan_while_another_is_under_way_is_kept_as_a_note(home: Home) -> None:
+    bench = bench_for(CASE, home)
+    floor = _floor(bench)
+    bench.runner.run(floor.take(Scan(1, CODE, False)))
+    bench.runner.run(floor.take(Scan(1, "second", False)))
+    assert bench.said("busy")[0]["raw_scan"] == "second"
+    assert [note["raw_scan"] for note in home.journal.notes()] == ["second"]
+
+
+def test_a_refusal_is_recorded_with_everything_it_was_taken_from(home: Home) -> None:
+    bench = _bench(home, BLACK)
+    bench.lane.findings.append("valve_damaged")
+    _decide(bench)
+    decided = bench.decided()
+    assert isinstance(decided, FillDecided)
+    assert (decided.request.raw_scan, decided.request.worker_id) == (CODE, "worker-1")
+    assert decided.request.findings == ("valve_damaged",)
+    assert decided.decision.codes == ("R32", "R41")
+    assert decided.decision.rulebook == CASE.book.name
+    assert decided.decision.data_as_of == CASE.station.data_as_of
