@@ -312,11 +312,11 @@ class Station:
             try:
                 await step
             except ScaleFault as fault:
-                self._fault(lane, words.SCALE_FAULT, str(fault))
                 await self._recorder.note(lane, "fault", {"detail": str(fault), "code": lane.view.code})
+                self._fault(lane, words.SCALE_FAULT, str(fault))
             except PermitRefused as refused:
-                self._fault(lane, words.STARTED_TOO_LATE, str(refused))
                 await self._recorder.note(lane, "permit_refused", {"detail": str(refused), "code": lane.view.code})
+                self._fault(lane, words.STARTED_TOO_LATE, str(refused))
         except JournalBroken as broken:
             self._fault(lane, words.JOURNAL_BROKEN, str(broken))
 
