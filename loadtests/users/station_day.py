@@ -44,7 +44,7 @@ def open_line(environment: Environment, **_: Any) -> None:
     """Read the station and open the file of what will be told."""
     options: Any = environment.parsed_options
     told = options.told.open("w", encoding="utf-8", buffering=1)
-    StationDay.line = _Line(stations.read_station(options.station), told, options.run_id)
+    StationDay.line = _Line(load_stations.read_station(options.station), told, options.run_id)
 
 
 @events.test_stop.add_listener  # type: ignore[untyped-decorator]
@@ -79,18 +79,18 @@ class StationDay(FastHttpUser):
         self._take_back(cylinder)
         asked, permitted = self._check(cylinder.code, cylinder.tare_g + 100)
         if permitted:
-            started_at = stations.now_ms()
+            started_at = load_stations.now_ms()
             time.sleep(self.dice.uniform(*_FILL_S))  # Locust has replaced it: only this lane waits
-            body = stations.fill(asked, self.line.new_id("fill"), started_at, _NET_G)
+            body = load_stations.fill(asked, self.line.new_id("fill"), started_at, _NET_G)
             self._post("/v1/fills", body, "fill 充装", "filled", str(body["id"]))
 
     def _take_back(self, cylinder: Cylinder) -> None:
-        body = stations.empty_back(self.line.station, self.line.new_id("return"), cylinder.code)
+        body = load_stations.empty_back(self.line.station, self.line.new_id("return"), cylinder.code)
         self._post("/v1/returns", body, "empty back 空瓶回收", "returned", str(body["id"]))
 
     def _check(self, code: str | None, empty_gross_g: int) -> tuple[stations.Body, bool]:
         station = self.line.station
-        asked = stations.fill_request(station, self.line.new_id("check"), self.lane, code, empty_gross_g)
+        asked = load_stations.fill_request(station, self.line.new_id("check"), self.lane, code, empty_gross_g)
         answer = self._ask(asked, "fill check 准充")
         if self.dice.random() < _LOST_ANSWER:
             again = self._ask(asked, "fill check again 重发")
