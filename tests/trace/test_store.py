@@ -188,6 +188,18 @@ def test_a_ledger_with_fewer_entries_than_it_signed_does_not_start(home: Home) -
         pass
 
 
+def test_a_database_set_back_to_an_older_day_does_not_start(tmp_path: Path) -> None:
+    home = Home(f"sqlite:///{tmp_path}/ledger.db", tmp_path)
+    with home.open() as ledger:
+        ledger.append([registered(1)])
+    older = (tmp_path / "ledger.db").read_bytes()
+    with home.open() as ledger:
+        ledger.append([returned(1, "r1")])
+    (tmp_path / "ledger.db").write_bytes(older)
+    with pytest.raises(IntegrityAlarm, match="old backup"), home.open():
+        pass
+
+
 def test_two_writing_processes_share_one_postgresql_ledger(postgres_url: str, tmp_path: Path) -> None:
     clock = Clock()
     with Home(postgres_url, tmp_path, clock).open() as one, Home(postgres_url, tmp_path, clock).open() as other:

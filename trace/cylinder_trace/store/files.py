@@ -47,6 +47,11 @@ class LogFiles:
         """Replace the checkpoint. Crash point: before the rename the old checkpoint stands, after it the new one."""
         self._write("checkpoint", note.encode())
 
+    def published(self) -> str | None:
+        """The checkpoint that was published last; None before the first."""
+        path = self._folder / "checkpoint"
+        return path.read_text(encoding="utf-8") if path.exists() else None
+
     def publish_keys(self, vkeys: Sequence[str]) -> None:
         """Write the log's verifying keys, a line each."""
         self._write("keys", "".join(f"{vkey}\n" for vkey in vkeys).encode())

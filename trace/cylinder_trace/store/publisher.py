@@ -84,6 +84,7 @@ class Publisher:
 
     def _recover(self) -> None:
         newest = self._reader.checkpoint()
+        self._refuse_a_database_set_back(newest[0] if newest else 0)
         if newest is None:
             return
         size, note = newest
@@ -96,6 +97,15 @@ class Publisher:
         if root_hash(size, nodes_from_tiles(size, self._files.read_tile)) != checkpoint.root:
             raise IntegrityAlarm(f"the tiles in the log folder do not have the signed root of {size} entries")
         self._files.publish(note)
+
+    def _refuse_a_database_set_back(self, size: int) -> None:
+        # The database is written before the file, so the file is never ahead of it by itself.
+        published = self._files.published()
+        if published and (ahead := _open(published, self._key).size) > size:
+            raise IntegrityAlarm(
+                f"a checkpoint of {ahead} entries was published, but the database knows only one of {size}: "
+                "an old backup was restored; do not go on, put the newer database back or compare with a witness"
+            )
 
     def _publish_chunk(self) -> bool:
         with self._engine.begin() as connection:
