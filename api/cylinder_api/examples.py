@@ -2,13 +2,13 @@
 
 from typing import Any
 
-_CODE = "7K2M-9QRT-4XWZ-B8ND-PVHC-3J5E-42"
+_CODE = "7K2M-9QRT-4XWZ-B8ND-PVHC-3J5E-69"
 _OCCURRED_AT = 1_795_312_800_000
 
 FILL_REQUEST: dict[str, Any] = {
     "check_id": "st_01.boot7.000123",
-    "raw_scan": "HTTPS://ID.PINGLIAN.EXAMPLE/C/7K2M9QRT4XWZB8NDPVHC3J5E42\r",
-    "code": "7K2M9QRT4XWZB8NDPVHC3J5E42",
+    "raw_scan": "HTTPS://ID.PINGLIAN.EXAMPLE/C/7K2M9QRT4XWZB8NDPVHC3J5E69\r",
+    "code": "7K2M9QRT4XWZB8NDPVHC3J5E69",
     "station_id": "st_01",
     "scale_id": "sc_01_3",
     "lane": 3,
