@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from processes import free_port, running_server
 from load_stations import Station, station_of
+from processes import free_port, running_server
 
 API = Path(sys.executable).with_name("cylinder-api")
 _READY_S = 600

@@ -18,8 +18,8 @@ from rich.table import Table
 
 from load.locust_run import Load, LocustError, Run, run_locust
 from load.reckoning import Reckoning, ReckoningError, audit, reckon
-from processes import ServerError
 from load_stations import write_station
+from processes import ServerError
 from town_service import AccessError, Town, running_town, station_in, town_at
 
 GOOD, BAD, COULD_NOT_CHECK = 0, 1, 2

@@ -14,7 +14,7 @@ from locust import FastHttpUser, between, events, task
 from locust.env import Environment
 
 import load_stations
-from load_stations import Cylinder, Station
+from load_stations import Body, Cylinder, Station
 
 _NONSENSE = 0.02
 """Scans of something that is no code: a label of another firm, a torn one."""
@@ -88,7 +88,7 @@ class StationDay(FastHttpUser):
         body = load_stations.empty_back(self.line.station, self.line.new_id("return"), cylinder.code)
         self._post("/v1/returns", body, "empty back 空瓶回收", "returned", str(body["id"]))
 
-    def _check(self, code: str | None, empty_gross_g: int) -> tuple[stations.Body, bool]:
+    def _check(self, code: str | None, empty_gross_g: int) -> tuple[Body, bool]:
         station = self.line.station
         asked = load_stations.fill_request(station, self.line.new_id("check"), self.lane, code, empty_gross_g)
         answer = self._ask(asked, "fill check 准充")
@@ -97,10 +97,10 @@ class StationDay(FastHttpUser):
             answer = answer or again
         return asked, bool(answer) and answer["decision"]["outcome"] != "DENY"
 
-    def _ask(self, asked: stations.Body, name: str) -> Any:
+    def _ask(self, asked: Body, name: str) -> Any:
         return self._post("/v1/fill-checks", asked, name, "fill_decided", str(asked["check_id"]))
 
-    def _post(self, path: str, body: stations.Body, name: str, entry_type: str, entry_id: str) -> Any:
+    def _post(self, path: str, body: Body, name: str, entry_type: str, entry_id: str) -> Any:
         """Post `body`; note what the answer says was recorded. None when the answer is no receipt for it."""
         headers = self.line.station.headers
         with self.client.post(path, json=body, headers=headers, name=name, catch_response=True) as response:

@@ -18,7 +18,7 @@ from cylinder_trace.events import Returned, state_event
 from cylinder_trace.store.ledger import Ledger
 from load.command import CannotLoad, require_own
 from load.reckoning import Reckoning, ReckoningError, reckon
-from stations import Cylinder, Station, fill_request, read_station, write_station
+from load_stations import Cylinder, Station, fill_request, read_station, write_station
 
 ROOT = Path(__file__).parents[2]
 NOW = 1_795_000_000_000

@@ -10,8 +10,8 @@ from benchmarks.folders import fresh_folder
 from benchmarks.http_client import answers_per_second, post
 from benchmarks.machine import ROOT
 from benchmarks.measure import BenchError, Pair, Row, Scale
-from processes import ServerError, free_port, running_server
 from load_stations import Station, fill_request
+from processes import ServerError, free_port, running_server
 from town_service import AccessError, running_town, station_in
 
 _PATH = "/v1/fill-checks"
