@@ -3,12 +3,17 @@
 import csv
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import zxingcpp
 from PIL import Image
+
+from cylinder_api.town.plan import TownPlan
+from cylinder_api.town.town import generate_town
+from cylinder_codes.keys import parse_tag_key
 
 BEIJING = timezone(timedelta(hours=8))
 TARE_G = 16_500
@@ -81,8 +86,25 @@ def read_key(path: Path) -> dict[str, Any]:
     return key
 
 
-def leaks(folder: Path, secrets: list[str]) -> list[str]:
-    """Files below `folder` that hold any of `secrets` in plain bytes."""
-    wanted = [secret.encode() for secret in secrets]
+def people_of(data: Path) -> set[bytes]:
+    """Every name, identity number, telephone number and address of the town's customers, generated once more."""
+    made_from = json.loads((data / "town.json").read_text(encoding="utf-8"))
+    tag_key = parse_tag_key((data / "keys" / "tag.key").read_text())
+    town = generate_town(TownPlan(made_from["seed"], made_from["as_of"], tag_key, made_from["cylinders"]))
+    people = [*(customer.identity.model_dump() for customer in town.customers), CUSTOMER]
+    return {value.encode() for person in people for value in person.values()}
+
+
+_LOOKS_PERSONAL = re.compile(
+    rb"(?=("
+    + "|".join(("示例餐馆\\d{4}号", "...演示\\d{5}", '示例市[^"]{3,60}?(?:室|铺面)', *CUSTOMER.values())).encode()
+    + rb"|99\d{15}[0-9X]|000\d{8}))",
+    re.DOTALL,
+)
+"""Whatever has the shape of a customer's data; one byte of a name is not enough for a surname, so three are taken."""
+
+
+def leaks(folder: Path, people: set[bytes]) -> list[str]:
+    """Files below `folder` that hold any of `people`'s data in plain bytes."""
     files = [path for path in folder.rglob("*") if path.is_file()]
-    return [str(path.relative_to(folder)) for path in files if any(word in path.read_bytes() for word in wanted)]
+    return [str(path.relative_to(folder)) for path in files if people & set(_LOOKS_PERSONAL.findall(path.read_bytes()))]
