@@ -1,33 +1,55 @@
 """``cylinder-api`` as a process of its own."""
 
+import contextlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from cylinder_api.cli import main
 
 COMMAND = (sys.executable, "-m", "cylinder_api.cli")
 _QUIET = {"PYTHONWARNINGS": "error", "CYLINDERS": "200"}
 
 
-def run(*arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run one command to its end."""
-    surroundings = {**os.environ, **_QUIET, **environment}
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False, env=surroundings
-    )
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def sentence(self) -> str:
+        """What a command that could not do its work says: one sentence on stderr, nothing else."""
+        assert self.code == 2, self
+        assert self.out == ""
+        (line,) = self.err.strip().splitlines()
+        assert line.startswith("cylinder-api: ")
+        return line
+
+
+def run(*arguments: str | Path) -> Done:
+    """Run one command to its end, in this process: starting one takes seconds."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as wrong_arguments:
+            code = int(str(wrong_arguments.code))
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def answer(*arguments: str | Path) -> dict[str, Any]:
     """What a command that must succeed prints with --json."""
     done = run(*arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    said: dict[str, Any] = json.loads(done.stdout)
+    assert done.code == 0, done
+    said: dict[str, Any] = json.loads(done.out)
     return said
 
 
@@ -48,7 +70,10 @@ class Served:
         self._reader = threading.Thread(target=self._errors.extend, args=(self.process.stderr,), daemon=True)
         self._reader.start()
         first = self.process.stdout.readline()
-        self.ready: dict[str, Any] = json.loads(first) if first else {}
+        if not first:
+            self.stop()
+            raise AssertionError(f"it did not start: {self.log}")
+        self.ready: dict[str, Any] = json.loads(first)
 
     @property
     def url(self) -> str:
@@ -68,14 +93,3 @@ class Served:
     def log(self) -> str:
         """What it wrote to stderr."""
         return "".join(self._errors)
-
-
-@contextmanager
-def served(*arguments: str | Path) -> Iterator[Served]:
-    """A service that is stopped at the end."""
-    service = Served(*arguments)
-    try:
-        assert service.ready, service.log
-        yield service
-    finally:
-        service.stop()

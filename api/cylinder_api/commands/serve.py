@@ -23,7 +23,6 @@ from cylinder_api.town.plan import figures_for
 def serve(options: argparse.Namespace) -> int:
     """Bind first, so that a port in use costs nothing; then open the ledger; listen when all is ready."""
     settings = settings_for(options.data, options.database_url, options.redis_url)
-    _log_to_stderr(options.log_level)
     with _bound(options.host, options.port) as door:
         if options.demo:
             make_folder(settings.data)
@@ -35,6 +34,7 @@ def serve(options: argparse.Namespace) -> int:
         except BaseException:
             service.close()
             raise
+        _log_to_stderr(options.log_level)
         _run(server, door)
     return 0
 

@@ -49,7 +49,8 @@ def sqlite_path(url: URL) -> Path | None:
 
 def lock_file(path: Path) -> FileLock:
     """The lock that makes this process the one writer of `path`; raises LedgerInUse or StoreError."""
-    lock = FileLock(f"{path}.lock")
+    # Not bound to this thread: a ledger may be closed by another thread than the one that opened it.
+    lock = FileLock(f"{path}.lock", thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:

@@ -150,7 +150,12 @@ class Reader:
             return [
                 StoredEntry(
                     row.log_index, row.id, row.subject, row.n, row.type, row.occurred_at, row.recorded_at,
-                    bytes(row.hash), bytes(row.text),
+                    _as_bytes(row.hash), _as_bytes(row.text),
                 )
                 for row in connection.execute(query)
             ]  # fmt: skip
+
+
+def _as_bytes(value: bytes | str | memoryview) -> bytes:
+    """What stands in a column of bytes; SQLite also lets text be put there, and an audit must be able to say so."""
+    return value.encode() if isinstance(value, str) else bytes(value)
