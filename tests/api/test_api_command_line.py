@@ -102,12 +102,12 @@ def test_a_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path, demo: Path
     assert "damaged" in run("serve", "--data", keyless, "--port", "0").sentence
 
 
-def test_wrong_arguments_are_told_with_exit_code_2() -> None:
+def test_wrong_arguments_are_told_with_exit_code_2(tmp_path: Path) -> None:
     for arguments in (["serve"], ["serve", "--data", "x", "--port", "99999"], ["nonsense"], ["user"]):
         done = run(*arguments)
         assert done.code == 2
         assert "Traceback" not in done.err
-    assert "oracle is not supported" in run("migrate", "--data", "/tmp", "--database-url", "oracle://x").sentence
+    assert "oracle is not supported" in run("migrate", "--data", tmp_path, "--database-url", "oracle://x").sentence
 
 
 def test_a_generated_town_does_not_go_into_a_ledger_of_ones_own(tmp_path: Path) -> None:
