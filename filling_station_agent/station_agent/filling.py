@@ -71,16 +71,19 @@ async def fill(
 ) -> Ending:
     """Fill under `permit` until the stop weight, a fault, a withdrawal or the longest time; the valve is shut then.
 
-    `begin` makes the start durable; the valve is not touched before it returns.  Raises PermitRefused, and whatever
-    `begin` raises: then nothing was opened.
+    `begin` makes the start durable; the valve is not touched before it returns.  Raises PermitRefused, ScaleFault for a
+    scale that reports a fault already, and whatever `begin` raises: then nothing was opened.
     """
+    if (reported := (await scale.read()).fault) is not None:
+        raise ScaleFault(f"The scale reports a fault: {reported}.")
     permits.consume(permit, cylinder_id=cylinder_id, scale_id=scale_id, now=watch.steady())
     await begin()
-    because: Because
-    fault: str | None
+    because: Because = "stopped"
+    fault: str | None = None
     try:
-        await scale.open_valve(permit.stop_at_gross_g)
-        because, fault = await _until_shut(scale, watch)
+        if not watch.must_stop():  # a denial may have come while the start was written
+            await scale.open_valve(permit.stop_at_gross_g)
+            because, fault = await _until_shut(scale, permit.stop_at_gross_g, watch)
     except ScaleFault as lost:
         because, fault = "fault", str(lost)
     finally:
@@ -91,7 +94,7 @@ async def fill(
     return Ending(reading.gross_g if reading else None, because, fault or (reading.fault if reading else None))
 
 
-async def _until_shut(scale: Scale, watch: Watch) -> tuple[Because, str | None]:
+async def _until_shut(scale: Scale, stop_at_gross_g: int, watch: Watch) -> tuple[Because, str | None]:
     began = refreshed = noted = watch.steady()
     while True:
         reading = await scale.read()
@@ -100,6 +103,8 @@ async def _until_shut(scale: Scale, watch: Watch) -> tuple[Because, str | None]:
         if reading.fault is not None or reading.watchdog_tripped:
             return "fault", reading.fault or "watchdog"
         if not reading.valve_open or watch.must_stop() or now - began > watch.longest_ms:
+            return "stopped", None
+        if reading.gross_g >= stop_at_gross_g:  # the scale's own cut-off has not worked
             return "stopped", None
         if now - refreshed >= _REFRESH_MS:
             await scale.refresh()

@@ -107,6 +107,11 @@ class Lane:
         self._inbox.put_nowait(raw_scan)
         return True
 
+    @property
+    def has_scan(self) -> bool:
+        """Whether a scan was taken that its task has not begun with."""
+        return not self._inbox.empty()
+
     async def next_scan(self) -> str:
         """Wait for a scan."""
         return await self._inbox.get()

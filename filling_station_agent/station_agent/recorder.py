@@ -62,12 +62,13 @@ class Recorder:
 
     async def end(self, lane: Lane | None, start: Start, ending: Ending) -> bool:
         """The one record of a fill; none, and False, if the scale itself shows that no gas flowed."""
-        full_gross_g = ending.gross_g
-        if full_gross_g is None or full_gross_g < start.empty_gross_g - NO_GAS_G:  # silent, or taken away
-            full_gross_g = start.seen_gross_g
-        elif full_gross_g < start.empty_gross_g + NO_GAS_G:
-            await asyncio.to_thread(self.journal.abandon, start.check_id)
-            return False
+        full_gross_g, with_gas_g = ending.gross_g, start.empty_gross_g + NO_GAS_G
+        stands_there = full_gross_g is not None and full_gross_g >= start.empty_gross_g - NO_GAS_G
+        if full_gross_g is None or full_gross_g < with_gas_g:
+            if stands_there and start.seen_gross_g < with_gas_g:
+                await asyncio.to_thread(self.journal.abandon, start.check_id)
+                return False
+            full_gross_g = start.seen_gross_g  # silent, taken away, or another empty one in its place
         event = self._filled(start, full_gross_g, ending)
         subject = f"cylinder/{start.cylinder_id}"
         await self.append(f"{start.check_id}.filled", subject, event, start.worker_id, closes=start.check_id)

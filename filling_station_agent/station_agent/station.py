@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from typing import Any, Protocol
+from unicodedata import normalize
 
 from cylinder_codes.base32 import encode_base32
-from cylinder_codes.reading import ReadFailure, read_scan
+from cylinder_codes.reading import MAX_SCAN_LENGTH, ReadFailure, read_scan
 from cylinder_trace.admission import decide_fill, stricter
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.decision import Decision, FillRequest, StationFacts
@@ -130,7 +131,7 @@ class Station:
         lane.view.empty_gross_g = lane.view.gross_g = reading.gross_g
         return FillRequest(
             check_id=check_id,
-            raw_scan=raw_scan,
+            raw_scan=normalize("NFC", raw_scan)[:MAX_SCAN_LENGTH],  # a few characters grow when they are normalised
             code=code,
             unreadable_because=why,
             station_id=self.station_id,
@@ -302,7 +303,8 @@ class Station:
         self._fault(lane, message, ending.fault or "", judgement.request.check_id)
 
     def _fault(self, lane: Lane, message: words.Said, detail: str, check_id: str | None = None) -> None:
-        lane.move(LaneState.FAULT)
+        if not lane.has_scan:  # one that came while the lane was starting is still to be walked
+            lane.move(LaneState.FAULT)
         lane.view.message = message
         self._tell("fault", lane, {"check_id": check_id, "detail": detail, **words.fields(message)})
 

@@ -26,6 +26,10 @@ class ScaleFault(Exception):
     """The scale did not answer, answered nonsense, or refused. The text is a sentence for the record."""
 
 
+HEAVIEST_G = 2_000_000
+"""The largest mass that a record can state."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScaleReading:
     """What a scale said at one moment.
@@ -33,6 +37,7 @@ class ScaleReading:
     `at_ms` is the host's monotonic clock, `gross_g` the weight on the platform in grams (毛重),
     `stable` whether it has come to rest, `fault` the name of a fault the scale reports, or None.
     `watchdog_tripped` says that the scale shut because it no longer heard the host.
+    Raises ScaleFault for a weight that nothing on a filling scale has.
     """
 
     at_ms: int
@@ -41,6 +46,10 @@ class ScaleReading:
     valve_open: bool
     fault: str | None
     watchdog_tripped: bool
+
+    def __post_init__(self) -> None:
+        if abs(self.gross_g) > HEAVIEST_G:
+            raise ScaleFault(f"The scale shows {self.gross_g} g, which no cylinder weighs.")
 
 
 class Scale(Protocol):
