@@ -10,7 +10,7 @@ import pytest
 from cylinder_codes.authenticity import TagKey
 from cylinder_codes.identifiers import make_code
 from cylinder_trace.events import Filled
-from station_agent.devices.scale import ScaleReading
+from station_agent.devices.scale import ScaleFault, ScaleReading
 from station_agent.devices.scale_model import OPEN, SHUT
 from station_agent.filling import Ending, Watch, fill
 from station_agent.journal import Start
@@ -167,28 +167,24 @@ def test_a_scan_that_grows_when_it_is_normalised_is_refused_and_recorded_like_an
     assert bench.decided().request.raw_scan.startswith("\u0915\u093c")
 
 
-def test_a_scan_offered_while_an_old_fill_cannot_be_closed_is_taken_once_the_scale_answers(home: Home) -> None:
-    bench = _bench(home)
+class LateScale(BenchScale):
+    """A scale that is switched on a moment after the station."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_on = False
+
+    async def shut_valve(self) -> None:
+        if not self._is_on:
+            self._is_on = True
+            await asyncio.sleep(0.05)
+            raise ScaleFault("The scale does not answer.")
+        await super().shut_valve()
+
+
+def test_a_scan_that_comes_while_an_old_fill_cannot_be_closed_is_walked_once_the_scale_answers(home: Home) -> None:
+    bench = _bench(home, LateScale())
     home.journal.begin(_start(seen_gross_g=EMPTY_G))
-    bench.scale.lost = True
-
-    async def scan_at_the_start() -> None:
-        working = asyncio.create_task(bench.station.work(bench.lane))
-        await asyncio.sleep(0)
-        assert bench.lane.offer(CODE)
-        for _ in range(2_000):
-            if bench.said("fault"):
-                break
-            await asyncio.sleep(0.002)
-        bench.scale.lost = False
-        bench.lane.offer(CODE)
-        for _ in range(2_000):
-            if len(_fills(bench)) or working.done():
-                break
-            await asyncio.sleep(0.002)
-        assert not working.done()
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
-
-    bench.runner.run(scan_at_the_start())
-    assert len(_fills(bench)) == 1
+    _scan(bench, CODE)
+    assert len(bench.said("fault")) == 1
+    assert [filled.check_id for filled in _fills(bench)] == [bench.decided().decision.check_id]
