@@ -201,3 +201,22 @@ def test_more_gas_than_permitted_is_recorded_and_disputed(house: House) -> None:
     check_id = client.post("/v1/fill-checks", json=check_body(bottle)).json()["decision"]["check_id"]
     assert client.post("/v1/fills", json=fill_body(check_id, 14_901)).json()["dispute"] == "overfilled"
     assert house.disputes(bottle.subject) == ["overfilled"]
+
+
+def test_a_second_fill_under_one_permit_is_recorded_and_disputed(house: House) -> None:
+    bottle, client = house.new_bottle(), house.as_("station")
+    check_id = client.post("/v1/fill-checks", json=check_body(bottle)).json()["decision"]["check_id"]
+    first, second = fill_body(check_id), fill_body(check_id)
+    assert client.post("/v1/fills", json=first).json()["dispute"] is None
+    answer = client.post("/v1/fills", json=second)
+    assert (answer.status_code, answer.json()["dispute"]) == (201, "permit_used_twice")
+    assert client.post("/v1/fills", json=first).json()["dispute"] is None
+    assert client.post("/v1/fills", json=second).content == answer.content
+    assert house.disputes(bottle.subject) == ["permit_used_twice"]
+
+
+def test_gas_is_judged_by_the_weights_and_not_by_the_net_weight_that_was_stated(house: House) -> None:
+    bottle, client = house.new_bottle(), house.as_("station")
+    check_id = client.post("/v1/fill-checks", json=check_body(bottle)).json()["decision"]["check_id"]
+    body = {**fill_body(check_id, 18_000), "net_g": 14_500}
+    assert client.post("/v1/fills", json=body).json()["dispute"] == "overfilled"

@@ -231,3 +231,58 @@ def test_the_signature_covers_what_the_protocol_says(device: Device, house: Hous
     head = device.upload(device.records[-1:])["head"]
     text = f"pinglian-device-head/1\n{DEVICE}\n{head['seq']}\n{head['hash']}\n".encode()
     assert device.key.verifying_key.verify(base64.b64decode(head["signature"]), text)
+
+
+def test_a_station_cannot_state_a_decision_in_the_services_name(house: House, device: Device) -> None:
+    bottle = house.new_bottle()
+    kept = len(house.entries_of(bottle.subject))
+    honest = device.decide(bottle)
+    device.records.pop()
+    event = honest.event()
+    assert isinstance(event, events.FillDecided)
+    forged = event.model_copy(update={"decided_by": "service"})
+    device.record(forged, bottle.subject, honest.id)
+    assert statuses(send(house, device.upload(device.records[-1:]))) == ["disputed"]
+    assert len(house.entries_of(bottle.subject)) == kept
+    assert house.running.ledger.reader.entry(honest.id) is None
+
+
+def test_a_record_in_somebody_elses_name_is_kept_as_a_dispute_and_not_followed(house: House, device: Device) -> None:
+    bottle = house.new_bottle()
+    device.decide(bottle)
+    for changes in ({"by": "service"}, {"by": "st_2"}, {"refs": ("station/st_2",)}, {"refs": ()}):
+        device.records[-1] = device.records[-1].model_copy(update={"id": new_id("forged"), **changes})
+        assert statuses(send(house, device.upload(device.records[-1:]))) == ["disputed"], changes
+        device.decide(bottle)
+    assert len(house.entries_of(bottle.subject)) == 2
+    assert all("station/st_2" not in entry.refs for entry in house.entries_of("station/st_1"))
+    assert statuses(send(house, device.upload(device.records[-1:]))) == ["stored"]
+
+
+def test_a_decision_is_recorded_under_its_own_check_id_only(house: House, device: Device) -> None:
+    bottle = house.new_bottle()
+    device.decide(bottle)
+    device.records[-1] = device.records[-1].model_copy(update={"id": new_id("other")})
+    assert statuses(send(house, device.upload(device.records[-1:]))) == ["disputed"]
+    assert len(house.entries_of(bottle.subject)) == 2
+
+
+def test_a_refusal_under_a_check_id_used_for_another_cylinder_is_not_swallowed_by_its_entry(
+    house: House, device: Device
+) -> None:
+    bottle, other = house.new_bottle(owner="co_2"), house.new_bottle(owner="co_2")
+    body = check_body(bottle)
+    house.as_("station").post("/v1/fill-checks", json=body)
+    device.decide(other, "DENY", check_id=body["check_id"])
+    assert statuses(send(house, device.upload(device.records[-1:]))) == ["disputed"]
+    about = [entry.data["about_id"] for entry in house.entries_of("station/st_1") if entry.type == "dispute_raised"]
+    assert about[-1] == body["check_id"]
+
+
+def test_a_second_fill_under_one_permit_is_kept_and_disputed(house: House, device: Device) -> None:
+    bottle = house.new_bottle()
+    permit = device.decide(bottle).id
+    device.fill(bottle, permit)
+    device.record(filled(permit), bottle.subject, f"{permit}.again")
+    assert statuses(send(house, device.upload(device.records[-3:]))) == ["stored", "stored", "disputed"]
+    assert house.disputes(bottle.subject) == ["permit_used_twice"]

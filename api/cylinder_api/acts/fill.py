@@ -117,23 +117,33 @@ def report_fill(unit: Unit, report: FillReport, station_id: str, device_id: str)
 def record_fill(unit: Unit, record: Record, fill: Filled) -> RecordedFill:
     """Record that gas went in. What happened is never rejected; what should not have happened is disputed."""
     receipt = unit.append(record)
-    doubt = _doubt_about(unit, record, fill)
+    doubt = _doubt_about(unit, record, fill, receipt.n)
     if doubt is not None and not receipt.replayed:
         raise_dispute(unit, record, record.subject, *doubt)
     return RecordedFill(receipt, doubt[0] if doubt else None)
 
 
-def _doubt_about(unit: Unit, record: Record, fill: Filled) -> tuple[str, str] | None:
-    """Kind and sentence of what is wrong with a fill, measured against the permit it quotes."""
+def _doubt_about(unit: Unit, record: Record, fill: Filled, n: int) -> tuple[str, str] | None:
+    """Kind and sentence of what is wrong with a fill, entry `n` of its chain, measured against the permit it quotes."""
     decided = decision_about(unit, fill.check_id)
     if decided is None or not decided.decision.permits:
         return "fill_without_permit", f"fill {record.id} quotes check {fill.check_id}, which permits nothing"
     decision = decided.decision
     if (decided.request.station_id, f"cylinder/{decision.cylinder_id}") != (fill.station_id, record.subject):
         return "fill_without_permit", f"fill {record.id} quotes the permit of another cylinder or station"
-    if decision.max_net_g is not None and fill.net_g > decision.max_net_g:
-        return "overfilled", f"fill {record.id}: {fill.net_g} g, more than the permitted {decision.max_net_g} g"
+    if _is_used(unit, record.subject, fill.check_id, n):
+        return "permit_used_twice", f"fill {record.id} quotes check {fill.check_id}, under which gas went in before"
+    gas_g = max(fill.net_g, fill.full_gross_g - fill.empty_gross_g)
+    if decision.max_net_g is not None and gas_g > decision.max_net_g:
+        return "overfilled", f"fill {record.id}: {gas_g} g, more than the permitted {decision.max_net_g} g"
     return None
+
+
+def _is_used(unit: Unit, subject: str, check_id: str, n: int) -> bool:
+    """Whether a fill before entry `n` of the cylinder quotes this check."""
+    decided = unit.entry(check_id)
+    between = unit.entries_between(subject, decided.n, n) if decided else []
+    return any(entry.type == Filled.type and entry.data["check_id"] == check_id for entry in between)
 
 
 def decision_about(unit: Unit, check_id: str) -> FillDecided | None:

@@ -17,6 +17,7 @@ from cylinder_codes.keys import decode_base64, parse_vkey
 from cylinder_trace.canonical import CanonicalError
 from cylinder_trace.chain import Head
 from cylinder_trace.cylinder import StateError
+from cylinder_trace.decision import FillRequest
 from cylinder_trace.events import (
     DisputeRaised,
     Event,
@@ -34,7 +35,7 @@ from cylinder_trace.events import (
 from cylinder_trace.merkle import leaf_hash
 from cylinder_trace.store.journals import journal_head, journal_rows
 from cylinder_trace.store.tables import JournalRow
-from cylinder_trace.store.unit import CodeTaken, IdConflict, Unit
+from cylinder_trace.store.unit import CodeTaken, IdConflict, Receipt, Unit
 from cylinder_trace.subjects import DeviceState
 from cylinder_trace.values import Count, Frozen, Sha256, Text
 
@@ -182,9 +183,15 @@ def _take_lines(
 def _forked(unit: Unit, device: DeviceState, line: Line) -> Trouble:
     """The device already vouched for another record at this place: an older copy of its disk is in use, or a clone."""
     detail = f"device {device.device_id} already uploaded another record number {line.seq} or before it"
-    station, word = f"station/{device.station_id}", f"journal_forked.{line.hash[:16]}"
-    raise_dispute(unit, line.record, station, "journal_forked", detail, word)
+    _dispute(unit, device, line, "journal_forked", detail)
     return Trouble(line.seq, "journal_forked", detail)
+
+
+def _dispute(unit: Unit, device: DeviceState, line: Line, kind: str, message: str) -> Receipt:
+    """Raise a dispute in the station's history, and in nobody else's whom the record may name."""
+    station = f"station/{device.station_id}"
+    about = line.record.model_copy(update={"refs": (station,)})
+    return raise_dispute(unit, about, station, kind, message, f"{kind}.{line.hash[:16]}")
 
 
 def _take(unit: Unit, device: DeviceState, line: Line) -> Answer:
@@ -194,8 +201,7 @@ def _take(unit: Unit, device: DeviceState, line: Line) -> Answer:
         return _store(unit, line)
     except (StateError, IdConflict, CodeTaken, EventError, CanonicalError, Refused) as error:
         message = f"record {line.record.id} was kept, but not followed: {error}"
-        station, word = f"station/{device.station_id}", f"not_followed.{line.hash[:16]}"
-        receipt = raise_dispute(unit, line.record, station, "not_followed", message, word)
+        receipt = _dispute(unit, device, line, "not_followed", message)
         return Answer(line.seq, line.record.id, "disputed", receipt.index)
 
 
@@ -217,6 +223,8 @@ def _store_decision(unit: Unit, line: Line, own: FillDecided) -> Answer:
     event = decided.event() if decided else None
     if decided is None or not isinstance(event, FillDecided) or event.decided_by != "service":
         return Answer(line.seq, line.record.id, "stored", unit.append(line.record).index)
+    if _scanned(event.request) != _scanned(own.request):
+        raise IdConflict(f"check_id {own.request.check_id} was used for another scan")
     if event.decision.outcome == own.decision.outcome:
         return Answer(line.seq, line.record.id, "linked", unit.append(decided.record()).index)
     second = line.record.model_copy(update={"id": derived_id(own.request.check_id, "station")})
@@ -226,11 +234,25 @@ def _store_decision(unit: Unit, line: Line, own: FillDecided) -> Answer:
     return Answer(line.seq, second.id, "disputed", receipt.index)
 
 
+def _scanned(request: FillRequest) -> tuple[str, str, str]:
+    return request.station_id, request.scale_id, request.raw_scan
+
+
+def _require_own_name(device: DeviceState, record: Record) -> None:
+    """A record is found under the names it carries, so it must carry the station's, and no other's."""
+    stations = {ref for ref in record.refs if ref.startswith("station/")}
+    if record.by not in (device.station_id, device.device_id) or stations != {f"station/{device.station_id}"}:
+        raise Refused("other_station", "it is stated in another name than the station's")
+
+
 def _require_own_act(device: DeviceState, line: Line) -> None:
     """What a station may state: its own scans, fills, empties back and cylinders sent away, and disputes."""
+    _require_own_name(device, line.record)
     own = f"station/{device.station_id}"
     match line.event:
         case FillDecided(request=request, decision=decision):
+            if line.event.decided_by != "station" or not line.record.id == request.check_id == decision.check_id:
+                raise Refused("not_allowed", "a station states its own decisions, each under its own check_id")
             named = request.station_id
             fits = line.record.subject == (f"cylinder/{decision.cylinder_id}" if decision.cylinder_id else own)
         case Filled(station_id=named) | Returned(station_id=named):

@@ -190,6 +190,15 @@ class Unit:
         found = self._found(id)
         return parse_entry(found.text) if found else None
 
+    def entries_between(self, subject: str, after: int, before: int) -> list[Entry]:
+        """Entries of a subject's chain behind position `after` and ahead of position `before`, in any order."""
+        if before - after <= 1:
+            return []
+        rows = self.connection.execute(_BETWEEN, {"subject": subject, "after": after, "before": before})
+        staged = (sealed.entry for part in (self._own, self._batch.staged) for sealed, _ in part.entries.values())
+        recent = [entry for entry in staged if entry.subject == subject and after < entry.n < before]
+        return [*(parse_entry(bytes(row.text)) for row in rows), *recent]
+
     def append(self, record: Record, recorded_at: int | None = None) -> Receipt:
         """Append `record` to its subject's chain; the answer is durable once the group commit answers.
 
@@ -290,6 +299,9 @@ _ENTRIES_BY_ID = select(_entry.c.id, _entry.c.text, _entry.c.log_index, _entry.c
     _entry.c.id.in_(bindparam("keys", expanding=True))
 )
 _SUBJECTS = select(_now).where(_now.c.subject.in_(bindparam("keys", expanding=True)))
+_BETWEEN = select(_entry.c.text).where(
+    _entry.c.subject == bindparam("subject"), _entry.c.n > bindparam("after"), _entry.c.n < bindparam("before")
+)
 _CODES = select(_code).where(_code.c.code.in_(bindparam("keys", expanding=True)))
 
 
