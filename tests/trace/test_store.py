@@ -18,6 +18,7 @@ from cylinder_trace.proof import verify_bundle
 from cylinder_trace.store.database import LedgerInUse, StoreError
 from cylinder_trace.store.ledger import Ledger, wait_published
 from cylinder_trace.store.publisher import IntegrityAlarm
+from cylinder_trace.store.tables import MetaRow
 from cylinder_trace.store.unit import CodeTaken, IdConflict, Receipt, Unit
 from cylinder_trace.subjects import format_state, parse_state
 from ledgers.homes import KEY, Clock, Home, bound, registered, returned
@@ -231,3 +232,23 @@ def test_a_second_process_on_the_same_sqlite_file_is_turned_away(tmp_path: Path)
 def test_a_home_that_cannot_be_used_is_named_in_one_sentence(url: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=said):
         Ledger(url, tmp_path, KEY, Clock())
+
+
+def test_a_batch_that_cannot_be_written_is_refused_and_the_ledger_goes_on(ledger: Ledger) -> None:
+    unwritable = ledger.submit(lambda unit: unit.put(MetaRow(key="k", value="\ud800")))
+    with pytest.raises(StoreError):
+        unwritable.result(timeout=5)
+    receipts = ledger.submit(partial(_append, record=registered(1))).result(timeout=5)
+    assert receipts.index == ledger.reader.size() - 1 == 0
+
+
+def test_a_failed_commit_is_logged_without_what_was_to_be_written(
+    ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    def work(unit: Unit) -> None:
+        unit.connection.execute(text("INSERT INTO nowhere VALUES (:name)"), {"name": "张三 13800000000"})
+
+    with pytest.raises(StoreError):
+        ledger.transact(work)
+    assert "group commit failed" in caplog.text
+    assert "13800000000" not in caplog.text

@@ -64,8 +64,8 @@ def open_engine(url: URL, *, writer: bool) -> Engine:
     """An engine for `url`. The writer's transactions take SQLite's write lock at once, readers' never do."""
     path = sqlite_path(url)
     if path is None:
-        return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=20)
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30})
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=5, max_overflow=20)
+    engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False, "timeout": 30})
     _tune_sqlite(engine, begin="BEGIN IMMEDIATE" if writer else "BEGIN")
     return engine
 

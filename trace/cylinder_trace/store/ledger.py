@@ -132,7 +132,7 @@ class Ledger:
                 batch = _open_batch(connection, self._clock())
                 answers = [(future, *_run_work(work, batch)) for work, future in works]
                 batch.flush()
-        except (DBAPIError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the callers get an answer and the thread lives on
             log.error("group commit failed: %s", error)
             _fail(works, StoreError("the ledger cannot write now; nothing of this was recorded, try again"))
             return
