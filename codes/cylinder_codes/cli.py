@@ -8,8 +8,10 @@ import argparse
 import csv
 import json
 import os
+import re
 import secrets
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -42,6 +44,9 @@ GOOD, BAD, NOT_CHECKED = 0, 1, 2
 
 Key = TypeVar("Key")
 
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
+_HELP_WIDTH = 80
+_MOST_CODES = 100_000_000
 _PROGRESS_EVERY_SECONDS = 1.0
 _SHOWN_ERRORS = 20
 
@@ -54,6 +59,7 @@ examples, in the order of a label printer's day:
   cylinder-codes sign slip.txt --key signing.key --out slip.note
   cylinder-codes verify slip.note --key signing.key.pub
   cylinder-codes import cylinders.xlsx
+  cylinder-codes self-test
 
 exit codes: 0 good · 1 checked and bad · 2 could not be checked
 """
@@ -72,12 +78,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CannotCheck, BookError, LabelsUnavailable) as error:
         sentence = str(error)
     except UnicodeDecodeError:
-        sentence = "the file is not UTF-8 text: save it as UTF-8"
+        sentence = "standard input is not UTF-8 text: give the text as an argument"
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its own end
         return NOT_CHECKED
     except OSError as error:
-        sentence = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        sentence = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
     except KeyboardInterrupt:
         sentence = "stopped; what was finished is kept, and the same command goes on from there"
     print(f"cylinder-codes {options.name}: {sentence}", file=sys.stderr)
@@ -154,6 +160,8 @@ def _write_codes(out: Path, book: IssueBook, batch: Batch, host: str) -> None:
 
 def _label(options: argparse.Namespace) -> int:
     codes = _read_codes(options.codes, options.host)
+    if options.out.is_file():
+        raise CannotCheck(f"{options.out} is a file, not a folder: name a folder for the pictures")
     options.out.mkdir(parents=True, exist_ok=True)
     with _progress("drawn", len(codes)) as show:
         for count, code in enumerate(codes, start=1):
@@ -250,7 +258,10 @@ def _now_ms() -> int:
 
 
 def _read_text(path: Path) -> str:
-    return path.read_bytes().decode("utf-8")  # not read_text: it would change line ends, and signatures with them
+    try:
+        return path.read_bytes().decode("utf-8")  # not read_text: it would change line ends, and signatures with them
+    except UnicodeDecodeError as error:
+        raise CannotCheck(f"{path}: not UTF-8 text: save it as UTF-8, or name another file") from error
 
 
 def _read_key(path: Path, parse: Callable[[str], Key]) -> Key:
@@ -272,6 +283,8 @@ def _read_codes(path: Path, host: str) -> list[Code]:
         if isinstance(read, ReadFailure):
             raise CannotCheck(f"{path}, line {number}: {read.text_en}")
         codes.append(read)
+    if not codes:
+        raise CannotCheck(f"{path}: no code in it: name the CSV file of issue, or a file with one code a line")
     return codes
 
 
@@ -325,10 +338,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add(commands: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str, more: str = "") -> Any:
-    command = commands.add_parser(name, help=summary, description=f"{summary}. {more}".strip())
+    command = commands.add_parser(
+        name,
+        help=summary,
+        description=textwrap.fill(f"{summary}. {more}".strip(), _HELP_WIDTH),
+        epilog=_example(name),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     command.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     command.set_defaults(command=run)
     return command
+
+
+def _example(name: str) -> str:
+    lines = [line for line in _OVERVIEW.splitlines() if line.startswith(f"  cylinder-codes {name}")]
+    return "\n".join(["example:", *lines])
 
 
 def _add_keygen(commands: Any) -> None:
@@ -407,18 +431,27 @@ def _add_self_test(commands: Any) -> None:
 
 
 def _add_host(command: Any) -> None:
-    command.add_argument("--host", default=DEFAULT_HOST, help=f"host in the link (default {DEFAULT_HOST})")
+    command.add_argument("--host", type=_host, default=DEFAULT_HOST, help=f"host in the link (default {DEFAULT_HOST})")
 
 
 def _add_hosts(command: Any) -> None:
     command.add_argument(
-        "--host", action="append", help=f"host whose links carry codes, may be repeated (default {DEFAULT_HOST})"
+        "--host",
+        type=_host,
+        action="append",
+        help=f"host whose links carry codes, may be repeated (default {DEFAULT_HOST})",
     )
 
 
+def _host(text: str) -> str:
+    if not _HOST.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a host name such as {DEFAULT_HOST}")
+    return text
+
+
 def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    if not text.isdecimal() or len(text) > len(str(_MOST_CODES)) or not 1 <= int(text) <= _MOST_CODES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {_MOST_CODES}")
     return int(text)
 
 

@@ -153,6 +153,9 @@ def test_the_self_test_says_what_it_checked(capsys: pytest.CaptureFixture[str]) 
         ["issue"],
         ["issue", "--key", "{key}", "--count", "0", "--book", "b", "--out", "{dir}/o.csv"],
         ["issue", "--key", "{key}", "--count", "many", "--book", "b", "--out", "{dir}/o.csv"],
+        ["issue", "--key", "{key}", "--count", "9" * 30, "--book", "{dir}/b", "--out", "{dir}/o.csv"],
+        ["issue", "--key", "{key}", "--count", "1", "--book", "{dir}/b", "--out", "{dir}/o.csv", "--host", "a b/c"],
+        ["issue", "--key", "{key}", "--count", "1", "--book", "{dir}/b", "--out", "{dir}/o.csv", "--host", ""],
         ["issue", "--key", "{dir}/none", "--count", "1", "--book", "{dir}/b", "--out", "{dir}/o.csv"],
         ["issue", "--key", "{dir}", "--count", "1", "--book", "{dir}/b", "--out", "{dir}/o.csv"],
         ["issue", "--key", "{text}", "--count", "1", "--book", "{dir}/b", "--out", "{dir}/o.csv"],
@@ -165,6 +168,8 @@ def test_the_self_test_says_what_it_checked(capsys: pytest.CaptureFixture[str]) 
         ["label", "--codes", "{dir}/none", "--out", "{dir}/l"],
         ["label", "--codes", "{text}", "--out", "{dir}/l"],
         ["label", "--codes", "{noise}", "--out", "{dir}/l"],
+        ["label", "--codes", "{empty}", "--out", "{dir}/l"],
+        ["label", "--codes", "{codes}", "--out", "{text}"],
         ["label", "--codes", "{key}", "--out", "{dir}/l", "--module-px", "1000"],
         ["read", "x", "--key", "{text}"],
         ["sign", "{text}", "--key", "{key}"],
@@ -179,11 +184,14 @@ def test_the_self_test_says_what_it_checked(capsys: pytest.CaptureFixture[str]) 
 def test_a_wrong_argument_or_file_is_one_clear_sentence_and_exit_2(
     arguments: list[str], tmp_path: Path, tag_key: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text, noise = tmp_path / "text", tmp_path / "noise"
+    text, noise, empty, codes = (tmp_path / name for name in ("text", "noise", "empty", "codes"))
+    empty.touch()
+    codes.write_text(CODE.text)
     text.write_text("only words, and long enough to be looked at as a database\n" * 20)
     noise.write_bytes(bytes(range(128, 256)) * 20)
     before = sorted(tmp_path.iterdir())
-    filled = [part.format(dir=tmp_path, key=tag_key, text=text, noise=noise) for part in arguments]
+    files = {"dir": tmp_path, "key": tag_key, "text": text, "noise": noise, "empty": empty, "codes": codes}
+    filled = [part.format(**files) for part in arguments]
     try:
         exit_code = main(filled)
     except SystemExit as stop:  # how argparse leaves
@@ -204,6 +212,20 @@ def test_an_unreadable_file_is_one_clear_sentence(tmp_path: Path) -> None:
     for refused in (read, imported):
         assert refused.returncode == 2
         assert refused.stderr.count("\n") == 1
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path, tag_key: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    noise = tmp_path / "noise"
+    noise.write_bytes(bytes(range(128, 256)))
+    assert main(["verify", str(tag_key), "--key", str(noise)]) == 2
+    assert f"{noise}: not UTF-8 text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["keygen", "issue", "label", "read", "sign", "verify", "import", "self-test"])
+def test_the_help_of_every_command_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    assert f"cylinder-codes {name}" in capsys.readouterr().out.partition("example:")[2]
 
 
 def test_every_command_explains_itself() -> None:
