@@ -297,10 +297,14 @@ def _require_free(*paths: Path) -> None:
 def _write_new(path: Path, text: str, mode: int) -> None:
     _require_free(path)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-        file.write(text if text.endswith("\n") else text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text if text.endswith("\n") else text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink()  # half a file would be in the way of the next try
+        raise CannotCheck(f"{path}: {error.strerror}; nothing is left of it") from error
 
 
 @contextmanager

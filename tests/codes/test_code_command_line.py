@@ -86,6 +86,14 @@ def test_a_secret_is_never_printed(tmp_path: Path) -> None:
         assert secret not in made.stdout + made.stderr
 
 
+def test_a_key_for_which_the_disk_has_no_room_leaves_no_file_in_the_way(tmp_path: Path) -> None:
+    made = [COMMAND, "keygen", "--kind", "tag", "--name", "works", "--out", str(tmp_path / "tag.key")]
+    full = subprocess.run(["bash", "-c", 'ulimit -f 0; "$@"', "_", *made], capture_output=True, text=True, check=False)
+    assert (full.returncode, full.stderr.count("\n")) == (2, 1)
+    assert not (tmp_path / "tag.key").exists()
+    assert str(tmp_path / "tag.key") in full.stderr
+
+
 def test_codes_are_not_issued_into_a_file_that_is_there(tmp_path: Path, tag_key: Path) -> None:
     book, table = tmp_path / "book.sqlite", tmp_path / "codes.csv"
     table.write_text("mine")
