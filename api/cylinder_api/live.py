@@ -128,11 +128,11 @@ class RedisPush:
 
 
 class Touched(NamedTuple):
-    """A subject that changed, and the companies it concerns: the owner now, and the one before a transfer."""
+    """A subject that changed, and the companies it concerns: the owner now, and those before each transfer."""
 
     subject: str
     owner_id: str | None
-    former_owner_id: str | None
+    former_owner_ids: tuple[str, ...]
 
 
 class Beat(NamedTuple):
@@ -200,10 +200,10 @@ class Feed:
         while not self._stopped:
             beat, next_beat = self.beat, self._next_beat
             if beat.version > version:
-                subjects = [item.subject for item in await self._touched(version) if wants(item)]
+                subjects = dict.fromkeys(item.subject for item in await self._touched(version) if wants(item))
                 version = beat.version
                 if subjects:
-                    yield _event("change", {"version": version, "subjects": subjects}, version)
+                    yield _event("change", {"version": version, "subjects": list(subjects)}, version)
             if loop.time() - last_heartbeat >= _HEARTBEAT_S:
                 last_heartbeat = loop.time()
                 yield _event("heartbeat", beat._asdict())
@@ -231,17 +231,18 @@ class Feed:
 
     def _read_touched(self, since: int, until: int) -> tuple[Touched, ...]:
         transfers = self._reader.by_type("ownership_transferred", after=since - 1, limit=100_000)
-        former = {row.subject: orjson.loads(row.text)["data"]["from_owner_id"] for row in transfers}
+        former: dict[str, tuple[str, ...]] = {}
+        for row in transfers:
+            former[row.subject] = (*former.get(row.subject, ()), orjson.loads(row.text)["data"]["from_owner_id"])
         return tuple(
-            Touched(item.subject, item.owner_id, former.get(item.subject))
+            Touched(item.subject, item.owner_id, former.get(item.subject, ()))
             for item in self._reader.changed(since, until)
         )
 
     async def _touched(self, since: int) -> Sequence[Touched]:
         if not self._changes or self._changes[0].since > since:
             return await asyncio.to_thread(self._read_touched, since, self.beat.version)
-        recent = (item for change in self._changes if change.version > since for item in change.touched)
-        return tuple({item.subject: item for item in recent}.values())
+        return [item for change in self._changes if change.version > since for item in change.touched]
 
 
 def _event(name: str, data: dict[str, object], id: int | None = None) -> bytes:

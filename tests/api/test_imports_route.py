@@ -110,3 +110,11 @@ def test_a_body_that_announces_a_gigabyte_is_refused_before_it_is_sent(house: Ho
         head = "POST /v1/imports HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token-of-company\r\n"
         caller.sendall(f"{head}Content-Length: {2**30}\r\n\r\n".encode())
         assert b"HTTP/1.1 413" in caller.recv(65_536)
+
+
+def test_a_body_that_announces_little_and_comes_in_chunks_without_end_is_refused(house: House) -> None:
+    host, port = house.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as caller:
+        head = "POST /v1/imports HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token-of-company\r\n"
+        caller.sendall(f"{head}Content-Length: 10\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n--x\r\n\r\n".encode())
+        assert b"HTTP/1.1 411" in caller.recv(65_536)

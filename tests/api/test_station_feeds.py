@@ -8,6 +8,7 @@ from api_house import House, check_body, listening, new_id, next_change, now, se
 from cylinder_codes.keys import parse_vkey
 from cylinder_trace import events
 from cylinder_trace.canonical import canonical_json
+from cylinder_trace.events import state_event
 
 
 def replica(house: House, since: int | None = None) -> dict[str, object]:
@@ -122,3 +123,46 @@ def test_a_heartbeat_comes_each_second_with_the_version_read_from_the_database(h
 def test_a_station_cannot_listen_to_another(house: House) -> None:
     for path in ("/v1/stations/st_2/replica", "/v1/stations/st_2/changes"):
         assert house.as_("station").get(path).json()["code"] == "other_station"
+
+
+def test_a_cylinder_that_left_the_company_is_told_whatever_happened_to_it_since(house: House) -> None:
+    resold, flagged = house.new_bottle(), house.new_bottle()
+    with listening(house.as_("station")) as stream:
+        version = settle(stream, house)["version"]
+        for bottle in (resold, flagged):
+            moved = events.OwnershipTransferred(from_owner_id="co_1", to_owner_id="co_2", cosigned=True)
+            house.append(bottle.subject, moved)
+        settle(stream, house)
+        moved = events.OwnershipTransferred(from_owner_id="co_2", to_owner_id="co_3", cosigned=True)
+        house.append(resold.subject, moved)
+        house.append(flagged.subject, events.Flagged(flag="black", authority_id="au_1", cause="found"))
+        settle(stream, house)
+    with listening(house.as_("station"), **{"Last-Event-ID": str(version)}) as late:
+        assert set(next_change(late)["subjects"]) == {resold.subject, flagged.subject}
+
+
+def test_a_cylinder_resold_at_once_is_told_to_the_first_owners_station(house: House) -> None:
+    bottle = house.new_bottle()
+    version = house.running.ledger.reader.size()
+    records = [
+        state_event(
+            events.OwnershipTransferred(from_owner_id=seller, to_owner_id=buyer, cosigned=True),
+            id=new_id("move"), subject=bottle.subject, occurred_at=now(), by="tests",
+        )
+        for seller, buyer in (("co_1", "co_2"), ("co_2", "co_3"))
+    ]  # fmt: skip
+    house.running.ledger.append(records)
+    with listening(house.as_("station"), **{"Last-Event-ID": str(version)}) as stream:
+        assert next_change(stream)["subjects"] == [bottle.subject]
+
+
+def test_a_station_that_is_licensed_to_another_company_hears_of_that_companys_cylinders_at_once(house: House) -> None:
+    bottle = house.new_bottle(owner="co_3")
+    with listening(house.as_(None, "token-of-station-2"), "st_2") as stream:
+        settle(stream, house)
+        licensed = events.StationLicensed(company_id="co_3", licence_no="L3", valid_until="2099-12-31", region="R")
+        house.append("station/st_2", licensed)
+        assert next_change(stream)["subjects"] == ["station/st_2"]
+        house.append(bottle.subject, events.Flagged(flag="black", authority_id="au_1", cause="found"))
+        assert next_change(stream)["subjects"] == [bottle.subject]
+    house.append("station/st_2", licensed.model_copy(update={"company_id": "co_2"}))

@@ -48,8 +48,9 @@ class TableFile(NamedTuple):
 async def read_file(request: Request) -> TableFile:
     """The part `file` of a multipart body; raises Refused for one that is too large, before reading it."""
     length = request.headers.get("content-length", "")
-    if not length.isdecimal():
-        raise Refused("length_required", "send Content-Length")
+    # Chunks may come without end, whatever length is announced beside them.
+    if not length.isdecimal() or "transfer-encoding" in request.headers:
+        raise Refused("length_required", "send Content-Length, and no Transfer-Encoding")
     if int(length) > _FILE_BYTES:
         raise Refused("too_large", f"the body has more than {_FILE_BYTES} bytes")
     async with request.form(max_files=1, max_fields=8) as form:

@@ -146,12 +146,19 @@ async def stream_changes(
 
 def _wanted_by(service: Service, station_id: str) -> Callable[[Touched], bool]:
     """What concerns the station: itself, the rulebook, cylinders that are or were its company's."""
-    state = service.ledger.reader.state(f"station/{station_id}")
-    company_id = state.company_id if isinstance(state, StationState) else None
-    subjects = {f"station/{station_id}", f"rulebook/{service.settings.rulebook_id}"}
+    station, rulebook = f"station/{station_id}", f"rulebook/{service.settings.rulebook_id}"
+    company_id = _company_of(service, station)
 
     def wanted(item: Touched) -> bool:
-        owners = (item.owner_id, item.former_owner_id)
-        return item.subject in subjects or (company_id is not None and company_id in owners)
+        nonlocal company_id
+        if item.subject == station:  # it may have been licensed to another company
+            company_id = _company_of(service, station)
+        owners = (item.owner_id, *item.former_owner_ids)
+        return item.subject in (station, rulebook) or (company_id is not None and company_id in owners)
 
     return wanted
+
+
+def _company_of(service: Service, station: str) -> str | None:
+    state = service.ledger.reader.state(station)
+    return state.company_id if isinstance(state, StationState) else None
