@@ -36,3 +36,14 @@ def test_a_buyers_name_number_telephone_and_address_are_found_nowhere_on_disk_an
     for path, data in places.items():
         for value in (*BUYER.values(), "token-of-delivery"):
             assert value.encode() not in data, (path, value)
+
+
+def test_a_name_in_the_wrong_field_is_not_repeated_in_the_answer(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        body = {
+            "id": "i.1", "code": house.new_bottle().code, "occurred_at": now(), "inspected_month": BUYER["name"],
+            "result": "passed", "report_no": "r",
+        }  # fmt: skip
+        answer = house.as_("inspector").post("/v1/inspections", json=body)
+        assert answer.json()["errors"][0]["pointer"] == "/body/inspected_month"
+        assert BUYER["name"] not in answer.text

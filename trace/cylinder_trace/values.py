@@ -19,12 +19,18 @@ class Frozen(BaseModel):
 
 
 def _is_month(text: str) -> str:
-    dates.parse_month(text)
+    try:
+        dates.parse_month(text)
+    except ValueError:  # its message quotes the text, which may be personal data in the wrong field
+        raise ValueError("this is not a month YYYY-MM") from None
     return text
 
 
 def _is_day(text: str) -> str:
-    dates.parse_day(text)
+    try:
+        dates.parse_day(text)
+    except ValueError:
+        raise ValueError("this is not a date YYYY-MM-DD") from None
     return text
 
 
