@@ -192,15 +192,89 @@ def test_a_witness_follows_a_growing_log_and_refuses_a_rewritten_one(
         (["verify", "/nowhere/bundle.json"], "cannot read"),
         (["witness", "http://127.0.0.1:1", "--state", "x"], "did not answer"),
         (["audit", "oracle://x"], "not supported"),
+        (["audit", "postgresql://li:hidden@h:abc/x"], "not a database URL"),
+        (["audit", "postgresql://li:hidden@127.0.0.1:1/x"], "refused"),
+        (["audit", "http://[nowhere"], "did not answer"),
+        (["audit", "http://a b"], "did not answer"),
+        (["witness", "nowhere", "--state", "x"], "http://"),
+        (["witness", "file:///nowhere", "--state", "x"], "http://"),
+        (["audit"], "required"),
+        (["fly"], "invalid choice"),
     ],
 )
 def test_what_cannot_be_checked_is_said_in_one_sentence(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, _, err = run(capsys, *arguments)
+    try:
+        status, _, err = run(capsys, *arguments)
+    except SystemExit as stop:  # how argparse leaves
+        status, err = int(stop.code or 0), capsys.readouterr().err
     assert status == 2
     assert said in err
+    assert "hidden" not in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["audit", "verify", "witness", "replay", "rulebook"])
+def test_the_help_of_every_command_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run(capsys, name, "--help")
+    assert f"cylinder-trace {name}" in capsys.readouterr().out.partition("example:")[2]
+
+
+def test_who_asks_for_a_decision_that_is_not_there_is_not_told_that_it_replays(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = run(capsys, "replay", home.folder, "--check", "check.2")
+    assert (status, out) == (2, "")
+    assert "check.2" in err
+
+
+def test_a_ledger_too_damaged_to_replay_is_sent_to_the_audit(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    copy = a_copy_with_one_byte_changed(home, b'"id":"reg.123"', b'"id":"reg.12""')
+    status, out, err = run(capsys, "replay", copy)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "cylinder-trace audit" in err
+
+
+def test_a_file_that_is_no_checkpoint_is_not_taken_for_a_fault_of_the_log(
+    home: Home, static_log: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Dear Sir or Madam")
+    for arguments in (["audit", home.folder, "--remembered", letter], ["witness", static_log, "--state", letter]):
+        status, out, err = run(capsys, *arguments)
+        assert (status, out) == (2, "")
+        assert f"{letter} is not a checkpoint" in err
+    status, _, err = run(capsys, "witness", static_log, "--state", tmp_path)
+    assert (status, err.count("\n")) == (2, 1)
+
+
+def test_a_file_that_is_looked_at_stays_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    empty = tmp_path / "empty.db"
+    empty.touch()
+    assert run(capsys, "audit", empty, "--vkey", format_vkey(KEY.verifying_key))[0] == 2
+    assert empty.read_bytes() == b""
+    other = tmp_path / "other.db"
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE shopping (list TEXT)")
+    connection.close()
+    before = other.read_bytes()
+    assert run(capsys, "audit", other, "--vkey", format_vkey(KEY.verifying_key))[0] == 2
+    assert other.read_bytes() == before
+
+
+def test_a_service_that_answers_nonsense_is_told_in_one_sentence(
+    tmp_path: Path, home: Home, static_log: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, nonsense in (("keys", b""), ("keys", b"\xff\xfe"), ("checkpoint", b""), ("checkpoint", b"\xff")):
+        kept = (home.folder / "log" / name).read_bytes()
+        (home.folder / "log" / name).write_bytes(nonsense)
+        for arguments in (["audit", static_log], ["witness", static_log, "--state", tmp_path / "state"]):
+            status, _, err = run(capsys, *arguments)
+            assert status in (1, 2), (name, nonsense)
+            assert err.count("\n") == (status == 2)
+        (home.folder / "log" / name).write_bytes(kept)
 
 
 def test_a_file_that_is_no_database_is_said_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
 from cylinder_codes.keys import KeyFormatError, VerifyingKey, parse_vkey
 from cylinder_trace.audit import Auditor, AuditReport, read_vkey
-from cylinder_trace.checkpoint import CheckpointError, open_checkpoint
+from cylinder_trace.checkpoint import CheckpointError, open_checkpoint, parse_checkpoint
 from cylinder_trace.dates import parse_day, start_of_day_ms
 from cylinder_trace.events import Entry
 from cylinder_trace.merkle import ProofError, check_consistency, prove_consistency
@@ -26,6 +26,18 @@ from cylinder_trace.rulebook import RulebookError, parse_rulebook
 GOOD, BAD, COULD_NOT_CHECK = 0, 1, 2
 _SHOWN_FAULTS = 20
 Item = TypeVar("Item")
+
+_OVERVIEW = """\
+examples:
+  cylinder-trace audit .data                                        a data folder
+  cylinder-trace audit http://127.0.0.1:8000 --token TOKEN          a running service
+  cylinder-trace verify bundle.json --vkey log/keys
+  cylinder-trace witness http://127.0.0.1:8000 --state seen.txt
+  cylinder-trace replay .data --since 2026-01-01
+  cylinder-trace rulebook mine.toml
+
+exit codes: 0 good · 1 checked and bad · 2 could not be checked
+"""
 
 
 class CannotCheck(Exception):
@@ -38,19 +50,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = arguments.run(arguments)
     except CannotCheck as error:
-        print(f"cylinder-trace: {error}", file=sys.stderr)
-        return COULD_NOT_CHECK
+        sentence = str(error)
+    except OSError as error:
+        sentence = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     except KeyboardInterrupt:
-        print("cylinder-trace: stopped", file=sys.stderr)
-        return COULD_NOT_CHECK
-    return status
+        sentence = "stopped; nothing was changed, and nothing is proved"
+    else:
+        return status
+    print(f"cylinder-trace: {sentence}", file=sys.stderr)
+    return COULD_NOT_CHECK
+
+
+class _OneSentenceParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(COULD_NOT_CHECK, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _OneSentenceParser(
         prog="cylinder-trace",
         description="Check a cylinder ledger without trusting its owner. 不必信任账本所有者即可核查气瓶账本。",
-        epilog="Exit status: 0 good, 1 checked and bad, 2 could not check.",
+        epilog=_OVERVIEW,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _audit_parser(commands)
@@ -62,7 +83,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(commands: Any, name: str, run: Callable[[argparse.Namespace], int], about: str) -> Any:
-    parser = commands.add_parser(name, help=about, description=about)
+    examples = [line for line in _OVERVIEW.splitlines() if line.startswith(f"  cylinder-trace {name}")]
+    parser = commands.add_parser(
+        name,
+        help=about,
+        description=about,
+        epilog="\n".join(["example:", *examples]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
     return parser
@@ -94,7 +122,7 @@ def _audit_parser(commands: Any) -> None:
 def _audit(arguments: argparse.Namespace) -> int:
     source = _opened(arguments)
     keys = [arguments.vkey] if arguments.vkey else source.vkeys()
-    notes = source.checkpoints() + [_read(path) for path in arguments.remembered]
+    notes = source.checkpoints() + [_kept_checkpoint(path) for path in arguments.remembered]
     auditor = Auditor(notes, _audit_key(keys))
     auditor.check(_with_progress(source.entries(), source.size(), "entries checked"))
     report = auditor.finish(source.read_model())
@@ -108,7 +136,7 @@ def _audit_key(vkeys: Sequence[str]) -> Any:
     try:
         return read_vkey(_text_or_file(vkeys[0]))
     except ValueError as error:
-        raise CannotCheck(f"not a verifying key: {error}") from error
+        raise CannotCheck(f"not a verifying key name+id+base64, as in the log's file keys: {vkeys[0]}") from error
 
 
 def _audit_story(report: AuditReport) -> str:
@@ -172,12 +200,13 @@ def _witness_parser(commands: Any) -> None:
 def _witness(arguments: argparse.Namespace) -> int:
     from cylinder_trace.store.sources import ServiceSource
 
-    source = ServiceSource(arguments.url.rstrip("/"))
-    key = _vkey(arguments.vkey or _store(source.vkeys)[0])
+    source = _store(lambda: ServiceSource(arguments.url.rstrip("/")))
+    key = _vkey(arguments.vkey or _first_vkey(_store(source.vkeys), arguments.url))
     note, state = _store(source.checkpoint), Path(arguments.state)
+    remembered = _kept_checkpoint(arguments.state) if state.exists() else None
     try:
         new = open_checkpoint(note, [key])
-        old = open_checkpoint(state.read_text(), [key]) if state.exists() else None
+        old = open_checkpoint(remembered, [key]) if remembered else None
         if old:
             proof = prove_consistency(old.size, new.size, _remembering(source, new.size)) if old.size < new.size else []
             check_consistency(old.size, new.size, proof, old.root, new.root)
@@ -190,6 +219,22 @@ def _witness(arguments: argparse.Namespace) -> int:
     _replace(state, note)
     _say(arguments, {"ok": True, "size": new.size}, f"✔ {new.origin}: {old.size if old else 0} → {new.size}")
     return GOOD
+
+
+def _first_vkey(vkeys: Sequence[str], url: str) -> str:
+    if not vkeys:
+        raise CannotCheck(f"{url} names no key; say whose log it should be: --vkey KEY or a file with the key")
+    return vkeys[0]
+
+
+def _kept_checkpoint(path: str) -> str:
+    """A checkpoint that was kept in a file, unverified; a file that is none says nothing about the log."""
+    note = _read(path)
+    try:
+        parse_checkpoint(note)
+    except CheckpointError as error:
+        raise CannotCheck(f"{path} is not a checkpoint: {error}; name the file that `witness` keeps") from error
+    return note
 
 
 def _remembering(source: Any, size: int) -> Callable[[int, int], bytes]:
@@ -219,10 +264,18 @@ def _replay(arguments: argparse.Namespace) -> int:
     wanted = _wanted(arguments)
     retaken = retake_decisions(lambda: (row.text for row in source.entries()), wanted)
     count, different = 0, []
-    for decision in retaken:
-        count += 1
-        if not decision.same:
-            different.append(decision)
+    try:
+        for decision in retaken:
+            count += 1
+            if not decision.same:
+                different.append(decision)
+    except ValueError as error:
+        message = f"an entry cannot be read; what is wrong says: cylinder-trace audit {arguments.source}"
+        raise CannotCheck(message) from error
+    if arguments.check and not count:
+        raise CannotCheck(
+            f"no decision {arguments.check} is there to be taken again; look for its check id, or leave --since out"
+        )
     differences = [_difference(item) for item in different]
     told = {"ok": not different, "decisions": count, "differences": differences}
     lines = [f"{count} decisions taken again 已重算, {len(different)} differ"]
@@ -293,7 +346,7 @@ class _Careful:
 def _store(read: Callable[[], Item]) -> Item:
     """Run a read and turn what the store says into one sentence; the store is an extra that may be missing."""
     try:
-        from cylinder_trace.store.database import StoreError
+        from cylinder_trace.store.database import StoreError, first_line
     except ModuleNotFoundError as error:
         raise CannotCheck("this needs the extra `store`: install cylinder-trace[store]") from error
     from sqlalchemy.exc import DBAPIError
@@ -303,14 +356,14 @@ def _store(read: Callable[[], Item]) -> Item:
     except StoreError as error:
         raise CannotCheck(str(error)) from error
     except DBAPIError as error:
-        raise CannotCheck(f"the database cannot be read: {error.orig}") from error
+        raise CannotCheck(f"the database cannot be read as a ledger: {first_line(error)}") from error
 
 
 def _vkey(text: str) -> VerifyingKey:
     try:
         return parse_vkey(_text_or_file(text))
     except KeyFormatError as error:
-        raise CannotCheck(f"not a verifying key: {error}") from error
+        raise CannotCheck(f"not a verifying key name+id+base64, as in the log's file keys: {error}") from error
 
 
 def _text_or_file(text: str) -> str:
@@ -320,8 +373,10 @@ def _text_or_file(text: str) -> str:
 def _read(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CannotCheck(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    except OSError as error:
+        raise CannotCheck(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CannotCheck(f"cannot read {path}: it is not UTF-8 text; name another file") from error
 
 
 def _say(arguments: argparse.Namespace, told: dict[str, Any], story: str) -> None:

@@ -27,11 +27,11 @@ def parse_url(url: str) -> URL:
     """The database URL, with the driver we ship; raises StoreError for other databases."""
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise StoreError(f"not a database URL: {url}") from error
+    except (ArgumentError, ValueError) as error:  # the URL is not repeated: it may hold a password
+        raise StoreError("not a database URL: write sqlite:////FILE or postgresql://USER@HOST:PORT/NAME") from error
     match parsed.get_backend_name():
         case "sqlite":
-            return parsed
+            return parsed.set(drivername="sqlite")
         case "postgresql":
             return parsed.set(drivername="postgresql+psycopg")
         case other:
@@ -66,22 +66,23 @@ def open_engine(url: URL, *, writer: bool) -> Engine:
     if path is None:
         return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=5, max_overflow=20)
     engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False, "timeout": 30})
-    _tune_sqlite(engine, begin="BEGIN IMMEDIATE" if writer else "BEGIN")
+    _tune_sqlite(engine, writer)
     return engine
 
 
-def _tune_sqlite(engine: Engine, begin: str) -> None:
+def _tune_sqlite(engine: Engine, writer: bool) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: object) -> None:
         # Python's own BEGIN logic is switched off: it would start transactions late and commit before DDL.
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
+        if writer:  # it changes the file, and whoever only looks leaves a file as it is
+            connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA busy_timeout=30000")
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
 
 
 def create_schema(engine: Engine, origin: str) -> None:
@@ -93,7 +94,12 @@ def create_schema(engine: Engine, origin: str) -> None:
             _guard_append_only(connection)
             _check_meta(connection, origin)
     except DBAPIError as error:
-        raise StoreError(f"cannot use the database {_shown(engine)}: {error.orig}") from error
+        raise StoreError(f"cannot use the database {_shown(engine)}: {first_line(error)}") from error
+
+
+def first_line(error: DBAPIError) -> str:
+    """What the database said, without the hints that PostgreSQL puts on lines of their own."""
+    return str(error.orig).split("\n", 1)[0]
 
 
 def _shown(engine: Engine) -> str:

@@ -5,16 +5,18 @@ A source gives the stored rows, the checkpoints and, from a database, the read m
 
 import json
 from collections.abc import Iterator, Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Protocol
-from urllib.error import URLError
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from sqlalchemy.exc import DBAPIError
 
 from cylinder_trace.audit import StoredEntry
+from cylinder_trace.checkpoint import CheckpointError, parse_checkpoint
 from cylinder_trace.merkle import NodeReader, leaf_hash
-from cylinder_trace.store.database import StoreError, open_engine, parse_url, sqlite_path
+from cylinder_trace.store.database import StoreError, first_line, open_engine, parse_url, sqlite_path
 from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.reader import Reader
 from cylinder_trace.tiles import TILE_WIDTH, nodes_from_tiles, tile_path
@@ -59,8 +61,8 @@ class DatabaseSource:
     def __init__(self, url: str, folder: Path | None) -> None:
         parsed = parse_url(url)
         path = sqlite_path(parsed)
-        if path is not None and not path.is_file():
-            raise StoreError(f"there is no database {path}")
+        if path is not None:
+            _require_readable(path)
         self._folder = folder
         self._reader = Reader(open_engine(parsed, writer=False), LogFiles((folder or Path()) / "log"), "")
 
@@ -68,7 +70,7 @@ class DatabaseSource:
         try:
             return self._reader.size()
         except DBAPIError as error:
-            raise StoreError(f"the database cannot be read as a ledger: {error.orig}") from error
+            raise StoreError(f"the database cannot be read as a ledger: {first_line(error)}") from error
 
     def entries(self) -> Iterator[StoredEntry]:
         return self._reader.all_entries()
@@ -84,24 +86,39 @@ class DatabaseSource:
         return keys.read_text().split() if keys and keys.is_file() else []
 
 
+def _require_readable(path: Path) -> None:
+    try:
+        with path.open("rb"):
+            pass
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise StoreError(f"there is no database {path}; name the data folder or its ledger.db") from error
+    except OSError as error:
+        raise StoreError(f"the database {path} cannot be read: {error.strerror}") from error
+
+
 class ServiceSource:
-    """A ledger behind HTTP: entry bundles need a token, checkpoint and tiles do not."""
+    """A ledger behind HTTP: entry bundles need a token, checkpoint and tiles do not. Raises StoreError."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise StoreError(f"{url} is not the address of a service: it begins with http:// or https://")
         self._url, self._token = url, token
 
     def size(self) -> int:
-        return int(self.checkpoint().split("\n")[1])
+        try:
+            return parse_checkpoint(self.checkpoint()).size
+        except CheckpointError as error:
+            raise StoreError(f"{self._url}/log/checkpoint is not a checkpoint: {error}") from error
 
     def checkpoint(self) -> str:
         """The newest signed checkpoint."""
-        return self.get("/log/checkpoint").decode()
+        return self._text("/log/checkpoint")
 
     def checkpoints(self) -> list[str]:
         return [self.checkpoint()]
 
     def vkeys(self) -> list[str]:
-        return self.get("/log/keys").decode().split()
+        return self._text("/log/keys").split()
 
     def read_model(self) -> None:
         return None
@@ -117,17 +134,26 @@ class ServiceSource:
         """Node hashes of the tree of `size`, read from tiles."""
         return nodes_from_tiles(size, lambda level, number, width: self.get(f"/log/{tile_path(level, number, width)}"))
 
+    def _text(self, path: str) -> str:
+        try:
+            return self.get(path).decode()
+        except UnicodeDecodeError as error:
+            raise StoreError(f"{self._url}{path} is not text; is this the address of a service?") from error
+
     def get(self, path: str) -> bytes:
         """The body at `path`; raises StoreError when the service does not give it."""
-        request = Request(self._url + path)  # noqa: S310 - open_source let only http(s) through
-        if self._token:
-            request.add_header("Authorization", f"Bearer {self._token}")
         try:
+            request = Request(self._url + path)  # noqa: S310 - only http(s) comes this far
+            if self._token:
+                request.add_header("Authorization", f"Bearer {self._token}")
             with urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310
                 body: bytes = response.read()
                 return body
-        except (URLError, OSError) as error:
-            raise StoreError(f"{self._url}{path} did not answer: {error}") from error
+        except HTTPError as error:
+            mend = "; name a token of an auditor with --token" if error.code in (401, 403) else ""
+            raise StoreError(f"{self._url}{path} did not answer: {error}{mend}") from error
+        except (OSError, HTTPException, ValueError) as error:  # ValueError: an address or token that cannot be sent
+            raise StoreError(f"{self._url}{path} did not answer: {getattr(error, 'reason', error)}") from error
 
 
 def _rows(start: int, bundle: bytes) -> Iterator[StoredEntry]:
