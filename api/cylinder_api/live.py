@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.9
 """A feed looks into the database at least this often."""
+_GATHER_S = 0.05
+"""Under load, what is committed within this time is looked at once."""
 _HEARTBEAT_S = 0.8
 _REMEMBERED = 1000
 _REDIS_CHANNEL = "pinglian:committed"
@@ -179,6 +181,7 @@ class Feed:
         self.push.start(wake)
         while not self._stopped:
             await self._look()
+            await asyncio.sleep(_GATHER_S)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), POLL_S)
             self._wake.clear()
