@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 import orjson
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from cylinder_trace.store.reader import Reader
 
@@ -215,7 +215,7 @@ class Feed:
     async def _look(self) -> None:
         try:
             change, beat = await asyncio.to_thread(self._read, self.beat.version)
-        except (DBAPIError, OSError) as error:
+        except (SQLAlchemyError, OSError) as error:
             log.warning("the feed cannot read the database: %s", type(error).__name__)
             return
         if change is not None:

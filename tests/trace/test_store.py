@@ -189,6 +189,17 @@ def test_a_ledger_with_fewer_entries_than_it_signed_does_not_start(home: Home) -
         pass
 
 
+def test_a_tile_damaged_on_the_disk_does_not_come_under_a_signature(home: Home) -> None:
+    with home.open() as ledger:
+        ledger.append([registered(number) for number in range(300)])
+        ledger.publisher.publish()
+        tile = home.folder / "log" / "tile" / "0" / "001.p" / "44"
+        tile.write_bytes(bytes(len(tile.read_bytes())))
+        ledger.append([registered(300)])
+        with pytest.raises(IntegrityAlarm, match="signed root of 300"):
+            ledger.publisher.publish()
+
+
 def test_a_database_set_back_to_an_older_day_does_not_start(tmp_path: Path) -> None:
     home = Home(f"sqlite:///{tmp_path}/ledger.db", tmp_path)
     with home.open() as ledger:

@@ -57,7 +57,8 @@ class Ledger:
         files = LogFiles(folder / "log")
         self.key = key
         self.reader = Reader(self._reading, files, format_vkey(key.verifying_key))
-        self.publisher = Publisher(self._engine, self.reader, files, key, clock)
+        # Publishing must not hold the writer's lock while it writes tiles: its transactions lock only when they write.
+        self.publisher = Publisher(self._reading, self.reader, files, key, clock)
         self._start()
 
     def _start(self) -> None:

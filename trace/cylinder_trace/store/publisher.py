@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 
 from sqlalchemy import Connection, Engine, insert, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from cylinder_codes.keys import SigningKey, format_vkey
 from cylinder_trace.checkpoint import Checkpoint, CheckpointError, open_checkpoint, sign_checkpoint
@@ -77,7 +77,7 @@ class Publisher:
             except IntegrityAlarm:
                 log.critical("the stored entries differ from what was recorded; publishing has stopped", exc_info=True)
                 return
-            except (DBAPIError, OSError) as error:
+            except (SQLAlchemyError, OSError) as error:
                 log.warning("checkpoint not published, trying again: %s", error)
             if stopping:
                 return
@@ -94,9 +94,16 @@ class Publisher:
                 f"the database holds {self._reader.size()} entries, but a checkpoint of {size} was signed: "
                 "an old backup was restored or entries were deleted; do not go on, compare with a witness"
             )
-        if root_hash(size, nodes_from_tiles(size, self._files.read_tile)) != checkpoint.root:
-            raise IntegrityAlarm(f"the tiles in the log folder do not have the signed root of {size} entries")
+        self._require_root(checkpoint)
         self._files.publish(note)
+
+    def _require_root(self, checkpoint: Checkpoint) -> None:
+        """What is signed next grows out of these tiles: a damaged one must not come under a signature."""
+        nodes = nodes_from_tiles(checkpoint.size, self._files.read_tile)
+        if root_hash(checkpoint.size, nodes) != checkpoint.root:
+            raise IntegrityAlarm(
+                f"the tiles in the log folder do not have the signed root of {checkpoint.size} entries"
+            )
 
     def _refuse_a_database_set_back(self, size: int) -> None:
         # The database is written before the file, so the file is never ahead of it by itself.
@@ -116,6 +123,8 @@ class Publisher:
             leaves = self._read_back(size)
             if not leaves and newest is not None:
                 return False
+            if newest is not None:
+                self._require_root(_open(newest[1], self._key))
             self._files.grow(size, leaves)
             note = self._signed(size + len(leaves))
             row = {"size": size + len(leaves), "note": note, "published_at": self._clock()}
