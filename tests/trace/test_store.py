@@ -189,6 +189,14 @@ def test_a_ledger_with_fewer_entries_than_it_signed_does_not_start(home: Home) -
         pass
 
 
+def test_the_database_file_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
+    with Home(f"sqlite:///{tmp_path}/ledger.db", tmp_path).open() as ledger:
+        ledger.append([registered(1)])
+        rights = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.glob("ledger.db*")}
+    assert set(rights) >= {"ledger.db", "ledger.db-wal"}
+    assert not any(mode for name, mode in rights.items() if name != "ledger.db.lock")
+
+
 def test_a_tile_damaged_on_the_disk_does_not_come_under_a_signature(home: Home) -> None:
     with home.open() as ledger:
         ledger.append([registered(number) for number in range(300)])

@@ -154,7 +154,10 @@ def _take_lock(path: Path | None) -> FileLock | None:
         return None
     if not path.parent.is_dir():
         raise StoreError(f"there is no folder {path.parent}; create it or name another with --data")
-    return lock_file(path)
+    lock = lock_file(path)
+    # The vault and the accounts lie in it too; SQLite gives its side files the rights of the database.
+    path.touch(mode=0o600, exist_ok=True)
+    return lock
 
 
 _entry = EntryRow.__table__  # type: ignore[attr-defined]
