@@ -5,10 +5,11 @@ Exit codes: 0 good, 1 checked and bad, 2 could not do it, with one sentence on s
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from cylinder_api.access import ROLES
 from cylinder_api.commands import data, doctor, keep, people, serve
@@ -17,20 +18,27 @@ from cylinder_api.commands.town import DEFAULT_SEED
 from cylinder_api.folder import DEFAULT_ORIGIN, FolderError
 from cylinder_api.refusals import Refused
 from cylinder_api.town.plan import DEFAULT_CYLINDERS
+from cylinder_codes.keys import KeyFormatError, check_key_name
 from cylinder_trace.store.database import StoreError
 
 _OVERVIEW = """\
 examples:
   cylinder-api serve --demo --data demo             a town of generated data on http://127.0.0.1:8000
   cylinder-api migrate --data ledger                an empty ledger of your own
+  cylinder-api seed --data town --cylinders 1000    a generated town to look at, not served yet
   cylinder-api import cylinders.xlsx --company co_01 --data ledger
   cylinder-api enrol --station st_01 --data ledger  a one-time code for a station's computer
   cylinder-api user add --id li --role regulator --org au_01 --data ledger
+  cylinder-api user list --data ledger
+  cylinder-api user revoke --id li --data ledger
   cylinder-api backup --to /backups/today --data ledger
+  cylinder-api restore --from /backups/today --data restored
+  cylinder-api doctor --data ledger
 
 DATABASE_URL (postgresql://…) and REDIS_URL (redis://…) may stand in the environment instead of the options.
 exit codes: 0 good · 1 checked and bad · 2 could not be done
 """
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,8 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 2
 
 
+class _OneSentenceParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _OneSentenceParser(
         prog="cylinder-api",
         description="The HTTP service over the ledger of gas cylinders (瓶链).",
         epilog=_OVERVIEW,
@@ -70,7 +83,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _add(
     commands: Commands, name: str, command: Callable[[argparse.Namespace], int], purpose: str
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
+    parser = _explained(commands, name, purpose)
     parser.set_defaults(command=command)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data folder")
     parser.add_argument("--database-url", metavar="URL", help="postgresql://…; default: an SQLite file in the folder")
@@ -78,9 +91,18 @@ def _add(
     return parser
 
 
+def _explained(commands: Commands, name: str, purpose: str) -> argparse.ArgumentParser:
+    about = f"{purpose[0].upper()}{purpose[1:]}."
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = commands.add_parser(name, help=purpose, description=about, formatter_class=raw)
+    examples = (line for line in _OVERVIEW.splitlines() if line.startswith(f"  {parser.prog} "))
+    parser.epilog = "\n".join(["example:", *examples])
+    return parser
+
+
 def _add_serve(commands: Commands) -> None:
     parser = _add(commands, "serve", serve.serve, "serve the ledger over HTTP until stopped")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    parser.add_argument("--host", type=_host, default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=_port, default=8000, help="port to listen on (default 8000, 0 = any free one)")
     parser.add_argument("--redis-url", metavar="URL", help="redis://…, to wake other processes at once")
     parser.add_argument(
@@ -99,25 +121,29 @@ def _add_cylinders(parser: argparse.ArgumentParser) -> None:
 
 def _add_data(commands: Commands) -> None:
     migrate = _add(commands, "migrate", data.migrate, "make an empty ledger, or check that one is there")
-    migrate.add_argument("--origin", default=DEFAULT_ORIGIN, help=f"name of a new log (default {DEFAULT_ORIGIN})")
+    migrate.add_argument(
+        "--origin", type=_origin, default=DEFAULT_ORIGIN, help=f"name of a new log (default {DEFAULT_ORIGIN})"
+    )
     seed = _add(commands, "seed", data.seed, "write a generated town into an empty folder")
     _add_cylinders(seed)
     seed.add_argument("--seed", type=int, default=DEFAULT_SEED, metavar="N", help="another seed is another town")
     seed.add_argument("--as-of", metavar="DAY", help="the day the town is made for, YYYY-MM-DD (default today)")
     table = _add(commands, "import", data.import_file, "register the cylinders of a CSV or XLSX table")
     table.add_argument("file", type=Path, help="the table")
-    table.add_argument("--company", required=True, metavar="ID", help="the owner of all cylinders in it")
+    table.add_argument("--company", type=_id, required=True, metavar="ID", help="the owner of all cylinders in it")
     table.add_argument("--dry-run", action="store_true", help="check only, record nothing")
 
 
 def _add_people(commands: Commands) -> None:
     enrol = _add(commands, "enrol", people.enrol, "print a one-time code for a station's device")
-    enrol.add_argument("--station", required=True, metavar="ID", help="the station")
-    user = commands.add_parser("user", help="give or take away tokens").add_subparsers(required=True, metavar="ACT")
+    enrol.add_argument("--station", type=_id, required=True, metavar="ID", help="the station")
+    user = _explained(commands, "user", "give or take away tokens").add_subparsers(required=True, metavar="ACT")
     add = _add(user, "add", people.add_user, "print a new token for an account")
-    add.add_argument("--id", required=True, help="the account")
+    add.add_argument("--id", type=_id, required=True, help="the account")
     add.add_argument("--role", required=True, choices=ROLES)
-    add.add_argument("--org", required=True, metavar="ID", help="station, company, body or authority spoken for")
+    add.add_argument(
+        "--org", type=_id, required=True, metavar="ID", help="station, company, body or authority spoken for"
+    )
     revoke = _add(user, "revoke", people.revoke_user, "take every token of an account out of force")
     revoke.add_argument("--id", required=True, help="the account")
     _add(user, "list", people.list_users, "show who has tokens")
@@ -130,6 +156,26 @@ def _add_keep(commands: Commands) -> None:
     restore.add_argument("--from", dest="source", type=Path, required=True, metavar="DIR", help="the backup")
     look = _add(commands, "doctor", doctor.doctor, "say what is wrong with an installation and how to mend it")
     look.add_argument("--redis-url", metavar="URL", help="also ask this Redis")
+
+
+def _id(text: str) -> str:
+    if not _ID.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an id: 1 to 80 of A-Z a-z 0-9 _ . : -")
+    return text
+
+
+def _origin(text: str) -> str:
+    try:
+        check_key_name(text)
+    except KeyFormatError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot name a log: {error}") from error
+    return text
+
+
+def _host(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("empty: write 127.0.0.1, or 0.0.0.0 to be reached from elsewhere")
+    return text
 
 
 def _port(text: str) -> int:

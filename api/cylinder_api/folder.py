@@ -47,8 +47,12 @@ class Keys:
 
 
 def open_folder(folder: Path) -> Keys:
-    """The keys of an existing data folder, made now if it has neither keys nor a ledger; raises FolderError."""
-    if not folder.is_dir():
+    """The keys of an existing data folder; raises FolderError. Nothing is put into a folder of something else."""
+    try:
+        known = any((folder / name).exists() for name in ("keys", "ledger.db"))
+    except OSError as error:
+        raise FolderError(f"cannot use the data folder: {error.filename}: {error.strerror}") from error
+    if not known:
         raise FolderError(f"there is no data folder {folder}; make it with: cylinder-api migrate --data {folder}")
     return make_folder(folder)
 

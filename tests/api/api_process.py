@@ -33,6 +33,13 @@ class Done(NamedTuple):
         assert line.startswith("cylinder-api: ")
         return line
 
+    @property
+    def sentence_of_arguments(self) -> str:
+        """The same for wrong arguments, where the sentence begins with the command."""
+        assert (self.code, self.out) == (2, ""), self
+        (line,) = self.err.strip().splitlines()
+        return line
+
 
 def run(*arguments: str | Path) -> Done:
     """Run one command to its end, in this process: starting one takes seconds."""

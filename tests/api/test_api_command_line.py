@@ -1,6 +1,7 @@
 """The command line: an installation from nothing to a running service, and one clear sentence when it cannot be."""
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -103,11 +104,66 @@ def test_a_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path, demo: Path
 
 
 def test_wrong_arguments_are_told_with_exit_code_2(tmp_path: Path) -> None:
-    for arguments in (["serve"], ["serve", "--data", "x", "--port", "99999"], ["nonsense"], ["user"]):
-        done = run(*arguments)
-        assert done.code == 2
-        assert "Traceback" not in done.err
+    serve, user = ["serve", "--data", tmp_path], ["user", "add", "--data", tmp_path, "--role", "auditor"]
+    for arguments in (
+        ["serve"],
+        [*serve, "--port", "99999"],
+        [*serve, "--host", ""],
+        [*serve, "--cylinders", "many"],
+        ["nonsense"],
+        ["user"],
+        [*user, "--id", "", "--org", "au_01"],
+        [*user, "--id", "li", "--org", "a/b c"],
+        ["enrol", "--data", tmp_path, "--station", ""],
+        ["import", "x.csv", "--data", tmp_path, "--company", "co 01/../x"],
+        ["migrate", "--data", tmp_path / "new", "--origin", "a b"],
+    ):
+        assert "see cylinder-api" in run(*arguments).sentence_of_arguments
+    assert list(tmp_path.iterdir()) == []
+    assert "--host" in run(*serve, "--port", "0", "--host", "nowhere.invalid").sentence
+    bad_url = run("doctor", "--data", tmp_path, "--database-url", "postgresql://li:hidden@h:abc/x").sentence
+    assert "hidden" not in bad_url
     assert "oracle is not supported" in run("migrate", "--data", tmp_path, "--database-url", "oracle://x").sentence
+
+
+@pytest.mark.parametrize("name", ["serve", "migrate", "seed", "import", "enrol", "user", "backup", "restore", "doctor"])
+def test_the_help_of_every_command_has_an_example(name: str) -> None:
+    assert f"cylinder-api {name}" in run(name, "--help").out.partition("example:")[2]
+
+
+@pytest.mark.parametrize(
+    "command", ["serve --port 0", "enrol --station st_1", "user list", "backup --to {new}", "doctor"]
+)
+def test_a_folder_of_something_else_is_told_and_nothing_is_put_into_it(tmp_path: Path, command: str) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    said = run(*command.format(new=tmp_path / "new").split(), "--data", photos).sentence
+    assert "cylinder-api migrate" in said
+    assert list(tmp_path.rglob("*")) == [photos]
+
+
+@pytest.mark.parametrize("day", ["1899-12-31", "9999-12-31", "yesterday"])
+def test_a_day_for_which_no_town_can_be_made_is_told_before_anything_is_written(tmp_path: Path, day: str) -> None:
+    assert day in run("seed", "--data", tmp_path / "new", "--cylinders", "300", "--as-of", day).sentence
+    assert not (tmp_path / "new" / "town.json").exists()
+
+
+def test_a_file_that_is_no_table_cannot_be_imported(tmp_path: Path) -> None:
+    answer("migrate", "--data", tmp_path)
+    for name, data in (("empty.csv", b""), ("noise.csv", bytes(range(256))), ("noise.xlsx", b"PK")):
+        (tmp_path / name).write_bytes(data)
+        assert name in run("import", tmp_path / name, "--company", "co_1", "--data", tmp_path).sentence
+
+
+def test_a_backup_that_fails_leaves_nothing_in_the_way_of_the_next_try(demo: Path, tmp_path: Path) -> None:
+    shutil.copytree(demo, tmp_path / "copy")
+    os.truncate(tmp_path / "copy" / "ledger.db", 40_960)
+    assert "cannot copy" in run("backup", "--data", tmp_path / "copy", "--to", tmp_path / "new").sentence
+    assert list((tmp_path / "new").iterdir()) == []
+    assert "inside" in run("backup", "--data", demo, "--to", demo / "backup").sentence
+    assert not (demo / "backup").exists()
+    (tmp_path / "file").touch()
+    assert "not a folder" in run("backup", "--data", demo, "--to", tmp_path / "file").sentence
 
 
 def test_a_generated_town_does_not_go_into_a_ledger_of_ones_own(tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ def import_file(options: argparse.Namespace) -> int:
     with closing(open_service(settings_for(options.data, options.database_url))) as service:
         hosts = service.settings.link_hosts
         table = importing.read_table(data, options.file.name, options.company, service.keys.tag, hosts)
+        if table.errors and table.errors[0].row_number == 0:
+            raise CannotDo(f"{options.file}: {table.errors[0].what}: {table.errors[0].mend}")
         parts = _import_parts(service, table, options)
     errors = sorted([*table.errors, *(fault for part in parts for fault in part.errors)], key=_row_number)
     registered, known = sum(part.registered for part in parts), sum(part.known for part in parts)

@@ -10,7 +10,6 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
-from cylinder_api.commands.failure import CannotDo
 from cylinder_api.commands.output import show
 from cylinder_api.folder import Keys, open_folder
 from cylinder_api.service import system_clock
@@ -39,10 +38,7 @@ class Finding:
 def doctor(options: argparse.Namespace) -> int:
     """Look at everything; 1 if something is wrong."""
     settings = settings_for(options.data, options.database_url, options.redis_url)
-    if not settings.data.is_dir():
-        raise CannotDo(f"there is no data folder {settings.data}; make it with: cylinder-api migrate")
-    if not (settings.data / "keys").is_dir():
-        raise CannotDo(f"{settings.data} has no keys; make it with: cylinder-api migrate --data {settings.data}")
+    parse_url(settings.database_url)
     findings = list(_findings(settings, open_folder(settings.data)))
     ok = all(finding.ok for finding in findings)
     lines = [_line(finding) for finding in findings]
@@ -68,7 +64,8 @@ def _findings(settings: Settings, keys: Keys) -> Iterator[Finding]:
             engine.dispose()
     except (DBAPIError, StoreError) as error:
         reason = str(getattr(error, "orig", error)).splitlines()[0]
-        yield Finding("database", False, reason, "start the database, or make the tables with: cylinder-api migrate")
+        mend = "start the database; put a damaged one back with: cylinder-api restore; make a new one with: migrate"
+        yield Finding("database", False, reason, mend)
 
 
 def _rights(folder: Path) -> Iterator[Finding]:
@@ -86,7 +83,8 @@ def _redis(url: str | None) -> Finding:
         with Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1) as redis:
             redis.ping()
     except (RedisError, OSError, ValueError) as error:
-        return Finding("Redis", False, type(error).__name__, "start it; until then everything works, only slower")
+        mend = "start it, or correct redis://HOST:PORT; until then everything works, only slower"
+        return Finding("Redis", False, type(error).__name__, mend)
     return Finding("Redis", True, "answers")
 
 

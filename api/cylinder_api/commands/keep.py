@@ -26,7 +26,7 @@ def backup(options: argparse.Namespace) -> int:
     if not settings.database_url.startswith("sqlite"):
         raise CannotDo("the ledger is on PostgreSQL: use pg_dump, and copy the folders keys and log beside it")
     keys = open_folder(settings.data)
-    _require_empty(options.to)
+    _require_empty(options.to, settings.data)
     # The database first: tiles may be ahead of it, never behind.
     _copy_database(settings.data / _DATABASE, options.to / _DATABASE)
     _copy_files(settings.data, options.to)
@@ -42,7 +42,7 @@ def restore(options: argparse.Namespace) -> int:
     source = options.source
     if not (source / _DATABASE).is_file() or not (source / "keys").is_dir():
         raise CannotDo(f"{source} is not a backup: it needs {_DATABASE} and keys")
-    _require_empty(options.data)
+    _require_empty(options.data, source)
     _copy_database(source / _DATABASE, options.data / _DATABASE)
     _copy_files(source, options.data)
     report = audit_folder(options.data, open_folder(options.data))
@@ -65,7 +65,11 @@ def audit_folder(folder: Path, keys: Keys) -> AuditReport:
         engine.dispose()
 
 
-def _require_empty(folder: Path) -> None:
+def _require_empty(folder: Path, source: Path) -> None:
+    if source.resolve() in folder.resolve().parents:
+        raise CannotDo(f"{folder} lies inside {source}; nothing was copied: name a folder elsewhere")
+    if folder.exists() and not folder.is_dir():
+        raise CannotDo(f"{folder} is not a folder; nothing was copied: name an empty folder")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if any(folder.iterdir()):
@@ -82,6 +86,7 @@ def _copy_database(source: Path, target: Path) -> None:
         ):
             original.backup(copy)
     except sqlite3.Error as error:
+        target.unlink(missing_ok=True)  # half a copy would be in the way of the next try
         raise CannotDo(f"cannot copy {source}: {error}") from error
 
 

@@ -44,7 +44,7 @@ def _bound(host: str, port: int) -> socket.socket:
         return bind(host, port)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise CannotDo(f"cannot listen on {host}:{port}: {reason}; choose another with --port") from error
+        raise CannotDo(f"cannot listen on {host}:{port}: {reason}; choose another with --port or --host") from error
 
 
 def _prepare_demo(service: Service, settings: Settings, options: argparse.Namespace, url: str) -> None:

@@ -16,6 +16,9 @@ DEFAULT_CYLINDERS = 20_000
 FEWEST_CYLINDERS = 200
 """A smaller town has no room for one planted case of every kind."""
 
+_FIRST_DAY, _LAST_DAY = "2000-01-01", "2999-12-31"
+"""Instants count from 1970, and the oldest cylinders were made long before a town's day."""
+
 DAYS_OF_TRADE = 30
 """Days of fills and sales, the last of them the day before `as_of`."""
 _GO_LIVE_DAYS = 75
@@ -30,7 +33,7 @@ def default_rulebook_text() -> str:
 
 @dataclass(frozen=True, slots=True)
 class TownPlan:
-    """All that a town depends on. Raises ValueError for a day that is none and for too few cylinders."""
+    """All that a town depends on. Raises ValueError for a day it cannot be made for and for too few cylinders."""
 
     seed: int
     as_of: str
@@ -41,6 +44,9 @@ class TownPlan:
 
     def __post_init__(self) -> None:
         parse_day(self.as_of)
+        if not _FIRST_DAY <= self.as_of <= _LAST_DAY:
+            message = f"a town is made for a day from {_FIRST_DAY} to {_LAST_DAY}, not for {self.as_of}"
+            raise ValueError(message)
         if self.cylinders < FEWEST_CYLINDERS:
             message = f"a town has at least {FEWEST_CYLINDERS} cylinders, not {self.cylinders}"
             raise ValueError(message)
