@@ -105,7 +105,7 @@ def test_a_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path, demo: Path
 
 def test_wrong_arguments_are_told_with_exit_code_2(tmp_path: Path) -> None:
     serve, user = ["serve", "--data", tmp_path], ["user", "add", "--data", tmp_path, "--role", "auditor"]
-    for arguments in (
+    wrong: list[list[str | Path]] = [
         ["serve"],
         [*serve, "--port", "99999"],
         [*serve, "--host", ""],
@@ -117,7 +117,8 @@ def test_wrong_arguments_are_told_with_exit_code_2(tmp_path: Path) -> None:
         ["enrol", "--data", tmp_path, "--station", ""],
         ["import", "x.csv", "--data", tmp_path, "--company", "co 01/../x"],
         ["migrate", "--data", tmp_path / "new", "--origin", "a b"],
-    ):
+    ]
+    for arguments in wrong:
         assert "see cylinder-api" in run(*arguments).sentence_of_arguments
     assert list(tmp_path.iterdir()) == []
     assert "--host" in run(*serve, "--port", "0", "--host", "nowhere.invalid").sentence
