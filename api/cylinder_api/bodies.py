@@ -2,6 +2,7 @@
 validated (an array becomes a tuple, "1" does not become 1), which FastAPI's own way over Python values cannot do.
 """
 
+import json
 from typing import Any, Generic, TypeVar
 
 from fastapi import FastAPI, Request
@@ -36,10 +37,19 @@ class JsonBody(Generic[Body]):
             raise Refused("not_json", "send Content-Type: application/json")
         text = await read_body(request, self._most_bytes)
         try:
-            return self.model.model_validate_json(text)
+            body = self.model.model_validate_json(text)
         except ValidationError as error:
             faults = error.errors(include_url=False, include_context=False, include_input=False)
             raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
+        # Only now: the nesting of what fits the model has an end.
+        json.loads(text, object_pairs_hook=_require_once)
+        return body
+
+
+def _require_once(pairs: list[tuple[str, object]]) -> None:
+    """Of a field named twice one reader takes the first and another the last; whoever signs must not mean both."""
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise Refused("invalid", "/body: an object names a field twice; name it once")
 
 
 async def read_body(request: Request, most_bytes: int) -> bytes:

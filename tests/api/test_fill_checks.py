@@ -1,5 +1,6 @@
 """May this cylinder be filled here, now? Asked over HTTP, on both homes."""
 
+import json
 import time
 
 import httpx
@@ -123,6 +124,15 @@ def test_a_body_that_does_not_fit_names_every_field_and_repeats_nothing_of_it(ho
         "/body/lane", "/body/worker", "/body/empty_gross_g",
     }  # fmt: skip
     assert "secret" not in answer.text
+
+
+def test_a_body_that_names_a_field_twice_is_refused_because_two_readers_would_read_two_things(house: House) -> None:
+    text = json.dumps(check_body(house.new_bottle()))
+    twice = text[:-1] + ', "lane": 1}'
+    json_kind = {"Content-Type": "application/json"}
+    answer = house.as_("station").post("/v1/fill-checks", content=twice, headers=json_kind)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert house.as_("station").post("/v1/fill-checks", content=text, headers=json_kind).status_code == 200
 
 
 @pytest.mark.parametrize(
