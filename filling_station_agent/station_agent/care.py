@@ -16,7 +16,7 @@ from station_agent.journal import Journal, JournalBroken
 from station_agent.replica import Replica, ReplicaDamaged, ReplicaRefused
 from station_agent.screen import age
 from station_agent.service import Service, ServiceGone
-from station_agent.settings import SettingsError, load_settings
+from station_agent.settings import load_settings
 
 _HOUR_MS = 3_600_000
 _CLOCK_SKEW_MAX_MS = 120_000
@@ -104,12 +104,9 @@ def status_lines(status: dict[str, Any]) -> list[str]:
 
 
 async def self_test(config: Path) -> list[Check]:
-    """Look at everything a fill needs, in the order in which to mend it."""
-    try:
-        settings, data = load_settings(config)
-        device = await asyncio.to_thread(load_device, data)
-    except (SettingsError, DeviceError) as trouble:
-        return [Check("settings", False, str(trouble), "correct the file, or enrol this machine")]
+    """Look at everything a fill needs, in the order in which to mend it. Raises SettingsError, DeviceError."""
+    settings, data = load_settings(config)
+    device = await asyncio.to_thread(load_device, data)
     checks = [Check("settings", True, f"{len(settings.lanes)} lanes, device {device.device_id}")]
     checks.append(_key_check(data))
     try:
@@ -123,7 +120,11 @@ async def self_test(config: Path) -> list[Check]:
             for lane in agent.lanes:
                 name = f"scale of lane {lane.number}"
                 checks.append(await _check(name, _weight(lane.scale.read), "look at its power, cable and address"))
-    except (JournalBroken, DriverError, OSError) as trouble:
+    except DriverError as trouble:
+        checks.append(Check("driver", False, str(trouble), f"correct [scales] driver in {config}"))
+    except ServiceGone as trouble:
+        checks.append(Check("certificate", False, str(trouble), f"correct service_url and ca_file in {config}"))
+    except (JournalBroken, OSError) as trouble:
         checks.append(Check("journal", False, str(trouble), "free or replace the disk"))
     return checks
 

@@ -23,6 +23,19 @@ from station_agent.settings import ScaleSettings, Settings, SettingsError, load_
 
 GOOD, BAD, COULD_NOT = 0, 1, 2
 _SIMULATOR = "simulate-scale"
+_LAST_SEQ = 2**53 - 1
+
+_OVERVIEW = """\
+examples, in the order of a new station:
+  station-agent enrol --url https://ledger.example --code CODE --data station
+  station-agent simulate-scale --scales 10 --log scales.jsonl
+  station-agent self-test --config station/station.toml
+  station-agent run --config station/station.toml
+  station-agent status --data station
+  station-agent export --data station > journal.jsonl
+
+exit codes: 0 good · 1 checked and bad · 2 could not be done
+"""
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -37,14 +50,14 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the result is the exit code: 0 good, 1 checked and bad, 2 could not check."""
     words = sys.argv[1:] if argv is None else list(argv)
-    if words[:1] == [_SIMULATOR]:
-        from station_agent.devices import simulator  # Modbus servers take half a second to import
-
-        return simulator.main(words[1:])
-    arguments = _parser().parse_args(words)
-    command: Command = arguments.command
     try:
+        if words[:1] == [_SIMULATOR]:
+            return _simulate(words[1:])
+        arguments = _parser().parse_args(words)
+        command: Command = arguments.command
         return command(arguments)
+    except KeyboardInterrupt:
+        return _say("Stopped; what was recorded stands.")
     except (SettingsError, DeviceError, DriverError, JournalBroken, ServiceGone) as trouble:
         return _say(str(trouble))
     except (OSError, sqlite3.Error) as trouble:
@@ -58,17 +71,19 @@ def _say(sentence: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="station-agent", description="The agent of a filling station (充装站代理).")
+    raw = argparse.RawDescriptionHelpFormatter
+    about = "The agent of a filling station (充装站代理)."
+    parser = _Parser(prog="station-agent", description=about, epilog=_OVERVIEW, formatter_class=raw)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
 
-    run = commands.add_parser("run", help="run the station: scans come from the keyboard, valves obey permits")
+    run = _explained(commands, "run", "run the station: scans come from the keyboard, valves obey permits")
     _add_config(run)
     run.add_argument(
         "--headless", "--json", action="store_true", help="no screen; one JSON line per change of state on stdout"
     )
     run.set_defaults(command=_run)
 
-    enrolling = commands.add_parser("enrol", help="make this machine a station's device, with a one-time code")
+    enrolling = _explained(commands, "enrol", "make this machine a station's device, with a one-time code")
     enrolling.add_argument("--url", required=True, help="the service, e.g. https://ledger.example")
     enrolling.add_argument("--code", required=True, help="the one-time code, from `cylinder-api enrol`")
     enrolling.add_argument("--data", type=Path, required=True, help="new folder for key, journal, replica, settings")
@@ -80,23 +95,35 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser(_SIMULATOR, help="play filling scales that speak Modbus TCP", add_help=False)
 
-    testing = commands.add_parser("self-test", help="check key, journal, data, clock, scales and service")
+    testing = _explained(commands, "self-test", "check key, journal, data, clock, scales and service")
     _add_config(testing)
     _add_json(testing)
     testing.set_defaults(command=_self_test)
 
-    status = commands.add_parser("status", help="what is unsent, the last record, the age of the data")
+    status = _explained(commands, "status", "what is unsent, the last record, the age of the data")
     _add_folder(status)
     _add_json(status)
     status.set_defaults(command=_status)
 
-    export = commands.add_parser("export", help="the journal's records as JSON lines, for an inspector")
+    export = _explained(commands, "export", "the journal's records as JSON lines, for an inspector")
     _add_folder(export)
     export.add_argument("--from-seq", type=_whole, default=0, help="first record (default 0)")
     export.add_argument("--notes", action="store_true", help="the lanes' notes instead: faults, scans during a fill")
     _add_json(export)
     export.set_defaults(command=_export)
     return parser
+
+
+def _explained(commands: Any, name: str, purpose: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=purpose)
+    _explain(parser, f"{purpose[0].upper()}{purpose[1:]}.")
+    return parser
+
+
+def _explain(parser: argparse.ArgumentParser, about: str) -> None:
+    examples = (line for line in _OVERVIEW.splitlines() if line.startswith(f"  {parser.prog} "))
+    parser.description, parser.epilog = about, "\n".join(["example:", *examples])
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
@@ -119,8 +146,8 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()):
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0 on, is {text!r}")
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(_LAST_SEQ)) and int(text) <= _LAST_SEQ):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {_LAST_SEQ}, is {text!r}")
     return int(text)
 
 
@@ -194,14 +221,26 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    with care.journal_of(_folder(arguments)) as journal:
+    folder = _folder(arguments)
+    with care.journal_of(folder) as journal:
         if arguments.notes:
-            for note in journal.notes():
-                print(json.dumps(note, ensure_ascii=False))
+            kind, lines = "notes", [json.dumps(note, ensure_ascii=False) for note in journal.notes()]
         else:
-            for line in journal.lines(arguments.from_seq):
-                print(line.text.decode())
+            kind, lines = "records", [line.text.decode() for line in journal.lines(arguments.from_seq)]
+    if arguments.json:  # each as the text that it is: its hash is over these bytes
+        print(json.dumps({"device_id": load_device(folder).device_id, kind: lines}, ensure_ascii=False))
+    else:
+        print("".join(f"{line}\n" for line in lines), end="")
     return GOOD
+
+
+def _simulate(words: list[str]) -> int:
+    from station_agent.devices import simulator  # Modbus servers take half a second to import
+
+    parser = _Parser(prog=f"station-agent {_SIMULATOR}")
+    _explain(parser, simulator.ABOUT)
+    simulator.add_arguments(parser)
+    return simulator.run(parser.parse_args(words))
 
 
 if __name__ == "__main__":

@@ -47,6 +47,8 @@ async def enrol(url: str, code: str, data: Path, scales: ScaleSettings, ca_file:
 
 
 def _prepare(data: Path) -> SigningKey:
+    if data.exists() and not data.is_dir():
+        raise DeviceError(f"{data} is not a folder; choose a new one.")
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     if (data / DEVICE_FILE).exists():
         raise DeviceError(f"{data} already belongs to an enrolled device; choose an empty folder.")

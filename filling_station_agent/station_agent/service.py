@@ -17,6 +17,7 @@ from cylinder_trace.values import Count, Frozen
 
 _CONNECT_S = 2.0
 _ANSWER_S = 10.0  # beyond this even a late denial is no longer waited for
+_LAST_PORT = 65_535
 _SILENCE_S = 5.0  # the stream of changes beats once a second
 
 
@@ -78,17 +79,32 @@ class UploadAnswers(Frozen):
 
 
 def trusting(ca_file: Path | None) -> ssl.SSLContext:
-    """The certificates to trust: those of `ca_file` alone, or the usual ones. Raises OSError."""
-    return httpx.create_ssl_context() if ca_file is None else ssl.create_default_context(cafile=str(ca_file))
+    """The certificates to trust: those of `ca_file` alone, or the usual ones. Raises ServiceGone."""
+    if ca_file is None:
+        return httpx.create_ssl_context()
+    try:
+        return ssl.create_default_context(cafile=str(ca_file))
+    except OSError as error:
+        raise ServiceGone(f"{ca_file} holds no certificates in PEM: {error.strerror or error}.") from error
+
+
+def _address(url: str) -> httpx.URL:
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL:
+        address = httpx.URL()
+    if address.scheme not in ("http", "https") or not address.host or (address.port or 0) > _LAST_PORT:
+        raise ServiceGone(f"{url} is not the address of a service; write https://HOST or http://HOST:PORT.")
+    return address
 
 
 class Service:
-    """One client for everything. Use as `async with`."""
+    """One client for everything. Use as `async with`. Raises ServiceGone for a wrong address or certificate."""
 
     def __init__(self, url: str, token: str, station_id: str, *, ca_file: Path | None = None) -> None:
         self._station_id = station_id
         self._http = httpx.AsyncClient(
-            base_url=url,
+            base_url=_address(url),
             headers={"Authorization": f"Bearer {token}"} if token else {},
             timeout=httpx.Timeout(_ANSWER_S, connect=_CONNECT_S),
             limits=httpx.Limits(max_connections=32, keepalive_expiry=30),

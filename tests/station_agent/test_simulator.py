@@ -24,7 +24,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from station_agent.devices.driver import load_driver
 from station_agent.devices.scale import ModbusScale, ScaleFault, ScaleLink, ScaleReading
 
-SIMULATOR = (sys.executable, "-W", "error", "-m", "station_agent.devices.simulator")
+SIMULATOR = (sys.executable, "-W", "error", "-m", "station_agent.cli", "simulate-scale")
 EMPTY_G, STOP_G, OVERSHOOT_G, DIVISION_G = 16_800, 31_300, 30, 10
 Event = dict[str, Any]
 

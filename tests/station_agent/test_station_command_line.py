@@ -7,6 +7,7 @@ import pytest
 
 from station_agent import device
 from station_agent.cli import main
+from station_agent.journal import Journal
 from station_agent.settings import LaneSettings, ScaleSettings, SettingsError, load_settings, settings_text
 from stations.bench import DEVICE_KEY, LOG_KEY, public_vkey
 
@@ -61,20 +62,54 @@ def test_a_mistake_in_the_settings_is_named(tmp_path: Path, change: tuple[str, s
         ["export", "--data", "nowhere"],
         ["enrol", "--url", "http://127.0.0.1:1", "--code", "x", "--data", "new"],
         ["enrol", "--url", "nonsense", "--code", "x", "--data", "new"],
+        ["enrol", "--url", "http://127.0.0.1:99999", "--code", "x", "--data", "new"],
+        ["enrol", "--url", "http://127.0.0.1:1", "--code", "x", "--data", "file"],
+        ["enrol", "--url", "https://127.0.0.1:1", "--code", "x", "--data", "new", "--ca-file", "no-such.pem"],
+        ["enrol", "--url", "https://127.0.0.1:1", "--code", "x", "--data", "new", "--ca-file", "file"],
+        ["self-test", "--config", "nothing.toml"],
+        ["simulate-scale", "--log", "log", "--port", "0", "--host", "nowhere.invalid"],
+        ["simulate-scale", "--log", "log", "--port", "0", "--ready-file", "nowhere/ready"],
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_sentence(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("not a certificate")
     assert main(words) == 2
     said = capsys.readouterr()
     assert said.out == ""
     assert len(said.err.splitlines()) == 1
     assert "Traceback" not in said.err
+    for option in ("--ca-file", "--host"):
+        if option in words:  # the sentence names what was wrong
+            assert words[words.index(option) + 1] in said.err
 
 
-@pytest.mark.parametrize("words", [["walk"], [], ["run"], ["status"], ["export", "--data", "x", "--from-seq", "-1"]])
+@pytest.mark.parametrize("name", ["run", "enrol", "simulate-scale", "self-test", "status", "export"])
+def test_the_help_of_every_command_says_what_it_does_and_has_an_example(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    about, _, example = capsys.readouterr().out.partition("example:")
+    assert f"station-agent {name}" in example
+    assert about.partition("options:")[0].count(".") >= 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["walk"],
+        [],
+        ["run"],
+        ["status"],
+        ["export", "--data", "x", "--from-seq", "-1"],
+        ["export", "--data", "x", "--from-seq", "9" * 30],
+        ["simulate-scale"],
+        ["simulate-scale", "--log", "x", "--port", "99999"],
+    ],
+)
 def test_a_wrong_argument_is_said_in_one_sentence(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(words)
@@ -100,6 +135,32 @@ def test_the_self_test_says_what_is_wrong_and_how_to_mend_it(
     assert all(wrong.values())
     assert main(["status", "--data", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["version"] is None
+
+
+def test_a_driver_or_certificate_that_is_not_there_is_no_fault_of_the_disk(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = _enrolled(tmp_path)
+    for wrong, name in (
+        (_good_text().replace("demo-scale", "mine.toml"), "driver"),
+        (_good_text().replace("http://", "https://").replace("# ca_file", "ca_file"), "certificate"),
+    ):
+        config.write_text(wrong, "utf-8")
+        assert main(["self-test", "--config", str(config), "--json"]) == 1
+        failed = [check for check in json.loads(capsys.readouterr().out)["checks"] if not check["ok"]]
+        assert [check["name"] for check in failed] == [name]
+        assert ("mine.toml" in failed[0]["said"]) or ("service-ca.pem" in failed[0]["said"])
+
+
+def test_an_export_with_json_is_one_object_that_keeps_every_record_as_it_was_signed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _enrolled(tmp_path)
+    Journal(tmp_path / device.JOURNAL_FILE, "dev_1", DEVICE_KEY).close()
+    assert main(["export", "--data", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"device_id": "dev_1", "records": []}
+    assert main(["export", "--data", str(tmp_path), "--json", "--notes"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"device_id": "dev_1", "notes": []}
 
 
 def test_the_devices_secrets_are_readable_by_this_user_alone(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -37,6 +36,12 @@ _LONGEST_LEAP_MS = 250  # a process that was held up loses simulated time instea
 _READ, _WRITE_ONE, _WRITE_MANY = 3, 6, 16
 _SAID_AT, _SAID = 0, 7  # first register and number of registers the scale sets
 _TOLD_AT, _TOLD = 10, 5  # the same for those the host sets
+
+
+ABOUT = """\
+Play filling scales that speak Modbus TCP, with a log of their own. The log, one
+JSON line per change of valve, weight or fault, is written by the scales, not by
+the station. A second port, the world port, stands for the operator's hands."""
 
 
 class SimulatorError(Exception):
@@ -251,13 +256,6 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The simulator by itself: `python -m station_agent.devices.simulator`."""
-    parser = argparse.ArgumentParser(prog="simulate-scale", description=__doc__)
-    add_arguments(parser)
-    return run(parser.parse_args(argv))
-
-
 async def _simulate(arguments: argparse.Namespace, log: TextIO) -> None:
     simulation = Simulation(arguments.scales, arguments.time_factor, log)
     modbus, port = await _serve_modbus(simulation, arguments.host, arguments.port)
@@ -286,6 +284,10 @@ async def _until_stopped(simulation: Simulation) -> None:
 
 
 def _announce(arguments: argparse.Namespace, ports: dict[str, int]) -> None:
+    if arguments.ready_file is not None:
+        half = arguments.ready_file.with_name(arguments.ready_file.name + ".part")
+        half.write_text(json.dumps(ports) + "\n", "utf-8")
+        half.replace(arguments.ready_file)
     if arguments.json:
         print(json.dumps(ports | {"scales": arguments.scales, "time_factor": arguments.time_factor}), flush=True)
     else:
@@ -295,10 +297,6 @@ def _announce(arguments: argparse.Namespace, ports: dict[str, int]) -> None:
             f"{arguments.host}:{ports['world_port']}. Stop with Ctrl+C.",
             flush=True,
         )
-    if arguments.ready_file is not None:
-        half = arguments.ready_file.with_name(arguments.ready_file.name + ".part")
-        half.write_text(json.dumps(ports) + "\n", "utf-8")
-        half.replace(arguments.ready_file)
 
 
 def _port_of(server: asyncio.Server) -> int:
@@ -307,8 +305,8 @@ def _port_of(server: asyncio.Server) -> int:
 
 def _cannot_listen(host: str, port: int, option: str) -> str:
     return (
-        f"The simulator cannot listen on {host}:{port}: the port is in use or not allowed. "
-        f"Choose another with {option}."
+        f"The simulator cannot listen on {host}:{port}: the port is in use, or the address is not this machine's. "
+        f"Choose another with {option} or --host."
     )
 
 
@@ -326,7 +324,3 @@ def _factor(text: str) -> float:
     if not 0.1 <= factor <= 100:
         raise argparse.ArgumentTypeError(f"must be a number from 0.1 to 100, is {text!r}")
     return factor
-
-
-if __name__ == "__main__":
-    sys.exit(main())
