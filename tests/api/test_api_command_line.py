@@ -104,7 +104,8 @@ def test_a_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path, demo: Path
 
 
 def test_wrong_arguments_are_told_with_exit_code_2(tmp_path: Path) -> None:
-    serve, user = ["serve", "--data", tmp_path], ["user", "add", "--data", tmp_path, "--role", "auditor"]
+    serve: list[str | Path] = ["serve", "--data", tmp_path]
+    user: list[str | Path] = ["user", "add", "--data", tmp_path, "--role", "auditor"]
     wrong: list[list[str | Path]] = [
         ["serve"],
         [*serve, "--port", "99999"],
