@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 
 from cylinder_codes.authenticity import TagKey
-from cylinder_trace.dates import format_month, month_of_day, parse_day, start_of_day_ms
+from cylinder_trace.dates import month_of_day, parse_day, start_of_day_ms
 
 DEFAULT_CYLINDERS = 20_000
 FEWEST_CYLINDERS = 200
@@ -70,10 +70,6 @@ class TownPlan:
     def go_live_at(self) -> int:
         """The instant at which the companies' registers were taken over into the ledger."""
         return start_of_day_ms(self.today - _GO_LIVE_DAYS)
-
-    def month_text(self, months_ago: int) -> str:
-        """The month so many months before `as_of`, as YYYY-MM."""
-        return format_month(self.this_month - months_ago)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, Self
 
 if sys.platform != "win32":
     import termios
@@ -74,13 +74,6 @@ class Dropped:
 
 
 ScannerEvent = Scan | Badge | Finding | Dropped
-
-
-class Scanner(Protocol):
-    """Anything that yields scanner events as they happen."""
-
-    def __aiter__(self) -> AsyncIterator[ScannerEvent]:
-        """The events, until the device is gone."""
 
 
 @dataclass(slots=True)
