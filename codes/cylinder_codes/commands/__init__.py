@@ -1,0 +1,1 @@
+"""The commands of ``cylinder-codes``, one module each; ``cli`` puts them together."""
