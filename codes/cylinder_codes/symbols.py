@@ -1,32 +1,41 @@
-"""Symbols and labels (标签): a code as a QR symbol with its text below, as a picture.
+"""Symbols (二维码): a text as a QR symbol, its level, version and mask under control, and its geometry for cutting.
 
-The symbol holds the link in upper case, because QR packs ``0-9 A-Z : / .`` into 5.5 bits a character and lower case
-into 8. Worked example: ``HTTPS://ID.PINGLIAN.EXAMPLE/C/`` has 30 characters, the code 26, together 56; at level M
-version 3 takes up to 61 such characters, so the symbol has 29 by 29 modules, 37 by 37 with the quiet zone of 4.
+The library ``qrcode`` packs the text and computes the error correction. What it does module by module in Python, and
+eight times over to choose a mask, is done here once for all symbols of a version: where each bit of the data goes
+and what stands in the rest depends on version, level and mask alone. It is asked of the library itself, by letting
+it place data whose bits count up, so it is the same symbol to the last module, some twenty times sooner.
 
-Below it stands the text for people in two lines, as wide as the label, so that it can be read where the
-symbol is damaged. Nothing else is on a label: it must outlive owners and software.
+Worked example: ``HTTPS://ID.PINGLIAN.EXAMPLE/C/`` has 30 characters, the code 26, together 56; in upper case QR packs
+two characters into 11 bits (lower case takes 16), at level M version 3 takes up to 61 such characters, and the
+symbol has 29 by 29 modules, 37 by 37 with the quiet zone of 4.
 
-Drawing needs the extra ``labels`` (qrcode and Pillow); without it LabelsUnavailable says so.
+Needs the extra ``labels`` (qrcode and Pillow); without it LabelsUnavailable says so.
 """
 
-import io
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Literal
 
-from cylinder_codes.identifiers import DEFAULT_HOST, Code, format_code_human, format_link
+from cylinder_codes.masks import MASKS, penalty
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageFont
+    import qrcode
 
 Level = Literal["L", "M", "Q", "H"]
 """How much of the symbol may be damaged and is restored: about 7, 15, 25 and 30 %."""
 
+LEVELS: tuple[Level, ...] = ("L", "M", "Q", "H")
+VERSIONS = range(1, 41)
 QUIET_ZONE = 4
 """White modules around the symbol, as ISO/IEC 18004 asks."""
 
-_GROUPS_IN_FIRST_LINE = 4
-_TEXT_LINES = 2
+Outline = tuple[tuple[int, int], ...]
+"""Corners of a closed line, (x, y) in modules from the upper left corner, y downwards; the first is not repeated."""
+
+_BIT_TO_MODULE = bytes.maketrans(b"01", b"\0\1")
 
 
 class LabelsUnavailable(RuntimeError):
@@ -36,8 +45,84 @@ class LabelsUnavailable(RuntimeError):
         super().__init__("drawing labels needs qrcode and Pillow: install cylinder-codes[labels]")
 
 
+class SymbolError(ValueError):
+    """A symbol that cannot be made as asked; the message is one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A QR symbol without its quiet zone: rows of modules, 1 = dark."""
+
+    modules: tuple[bytes, ...]
+    version: int
+    level: Level
+    mask: int
+
+    @property
+    def size(self) -> int:
+        """Modules a side: 17 + 4 * version."""
+        return len(self.modules)
+
+
+def qr_symbol(text: str, *, level: Level = "M", version: int | None = None, mask: int | None = None) -> Symbol:
+    """Return the QR symbol that holds ``text``; SymbolError when it does not fit or there is no such symbol.
+
+    ``version`` 1 to 40 (None: the smallest that holds it), ``mask`` 0 to 7 (None: the one that ISO/IEC 18004 prefers).
+    """
+    _check_asked(level, version, mask)
+    maker = _maker(level, version)
+    maker.add_data(text, optimize=0)
+    found = _fitting_version(maker, text, version)
+    size = 17 + 4 * found
+    data = _placed_data(maker, found)
+    best = min(MASKS, key=lambda each: penalty(data ^ _frame(found, level, each), size)) if mask is None else mask
+    bits = f"{data ^ _frame(found, level, best):0{size * size}b}".encode().translate(_BIT_TO_MODULE)
+    return Symbol(tuple(bits[start : start + size] for start in range(0, len(bits), size)), found, level, best)
+
+
 def qr_matrix(text: str, level: Level = "M") -> list[list[bool]]:
     """Return the modules of the smallest QR symbol for ``text``, row by row, True = dark, without the quiet zone."""
+    return [[bool(module) for module in row] for row in qr_symbol(text, level=level).modules]
+
+
+def dark_rows(symbol: Symbol) -> Iterator[tuple[int, int, int]]:
+    """Give every horizontal run of dark modules as (row, first column, length), from top to bottom."""
+    for row, modules in enumerate(symbol.modules):
+        column = 0
+        for dark, run in groupby(modules):
+            length = len(list(run))
+            if dark:
+                yield row, column, length
+            column += length
+
+
+def outlines(symbol: Symbol) -> list[Outline]:
+    """Return the closed lines around all dark areas, holes included, filled alike by either fill rule.
+
+    A line runs with the dark side on its right: clockwise around an area, anticlockwise around a hole. Two
+    dark modules that touch at a corner only belong to two areas, so no line crosses itself.
+    """
+    edges = dict.fromkeys(_edges(symbol))
+    waiting = dict(edges)
+    lines = []
+    while waiting:
+        line = list(_walk(edges, next(iter(waiting))))
+        for edge in line:
+            del waiting[edge]
+        lines.append(_corners(line))
+    return lines
+
+
+def _check_asked(level: str, version: int | None, mask: int | None) -> None:
+    if level not in LEVELS:
+        raise SymbolError(f"there is no error correction level {level!r}: choose L, M, Q or H")
+    if version is not None and version not in VERSIONS:
+        raise SymbolError(f"there is no QR version {version}: choose 1 to 40")
+    if mask is not None and mask not in MASKS:
+        raise SymbolError(f"there is no mask {mask}: choose 0 to 7")
+
+
+def _maker(level: Level, version: int | None = None, mask: int | None = None) -> "qrcode.QRCode[Any]":
     try:
         import qrcode
     except ImportError as error:
@@ -48,67 +133,98 @@ def qr_matrix(text: str, level: Level = "M") -> list[list[bool]]:
         "Q": qrcode.ERROR_CORRECT_Q,
         "H": qrcode.ERROR_CORRECT_H,
     }
-    symbol = qrcode.QRCode(error_correction=levels[level], border=0)
-    symbol.add_data(text, optimize=0)
-    symbol.make(fit=True)
-    return [[bool(module) for module in row] for row in symbol.get_matrix()]
+    return qrcode.QRCode(version, error_correction=levels[level], border=0, mask_pattern=mask)
 
 
-def draw_label(code: Code, *, host: str = DEFAULT_HOST, level: Level = "M", module_px: int = 10) -> "Image.Image":
-    """Draw a label in grey tones, each module ``module_px`` pixels wide (at least 4, so that the text can be read)."""
-    if module_px < QUIET_ZONE:
-        raise ValueError(f"a module needs at least {QUIET_ZONE} pixels, not {module_px}")
-    matrix = qr_matrix(format_link(code, host).upper(), level)
+def _fitting_version(maker: "qrcode.QRCode[Any]", text: str, asked: int | None) -> int:
+    from qrcode.exceptions import DataOverflowError
+
     try:
-        from PIL import Image
-    except ImportError as error:
-        raise LabelsUnavailable from error
-    quiet_px = QUIET_ZONE * module_px
-    width = len(matrix) * module_px + 2 * quiet_px
-    line_px = 3 * module_px
-    label = Image.new("L", (width, width + _TEXT_LINES * line_px + module_px), 255)
-    label.paste(_symbol_picture(matrix, module_px), (quiet_px, quiet_px))
-    _write_text(label, code, top=width, line_px=line_px, margin=module_px)
-    return label
+        found = int(maker.best_fit(start=asked))
+    except (DataOverflowError, ValueError):  # the library refuses version 41 before it notices the overflow
+        raise SymbolError(f"a text of {len(text)} characters fits into no QR symbol of this level") from None
+    if asked is not None and found != asked:
+        raise SymbolError(f"a text of {len(text)} characters needs version {found} at this level, not {asked}")
+    return found
 
 
-def label_png(code: Code, *, host: str = DEFAULT_HOST, level: Level = "M", module_px: int = 10) -> bytes:
-    """Return the label as the bytes of a PNG file."""
-    buffer = io.BytesIO()
-    draw_label(code, host=host, level=level, module_px=module_px).save(buffer, "PNG")
-    return buffer.getvalue()
+def _placed_data(maker: "qrcode.QRCode[Any]", version: int) -> int:
+    """The modules of data and error correction before masking, all others light."""
+    from qrcode.util import create_data
+
+    codewords = bytes(create_data(version, maker.error_correction, maker.data_list))
+    bits = f"{int.from_bytes(codewords):0{8 * len(codewords)}b}0"
+    return int("".join(_order(version)(bits)), 2)
 
 
-def _symbol_picture(matrix: list[list[bool]], module_px: int) -> "Image.Image":
-    from PIL import Image
-
-    size = len(matrix)
-    pixels = bytes(0 if dark else 255 for row in matrix for dark in row)
-    small = Image.frombytes("L", (size, size), pixels)
-    return small.resize((size * module_px, size * module_px), Image.Resampling.NEAREST)
-
-
-def _write_text(label: "Image.Image", code: Code, *, top: int, line_px: int, margin: int) -> None:
-    from PIL import ImageDraw
-
-    groups = format_code_human(code).split("-")
-    lines = "-".join(groups[:_GROUPS_IN_FIRST_LINE]), "-".join(groups[_GROUPS_IN_FIRST_LINE:])
-    draw = ImageDraw.Draw(label)
-    font = _font(_font_size(line_px, label.width - 2 * margin))
-    for number, line in enumerate(lines):
-        middle = label.width / 2, top + number * line_px + line_px / 2
-        draw.text(middle, line, fill=0, font=font, anchor="mm")
+@lru_cache(maxsize=len(VERSIONS))
+def _order(version: int) -> Callable[[str], tuple[str, ...]]:
+    """For every module the place of its bit in the data; those without one take the last, a light one."""
+    count = _codewords(version)
+    places = [0] * (17 + 4 * version) ** 2
+    blank = _placed(version, "L", 0, bytes(count))
+    for plane in range((8 * count).bit_length()):
+        bits = "".join("1" if place + 1 >> plane & 1 else "0" for place in range(8 * count))
+        numbered = _placed(version, "L", 0, int(bits, 2).to_bytes(count)) ^ blank
+        for module, bit in enumerate(f"{numbered:0{len(places)}b}"):
+            places[module] |= int(bit) << plane
+    return itemgetter(*(place - 1 if place else 8 * count for place in places))
 
 
-@lru_cache(maxsize=16)
-def _font_size(line_px: int, width_px: int) -> int:
-    """The largest size at which even a line of the widest character, W, fits."""
-    widest = _font(100).getlength("-".join(["WWWW"] * _GROUPS_IN_FIRST_LINE))
-    return min(int(line_px * 0.9), int(100 * width_px / widest))
+@lru_cache(maxsize=256)
+def _frame(version: int, level: Level, mask: int) -> int:
+    """What stands in the symbol when all data are 0: the patterns that all symbols share, format, and the mask."""
+    return _placed(version, level, mask, bytes(_codewords(version)))
 
 
-@lru_cache(maxsize=16)
-def _font(size: int) -> "ImageFont.FreeTypeFont | ImageFont.ImageFont":
-    from PIL import ImageFont
+def _placed(version: int, level: Level, mask: int, codewords: bytes) -> int:
+    maker = _maker(level, version, mask)
+    maker.data_cache = list(codewords)
+    maker.makeImpl(False, mask)
+    return int("".join("1" if module else "0" for row in maker.modules for module in row), 2)
 
-    return ImageFont.load_default(size)
+
+def _codewords(version: int) -> int:
+    import qrcode
+    from qrcode.base import rs_blocks
+
+    return sum(block.total_count for block in rs_blocks(version, qrcode.ERROR_CORRECT_L))
+
+
+_Edge = tuple[int, int, int, int]
+"""One side of a dark module: x and y of its start, then the step to its end, the dark module on its right."""
+
+
+def _edges(symbol: Symbol) -> Iterator[_Edge]:
+    light_row = bytes(symbol.size)
+    rows = (light_row, *symbol.modules, light_row)
+    for y, (above, row, below) in enumerate(zip(rows, rows[1:], rows[2:], strict=False)):
+        for x, dark in enumerate(row):
+            if not dark:
+                continue
+            if not above[x]:
+                yield x, y, 1, 0
+            if not row[x + 1 : x + 2].strip(b"\0"):
+                yield x + 1, y, 0, 1
+            if not below[x]:
+                yield x + 1, y + 1, -1, 0
+            if not x or not row[x - 1]:
+                yield x, y + 1, 0, -1
+
+
+def _walk(edges: Container[_Edge], first: _Edge) -> Iterator[_Edge]:
+    """Follow one line back to its start; where two lines touch, turn right, around the same module."""
+    edge = first
+    while True:
+        yield edge
+        x, y, dx, dy = edge
+        turns = ((x + dx, y + dy, *step) for step in ((-dy, dx), (dx, dy), (dy, -dx)))
+        edge = next(turn for turn in turns if turn in edges)
+        if edge == first:
+            return
+
+
+def _corners(line: list[_Edge]) -> Outline:
+    return tuple(
+        (edge[0], edge[1]) for before, edge in zip(line[-1:] + line[:-1], line, strict=True) if before[2:] != edge[2:]
+    )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cylinder_codes.commands.common import GOOD, CannotCheck, add_command, add_host, pixels, progress, read_codes, say
-from cylinder_codes.symbols import label_png
+from cylinder_codes.labels import label_png
 
 
 def _label(options: argparse.Namespace) -> int:
