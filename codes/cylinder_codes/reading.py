@@ -25,7 +25,9 @@ from enum import StrEnum
 from functools import lru_cache
 
 from cylinder_codes.base32 import ALPHABET
-from cylinder_codes.identifiers import CODE_LENGTH, DEFAULT_HOST, Code, CodeError, CodeErrorKind
+from cylinder_codes.errors import CodeError, CodeErrorKind
+from cylinder_codes.identifiers import DEFAULT_HOST, Code
+from cylinder_codes.schemes import OWN_LENGTH
 
 MAX_SCAN_LENGTH = 512
 """Longer input is no scan; a code read twice as a link has about 120 characters."""
@@ -110,7 +112,7 @@ def read_scan(raw: str, hosts: Sequence[str] = (DEFAULT_HOST,)) -> Code | ReadFa
             return read
         for index, code in enumerate(read):
             if found is not None and code != found:
-                return _two_codes(run.position(index * CODE_LENGTH))
+                return _two_codes(run.position(index * OWN_LENGTH))
             found = code
     return found or _empty()
 
@@ -164,16 +166,16 @@ def _run(text: str, start: int, stop: int, *, from_link: bool) -> _Run:
 
 def _codes_in(run: _Run) -> list[Code] | ReadFailure:
     length = len(run.text)
-    whole = length > 0 and length % CODE_LENGTH == 0
+    whole = length > 0 and length % OWN_LENGTH == 0
     if stray := _NOT_IN_ALPHABET.search(run.text):
         position = run.position(stray.start())
         return _wrong_character(position) if whole or run.from_link else _not_a_code(position)
     if not whole:
-        return _wrong_length(length, run.position(min(length, CODE_LENGTH)))
+        return _wrong_length(length, run.position(min(length, OWN_LENGTH)))
     codes = []
-    for start in range(0, length, CODE_LENGTH):
+    for start in range(0, length, OWN_LENGTH):
         try:
-            codes.append(Code(run.text[start : start + CODE_LENGTH]))
+            codes.append(Code(run.text[start : start + OWN_LENGTH]))
         except CodeError as error:
             return _badly_formed(error, run.position(start + error.position - 1))
     return codes
@@ -209,8 +211,8 @@ def _not_a_code(position: int) -> ReadFailure:
 def _wrong_length(length: int, position: int) -> ReadFailure:
     return ReadFailure(
         ReadFailureKind.WRONG_LENGTH,
-        f"{length} characters arrived, a code has {CODE_LENGTH}: scan again, or type the text",
-        f"气瓶码为 {CODE_LENGTH} 位，收到 {length} 位，请重新扫码，或输入码下方的文字",
+        f"{length} characters arrived, a code has {OWN_LENGTH}: scan again, or type the text",
+        f"气瓶码为 {OWN_LENGTH} 位，收到 {length} 位，请重新扫码，或输入码下方的文字",
         position,
     )
 

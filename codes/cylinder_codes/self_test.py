@@ -7,15 +7,9 @@ with a value fixed here or with the way back; randomness is handed in.
 from collections.abc import Callable, Iterator
 
 from cylinder_codes.authenticity import TAG_SECRET_BYTES, TagKey, tag_is_genuine, tag_of
-from cylinder_codes.identifiers import (
-    PAYLOAD_BYTES,
-    Code,
-    check_digits,
-    format_code_human,
-    format_link,
-    make_code,
-    parse_link,
-)
+from cylinder_codes.check_digits import check_digits
+from cylinder_codes.digital_link import format_link, parse_link
+from cylinder_codes.identifiers import PAYLOAD_BYTES, Code, format_code_human, make_code
 from cylinder_codes.keys import (
     SEED_BYTES,
     SigningKey,
@@ -26,9 +20,9 @@ from cylinder_codes.keys import (
     parse_tag_key,
     parse_vkey,
 )
+from cylinder_codes.labels import label_png
 from cylinder_codes.note import NoteError, NoteErrorKind, open_note, sign_note
 from cylinder_codes.reading import ReadFailure, ReadFailureKind, read_scan
-from cylinder_codes.symbols import label_png
 
 CODES = 200
 
@@ -71,7 +65,7 @@ def _reads_back(code: Code) -> bool:
     link = format_link(code)
     human = format_code_human(code)
     forms = code.text, human, human.lower(), link, link.upper(), f"]Q1{link.swapcase()}\r\n", link + link
-    return parse_link(link) == code and all(read_scan(form) == code for form in forms)
+    return parse_link(link).code == code and all(read_scan(form) == code for form in forms)
 
 
 def _refuses_wrong_check_digits(code: Code) -> bool:

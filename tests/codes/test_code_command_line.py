@@ -13,7 +13,8 @@ from PIL import Image
 
 from cylinder_codes.authenticity import TagKey
 from cylinder_codes.cli import main
-from cylinder_codes.identifiers import format_link, make_code
+from cylinder_codes.digital_link import format_link
+from cylinder_codes.identifiers import make_code
 from cylinder_codes.keys import format_tag_key
 
 COMMAND = str(Path(sys.executable).with_name("cylinder-codes"))

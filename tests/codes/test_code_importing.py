@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cylinder_codes.authenticity import TagKey
-from cylinder_codes.identifiers import format_code_human, format_link, make_code
+from cylinder_codes.digital_link import format_link
+from cylinder_codes.identifiers import format_code_human, make_code
 from cylinder_codes.importing import CylinderRow, parse_cylinder_table
 from cylinder_codes.tables import TableError, read_table
 

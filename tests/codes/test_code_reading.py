@@ -11,15 +11,9 @@ from hypothesis import strategies as st
 
 from cylinder_codes.authenticity import TagKey
 from cylinder_codes.base32 import ALPHABET
-from cylinder_codes.identifiers import (
-    DEFAULT_HOST,
-    Code,
-    CodeError,
-    format_code_human,
-    format_link,
-    make_code,
-    parse_code,
-)
+from cylinder_codes.digital_link import format_link
+from cylinder_codes.errors import CodeError
+from cylinder_codes.identifiers import DEFAULT_HOST, Code, format_code_human, make_code, parse_code
 from cylinder_codes.reading import ReadFailure, read_scan
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/codes/scans.json").read_text(encoding="utf-8"))

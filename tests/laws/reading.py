@@ -4,7 +4,8 @@ import random
 from pathlib import Path
 
 from cylinder_codes.authenticity import TagKey, tag_is_genuine
-from cylinder_codes.identifiers import format_code_human, format_link, make_code
+from cylinder_codes.identifiers import format_code_human, make_code
+from cylinder_codes.digital_link import format_link
 from cylinder_codes.reading import ReadFailure, read_scan
 
 _KEY = TagKey("law", bytes(range(32)))

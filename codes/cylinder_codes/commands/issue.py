@@ -21,7 +21,8 @@ from cylinder_codes.commands.common import (
     require_free,
     say,
 )
-from cylinder_codes.identifiers import format_code_human, format_link
+from cylinder_codes.digital_link import format_link
+from cylinder_codes.identifiers import format_code_human
 from cylinder_codes.keys import parse_tag_key
 
 
