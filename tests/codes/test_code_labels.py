@@ -9,9 +9,11 @@ import zxingcpp
 from PIL import Image
 
 from cylinder_codes.authenticity import TagKey
-from cylinder_codes.identifiers import Code, format_link, make_code
+from cylinder_codes.digital_link import format_link
+from cylinder_codes.identifiers import Code, make_code
+from cylinder_codes.labels import draw_label, label_png
 from cylinder_codes.reading import read_scan
-from cylinder_codes.symbols import Level, draw_label, label_png, qr_matrix
+from cylinder_codes.symbols import Level, qr_matrix
 
 KEY = TagKey("example", bytes(range(32)))
 CODES = [make_code(bytes([n] * 10), KEY) for n in (0, 1, 77, 255)]
