@@ -61,6 +61,13 @@ def test_our_wheels_carry_licence_and_types(our_wheels: Path) -> None:
         assert [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]
 
 
+def test_the_wheel_of_the_codes_carries_the_font_with_its_licence_and_notice(our_wheels: Path) -> None:
+    wheel = next(our_wheels.glob("cylinder_codes-*.whl"))
+    names = {name.partition("/")[2] for name in zipfile.ZipFile(wheel).namelist()}
+    assert {"fonts/PingLianLabel-Regular.ttf", "fonts/OFL.txt", "fonts/characters.txt", "licenses/NOTICE"} <= names
+    assert wheel.stat().st_size < 2_500_000
+
+
 def test_the_agent_alone_starts(station_python: Path) -> None:
     agent = station_python.with_name("station-agent")
     started = subprocess.run([str(agent), "--help"], capture_output=True, check=False, text=True)
