@@ -2,8 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, get_args
+from unicodedata import normalize
 
+from pydantic import TypeAdapter
+
+from cylinder_codes.stamps import StampReading
 from cylinder_trace.decision import Finding
 from station_agent import words
 from station_agent.devices import scanner
@@ -12,6 +17,7 @@ from station_agent.lane import Lane
 from station_agent.recorder import Recorder, Tell
 from station_agent.replica import Replica
 
+_STAMP = TypeAdapter(StampReading)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}")
 
 
@@ -40,6 +46,8 @@ class Floor:
                 self._sign_on(lane, event.worker_id)
             case scanner.Finding():
                 self._find(lane, event.finding)
+            case scanner.StampSeen():
+                self._see_stamp(lane, event.text)
             case scanner.Dropped():
                 self._drop(lane, event.reason, words.SCAN_AGAIN)
 
@@ -76,6 +84,17 @@ class Floor:
                 self._tell("finding", lane, {"finding": finding})
                 return
         self._drop(lane, "unknown_card", words.NO_SUCH_CARD)
+
+    def _see_stamp(self, lane: Lane, text: str) -> None:
+        """A device has read the steel; the rules compare it with the file of the cylinder that is scanned next."""
+        try:
+            lane.stamp_seen = _STAMP.validate_json(normalize("NFC", text))
+        except ValueError:
+            self._drop(lane, "stamp_unreadable", words.STAMP_UNREADABLE)
+            return
+        self._tell(
+            "stamp_seen", lane, {name: read for name, read in asdict(lane.stamp_seen).items() if read is not None}
+        )
 
     def _drop(self, lane: Lane | None, reason: str, said: words.Said) -> None:
         fields: dict[str, Any] = {"reason": reason, **words.fields(said)}

@@ -13,6 +13,7 @@ import asyncio
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from cylinder_codes.stamps import StampReading
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.decision import Decision, Finding
 from station_agent.devices.scale import Scale
@@ -70,6 +71,8 @@ class Lane:
     worker_id: str | None = None
     findings: list[Finding] = field(default_factory=list)
     """What the filler saw on the next cylinder (充装前检查)."""
+    stamp_seen: StampReading | None = None
+    """What a device read from the steel of the next cylinder (钢印读数)."""
     view: LaneView = field(default_factory=LaneView)
     _state: LaneState = LaneState.IDLE
     _inbox: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
@@ -121,3 +124,8 @@ class Lane:
         findings = tuple(dict.fromkeys(self.findings))
         self.findings.clear()
         return findings
+
+    def take_stamp(self) -> StampReading | None:
+        """The last reading of a stamp, which belongs to the cylinder now scanned and to no other."""
+        seen, self.stamp_seen = self.stamp_seen, None
+        return seen

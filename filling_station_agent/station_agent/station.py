@@ -140,6 +140,7 @@ class Station:
             boot_id=self._boot_id,
             worker_id=lane.worker_id,
             findings=lane.take_findings(),
+            stamp_seen=lane.take_stamp(),
             empty_gross_g=max(0, reading.gross_g),
             requested_at=self._clock.now(),
         )

@@ -56,5 +56,7 @@ BUSY: Said = ("上一只还在进行中,请稍候再扫。", "The last cylinder 
 SCAN_AGAIN: Said = ("扫码不完整,请再扫一次。", "The scan was not complete; scan once more.")
 NO_LANE: Said = ("分不清是哪一工位,请用工位上的扫码枪再扫。",
                  "It is not clear which lane this was; scan again with the lane's own scanner.")
+STAMP_UNREADABLE: Said = ("钢印读数无法识别,请重读钢印。",
+                          "The reading of the stamp is not understood; read the stamp again.")
 NO_SUCH_CARD: Said = ("认不出这张卡。", "This card is not known.")
 # fmt: on

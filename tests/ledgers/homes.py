@@ -60,7 +60,17 @@ def registered(number: int, owner: str = "co_1") -> Record:
 
 
 def bound(number: int, code: str | None = None) -> Record:
-    return _about(number, events.CodeBound(code=code or f"CODE{number}"), f"code.{number}.{code}")
+    name = (code or f"CODE{number}").encode().hex()[:60]
+    return _about(number, events.CodeBound(code=code or f"CODE{number}"), f"code.{number}.{name}")
+
+
+def condemned(number: int) -> Record:
+    return _about(number, events.Condemned(body_id="ib_1", cause="wall too thin"), f"cond.{number}")
+
+
+def withdrawn(number: int) -> Record:
+    event = events.RegistrationWithdrawn(import_id="import-1", company_id="co_1", cause="columns shifted")
+    return _about(number, event, f"withdrawn.{number}")
 
 
 def returned(number: int, id: str) -> Record:

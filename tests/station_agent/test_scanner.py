@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from station_agent.devices.scanner import Badge, Dropped, Finding, Scan, ScannerEvent, WedgeDecoder
+from station_agent.devices.scanner import Badge, Dropped, Finding, Scan, ScannerEvent, StampSeen, WedgeDecoder
 
 CODE = "HTTPS://ID.PINGLIAN.EXAMPLE/C/7K2M9QRT4XWZB8NDPVHC3J5E42"
 contents = st.text(
@@ -57,6 +57,12 @@ def test_cards_are_badges_and_findings() -> None:
     assert scanned("~1PL:W:wkr_7Q2\r~2PL:F:valve_damaged\r") == [
         Badge(1, "wkr_7Q2", typed=False),
         Finding(2, "valve_damaged", typed=False),
+    ]
+
+
+def test_a_device_that_reads_stamps_types_what_it_read_as_one_line() -> None:
+    assert scanned('~3PL:S:{"maker":"某厂","tare_g":16500}\r') == [
+        StampSeen(3, '{"maker":"某厂","tare_g":16500}', typed=False)
     ]
 
 

@@ -11,7 +11,7 @@ from cylinder_codes.authenticity import TagKey
 from cylinder_codes.identifiers import make_code
 from cylinder_trace.decision import Decision
 from cylinder_trace.events import DisputeRaised, FillDecided, Filled
-from station_agent.devices.scanner import Badge, Dropped, Finding, Scan
+from station_agent.devices.scanner import Badge, Dropped, Finding, Scan, StampSeen
 from station_agent.floor import Floor
 from station_agent.journal import Start
 from station_agent.lane import LaneState
@@ -237,6 +237,10 @@ def _floor(bench: Bench, *, sign_on_all: bool = False) -> Floor:
         (Badge(1, "坏", False), "dropped", lambda lane: lane.worker_id == "worker-1"),
         (Finding(1, "body_damaged", False), "finding", lambda lane: lane.findings == ["body_damaged"]),
         (Finding(1, "nonsense", False), "dropped", lambda lane: lane.findings == []),
+        (StampSeen(1, '{"serial":"A1"}', False), "stamp_seen", lambda lane: lane.stamp_seen.serial == "A1"),
+        (StampSeen(1, '{"serial":1}', False), "dropped", lambda lane: lane.stamp_seen is None),
+        (StampSeen(1, '{"serial":"A1","colour":"grey"}', False), "dropped", lambda lane: lane.stamp_seen is None),
+        (StampSeen(1, "A1", False), "dropped", lambda lane: lane.stamp_seen is None),
         (Dropped(1, "unfinished"), "dropped", lambda lane: lane.is_ready),
         (Scan(7, CODE, False), "dropped", lambda lane: lane.is_ready),
         (Scan(None, CODE, True), None, lambda lane: not lane.is_ready),
@@ -258,6 +262,16 @@ def test_a_scan_while_another_is_under_way_is_kept_as_a_note(home: Home) -> None
     bench.runner.run(floor.take(Scan(1, "second", False)))
     assert bench.said("busy")[0]["raw_scan"] == "second"
     assert [note["raw_scan"] for note in home.journal.notes()] == ["second"]
+
+
+def test_a_stamp_that_a_device_read_is_compared_with_the_cylinder_scanned_next_and_with_no_other(home: Home) -> None:
+    bench = _bench(home, CASE)
+    bench.runner.run(_floor(bench).take(StampSeen(1, '{"serial":"another","tare_g":16500}', False)))
+    _decide(bench)
+    decided = bench.decided()
+    assert decided.decision.codes == ("R04",)
+    assert decided.decision.reasons[0].detail == {"stamp_fields": "serial"}
+    assert bench.lane.stamp_seen is None
 
 
 def test_a_refusal_is_recorded_with_everything_it_was_taken_from(home: Home) -> None:

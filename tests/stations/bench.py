@@ -211,6 +211,7 @@ def bench_for(
     )  # fmt: skip
     lane = Lane(case.request.lane, case.request.scale_id, scale, worker_id=case.request.worker_id)
     lane.findings.extend(case.request.findings)
+    lane.stamp_seen = case.request.stamp_seen
     return Bench(station, lane, scale, service, journal, replica, recorder, home.runner, told)
 
 

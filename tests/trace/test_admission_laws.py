@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from cylinder_codes.stamps import StampReading
 from cylinder_trace.admission import OF_THE_CYLINDER, OF_THE_STATION, decide_fill, max_net_g, stricter, target_net_g
 from cylinder_trace.cylinder import CylinderState, InspectionState
 from cylinder_trace.dates import DAY_MS, LATEST_INSTANT
@@ -188,7 +189,7 @@ CYLINDERS = st.builds(
     inspection=st.none() | INSPECTIONS,
     evaluated_until=st.none() | MONTHS,
     flags=st.lists(st.sampled_from(["black", "refurbished", "recalled", "lost"]), unique=True).map(tuple),
-    status=st.sampled_from(["empty", "filled", "at_customer", "in_inspection", "condemned", "destroyed"]),
+    status=st.sampled_from(["empty", "filled", "at_customer", "in_inspection", "condemned", "destroyed", "withdrawn"]),
     status_since=INSTANTS,
     last_seen_station_id=st.sampled_from([None, "station-1", "station-2"]),
     last_seen_at=st.none() | INSTANTS,
@@ -209,6 +210,12 @@ REQUESTS = st.builds(
     findings=st.lists(
         st.sampled_from(["stamp_mismatch", "mark_absent", "body_damaged", "valve_damaged"]), unique=True
     ).map(tuple),
+    stamp_seen=st.none()
+    | st.builds(
+        StampReading,
+        serial=st.sampled_from([None, CYLINDER.stamp.serial, "another"]),
+        tare_g=st.sampled_from([None, CYLINDER.stamp.tare_g, CYLINDER.stamp.tare_g + 1]),
+    ),
     empty_gross_g=GRAMS,
     requested_at=INSTANTS,
 )
@@ -258,7 +265,8 @@ def test_nothing_admits_a_cylinder_that_a_deadline_or_a_mark_stops(
 ) -> None:
     stamp, inspection = cylinder.stamp, cylinder.inspection
     stops = (
-        cylinder.status in ("condemned", "destroyed")
+        cylinder.status in ("condemned", "destroyed", "withdrawn")
+        or (request.stamp_seen is not None and request.stamp_seen.serial == "another")
         or cylinder.flags
         or stamp.manufactured_month is None
         or (inspection is not None and inspection.result == "failed")

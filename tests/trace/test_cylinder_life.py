@@ -1,6 +1,6 @@
 """The life of a cylinder as sentences: what its events add up to, however late they are told."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cylinder_trace import events
 from cylinder_trace.admission import decide_fill
 from cylinder_trace.chain import EMPTY, next_head, seal
-from cylinder_trace.cylinder import STATUS_ZH, CylinderState, StateError, next_state, replay
+from cylinder_trace.cylinder import STATUS_ZH, CylinderState, StateError, Status, next_state, replay
 from cylinder_trace.dates import DAY_MS, HOUR_MS
 from cylinder_trace.events import Entry, Event, state_event
 from vectors.admission.cases import base_case
@@ -61,6 +61,7 @@ CLEARED = events.FlagCleared(flag="recalled", authority_id="authority-1", cause=
 BLACK = events.Flagged(flag="black", authority_id="authority-1", cause="found")
 VOIDED = events.CodeVoided(code=CODE, cause="label lost")
 TRANSFERRED = events.OwnershipTransferred(from_owner_id="company-1", to_owner_id="company-2", cosigned=True)
+WITHDRAWN = events.RegistrationWithdrawn(import_id="import-1", company_id="company-1", cause="columns shifted")
 DISPUTED = events.DisputeRaised(about_id="check-1", kind="outcome_differs", message="two accounts")
 
 
@@ -131,7 +132,7 @@ def test_where_a_cylinder_is_follows_from_what_happened_to_it(told: tuple[Event,
 
 
 def test_every_whereabouts_has_a_chinese_word() -> None:
-    assert set(STATUS_ZH) == {"empty", "filled", "at_customer", "in_inspection", "condemned", "destroyed"}
+    assert set(STATUS_ZH) == {*get_args(Status)}
 
 
 def test_a_fill_is_counted_and_remembered() -> None:
@@ -361,3 +362,34 @@ def test_no_late_event_moves_a_cylinder(before: list[Any], move: Event, after: l
     now = T0 + 400 * DAY_MS
     late = [(event, occurred - 100 * DAY_MS, now) for event, occurred, _recorded in after]
     assert life(*before, (move, now, now), *late).status == life(*before, (move, now, now)).status
+
+
+# --- a registration taken back ------------------------------------------------------------------------------
+
+
+def test_a_withdrawn_registration_leaves_a_cylinder_without_codes() -> None:
+    state = life(WITHDRAWN)
+    assert (state.status, state.codes, state.voided_codes) == ("withdrawn", (), ())
+
+
+def test_a_withdrawn_cylinder_is_to_the_decision_as_if_it_were_not_on_file() -> None:
+    assert refusals(life(WITHDRAWN)) == ("R02",)
+
+
+@pytest.mark.parametrize("told", [FILLED, SENT, CONDEMNED, DESTROYED, VOIDED, RECALLED, TRANSFERRED])
+def test_a_cylinder_that_has_lived_is_not_withdrawn(told: Event) -> None:
+    with pytest.raises(StateError, match="has lived"):
+        life(told, WITHDRAWN)
+
+
+@pytest.mark.parametrize(
+    "told", [BOUND, INSPECTED, EVALUATED, SOLD, RETURNED, SENT, CONDEMNED, RECALLED, TRANSFERRED, WITHDRAWN]
+)
+def test_nothing_but_what_a_station_had_done_already_follows_on_a_withdrawal(told: Event) -> None:
+    with pytest.raises(StateError, match="was withdrawn"):
+        life(WITHDRAWN, told)
+
+
+def test_a_fill_that_a_station_tells_after_the_withdrawal_is_kept_and_brings_nothing_back() -> None:
+    state = life(WITHDRAWN, decided(), FILLED, DISPUTED)
+    assert (state.status, state.fills, state.codes) == ("withdrawn", 1, ())

@@ -21,7 +21,7 @@ from cylinder_trace.store.publisher import IntegrityAlarm
 from cylinder_trace.store.tables import MetaRow
 from cylinder_trace.store.unit import CodeTaken, IdConflict, Receipt, Unit
 from cylinder_trace.subjects import format_state, parse_state
-from ledgers.homes import KEY, Clock, Home, bound, registered, returned
+from ledgers.homes import KEY, Clock, Home, bound, condemned, registered, returned, withdrawn
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -95,6 +95,31 @@ def test_a_code_leads_to_one_cylinder_for_ever(ledger: Ledger) -> None:
     with pytest.raises(CodeTaken, match="cyl_1"):
         ledger.append([bound(2, "SAME")])
     assert ledger.reader.cylinder_id("SAME") == "cyl_1"
+
+
+def test_a_code_that_died_with_its_cylinder_is_told_apart_from_one_that_is_in_use(ledger: Ledger) -> None:
+    ledger.append([registered(1), bound(1, "SAME"), condemned(1), registered(2)])
+    with pytest.raises(CodeTaken, match="dead for ever"):
+        ledger.append([bound(2, "SAME")])
+    assert ledger.reader.cylinder_id("SAME") == "cyl_1"
+
+
+def test_a_withdrawn_registration_gives_its_codes_back_also_within_one_commit(ledger: Ledger) -> None:
+    ledger.append([registered(1), bound(1, "SAME"), bound(1, "stamp:某厂|2019-03|00123")])
+    ledger.append([withdrawn(1)])
+    assert ledger.reader.cylinder_id("SAME") is None
+    ledger.append([registered(2), bound(2, "SAME"), withdrawn(2), registered(3), bound(3, "SAME")])
+    assert ledger.reader.cylinder_id("SAME") == "cyl_3"
+    assert ledger.reader.cylinder_id("stamp:某厂|2019-03|00123") is None
+    with pytest.raises(CodeTaken, match="cyl_3"):
+        ledger.append([registered(4), bound(4, "SAME")])
+    assert audit_faults(ledger) == []
+
+
+def test_a_code_of_any_scheme_and_any_letters_is_found_as_it_was_bound(ledger: Ledger) -> None:
+    codes = ["grai:09520001123450ZJ33010000017", "giai:9520001VLV/0098231", "tid:" + "F" * 80, "province:粤A12345"]
+    ledger.append([registered(1), *(bound(1, code) for code in codes)])
+    assert [ledger.reader.cylinder_id(code) for code in codes] == ["cyl_1"] * 4
 
 
 def test_work_sees_what_it_appended_and_what_was_appended_before_it(ledger: Ledger) -> None:

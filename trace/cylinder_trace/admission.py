@@ -85,11 +85,11 @@ def decide_fill(
 ) -> Decision:
     """Decide whether `cylinder` may be filled as `request` asks, at `now` (UTC ms).
 
-    `cylinder` is None when the scan led to no cylinder on file; without a code no scan leads to one.  The answer
-    carries all reasons.
+    `cylinder` is None when the scan led to no cylinder on file; without a code no scan leads to one, and one whose
+    registration was withdrawn is not on file.  The answer carries all reasons.
     """
     case = Case(request, station_facts, book, now, local_day(now))
-    if cylinder is None or request.code is None:
+    if cylinder is None or request.code is None or cylinder.status == "withdrawn":
         return _decision(case, None, (*_asked(WITHOUT_CYLINDER, case), *_asked(OF_THE_STATION, case)), ())
     about = CylinderCase(request, station_facts, book, now, case.today, cylinder)
     reasons = (*_asked(OF_THE_CYLINDER, about), *_asked(OF_THE_STATION, case))

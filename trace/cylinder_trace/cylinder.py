@@ -15,7 +15,7 @@ from cylinder_trace.dates import format_day, local_day
 from cylinder_trace.events import Entry, FlagKind, Stamp
 from cylinder_trace.values import Count, Day, Frozen, Grams, Id, Instant, Month, Text
 
-Status = Literal["empty", "filled", "at_customer", "in_inspection", "condemned", "destroyed"]
+Status = Literal["empty", "filled", "at_customer", "in_inspection", "condemned", "destroyed", "withdrawn"]
 STATUS_ZH: dict[Status, str] = {
     "empty": "空瓶在站",
     "filled": "重瓶在站",
@@ -23,6 +23,7 @@ STATUS_ZH: dict[Status, str] = {
     "in_inspection": "送检",
     "condemned": "待报废",
     "destroyed": "已去功能化",
+    "withdrawn": "登记已撤销",
 }
 _FINAL = ("condemned", "destroyed")
 
@@ -89,6 +90,8 @@ def next_state(state: CylinderState | None, entry: Entry, event: events.Event) -
     apply = _CHANGES.get(type(event))
     if apply is None:
         raise StateError(f"{entry.type} is not an event of a cylinder")
+    if state.status == "withdrawn" and not isinstance(event, _KEPT_AFTER_WITHDRAWAL):
+        raise StateError(f"{entry.type} cannot follow: the registration of this cylinder was withdrawn")
     return state.model_copy(update={"n": entry.n + 1, **apply(state, entry, event)})
 
 
@@ -120,7 +123,7 @@ def _occurred_at(entry: Entry) -> int:
 
 def _moved(state: CylinderState, entry: Entry, status: Status) -> Change:
     """The change to `status`, unless something that occurred later has already ended it."""
-    if state.status == "destroyed" or (state.status == "condemned" and status != "destroyed"):
+    if state.status in ("destroyed", "withdrawn") or (state.status == "condemned" and status != "destroyed"):
         return {}
     at = _occurred_at(entry)
     if at < state.status_since and status not in _FINAL:
@@ -137,6 +140,12 @@ def _code_voided(state: CylinderState, entry: Entry, event: events.CodeVoided) -
         "codes": tuple(code for code in state.codes if code != event.code),
         "voided_codes": (*state.voided_codes, event.code),
     }
+
+
+def _registration_withdrawn(state: CylinderState, entry: Entry, event: events.RegistrationWithdrawn) -> Change:
+    if state.status != "empty" or state.fills or state.voided_codes or state.flags or state.transferred_on:
+        raise StateError("the cylinder has lived since it was registered; its registration is not withdrawn")
+    return {"status": "withdrawn", "status_since": max(_occurred_at(entry), state.status_since), "codes": ()}
 
 
 def _transferred(state: CylinderState, entry: Entry, event: events.OwnershipTransferred) -> Change:
@@ -230,9 +239,13 @@ def _disputed(state: CylinderState, entry: Entry, event: events.DisputeRaised) -
     return {}
 
 
+# What a station did before it heard of the withdrawal happened all the same; the ledger disputes it.
+_KEPT_AFTER_WITHDRAWAL = (events.FillDecided, events.Filled, events.DisputeRaised)
+
 _CHANGES: dict[type[events.Event], Callable[[CylinderState, Entry, Any], Change]] = {
     events.CodeBound: _code_bound,
     events.CodeVoided: _code_voided,
+    events.RegistrationWithdrawn: _registration_withdrawn,
     events.OwnershipTransferred: _transferred,
     events.Inspected: _inspected,
     events.Evaluated: _evaluated,

@@ -6,6 +6,7 @@ These are the inputs and the output of ``admission.decide_fill``.  They are stor
 
 from typing import Literal
 
+from cylinder_codes.stamps import StampReading
 from cylinder_trace.values import Count, Day, Frozen, Grams, Id, Instant, RawScan, Text
 
 Outcome = Literal["ALLOW", "WARN", "DENY"]
@@ -28,6 +29,8 @@ class FillRequest(Frozen):
     boot_id: Id
     worker_id: Id | None = None
     findings: tuple[Finding, ...] = ()
+    stamp_seen: StampReading | None = None
+    """What a device read from the steel (钢印读数); absent when none did."""
     medium: Literal["lpg"] = "lpg"
     empty_gross_g: Grams
     """Weight on the scale before gas flows: the cylinder with its residue."""

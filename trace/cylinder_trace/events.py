@@ -18,6 +18,7 @@ from pydantic import Field
 from cylinder_trace.canonical import canonical_json, parse_canonical
 from cylinder_trace.decision import Decision, FillRequest, StationFacts
 from cylinder_trace.values import (
+    CodeText,
     Count,
     Day,
     Frozen,
@@ -60,19 +61,38 @@ class CylinderRegistered(Frozen):
     in_service_on: Day
 
 
+CodeScheme = Literal["own", "grai", "giai", "province", "registration", "stamp", "tid", "maker"]
+"""Who gave out a code: we, a GS1 key's holder, a province, a registrar, the stamp, the chip's or cylinder's maker."""
+
+
 class CodeBound(Frozen):
-    """A code is given to the cylinder (赋码)."""
+    """A code is given to the cylinder (赋码): its own, or another name it has already, an alias (别名)."""
 
     type: ClassVar[str] = "code_bound"
-    code: Id
-    scheme: Literal["own"] = "own"
+    code: CodeText
+    scheme: CodeScheme = "own"
+
+
+class RegistrationWithdrawn(Frozen):
+    """A registration that an import made by mistake is taken back (撤销登记), before the cylinder has lived.
+
+    Nothing is erased: the cylinder stays on file as withdrawn, is never filled, and its codes are free to be bound to
+    the cylinder that they truly belong to.
+    """
+
+    type: ClassVar[str] = "registration_withdrawn"
+    import_id: Id
+    """The import that is undone."""
+    company_id: Id
+    """The company whose import it was, in whose name it is undone."""
+    cause: Text
 
 
 class CodeVoided(Frozen):
     """A code is dead for ever (注销码): never issued again, every later scan is an alarm."""
 
     type: ClassVar[str] = "code_voided"
-    code: Id
+    code: CodeText
     cause: Text
 
 
@@ -296,6 +316,7 @@ Event = (
     CylinderRegistered
     | CodeBound
     | CodeVoided
+    | RegistrationWithdrawn
     | OwnershipTransferred
     | Inspected
     | Evaluated

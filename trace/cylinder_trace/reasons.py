@@ -132,12 +132,32 @@ _ZH: dict[str, Mapping[str, str]] = {"status": {str(status): zh for status, zh i
 """Findings that are words, by their name: the ledger keeps the word, people read it in their language."""
 
 
+_STAMP_FIELDS: Mapping[str, tuple[str, str]] = {
+    "maker": ("制造单位", "maker"),
+    "serial": ("出厂编号", "serial number"),
+    "manufactured_month": ("制造年月", "month of manufacture"),
+    "model": ("型号", "model"),
+    "tare_g": ("皮重", "tare"),
+}
+"""What stands on the steel, by the name of its field."""
+
+
+def _which_fields(names: str, language: Literal["zh", "en"]) -> str:
+    """Behind a sentence about the stamp: the fields that a device found to differ, if one read them."""
+    if not names:
+        return ""
+    said = [_STAMP_FIELDS[name][0 if language == "zh" else 1] for name in names.split()]
+    return ":" + "、".join(said) if language == "zh" else ": " + ", ".join(said)
+
+
 def sentence(reason: Reason, detail: Mapping[str, str | int], language: Literal["zh", "en"]) -> str:
     """The reason as one sentence for people, with its findings filled in."""
+    fields = _which_fields(str(detail.get("stamp_fields", "")), language)
     if language == "zh":
-        return reason.zh.format_map({key: _ZH.get(key, {}).get(str(value), value) for key, value in detail.items()})
+        told = {key: _ZH.get(key, {}).get(str(value), value) for key, value in detail.items()}
+        return reason.zh.format_map(told) + fields
     said = {key: str(value).replace("_", " ") if key in _ZH else value for key, value in detail.items()}
-    return reason.en.format_map(said)
+    return reason.en.format_map(said) + fields
 
 
 def next_step(reason: Reason, language: Literal["zh", "en"]) -> str:

@@ -49,6 +49,8 @@ class IdentityRules(Frozen):
 
     travel_minutes: Count
     """The same code at two stations within this time cannot be one cylinder."""
+    stamp_tare_tolerance_g: Grams = 0
+    """How far the tare read from the steel may lie from the one on file; a number on steel is exact."""
 
 
 class FillRules(Frozen):

@@ -43,6 +43,12 @@ def _is_printable(text: str) -> str:
     return text
 
 
+def _has_no_outer_space(text: str) -> str:
+    if text != text.strip():
+        raise ValueError("white space at an end is not allowed")
+    return text
+
+
 def _in_nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
@@ -55,6 +61,13 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 as 64 lower-case hex digits."""
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_is_printable)]
 """A line for people, 1–200 characters."""
+CodeText = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=120),
+    AfterValidator(_is_printable),
+    AfterValidator(_has_no_outer_space),
+]
+"""The canonical text of a code in any scheme, 1–120 characters: ``04HM…``, ``grai:…``, ``stamp:某厂|2019-03|00123``."""
 RawScan = Annotated[str, AfterValidator(_in_nfc), StringConstraints(max_length=512)]
 """What the scanner typed, control characters and all; in Unicode NFC, or it could not be recorded at all."""
 LongText = Annotated[str, StringConstraints(min_length=1, max_length=40_000)]

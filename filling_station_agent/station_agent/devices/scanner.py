@@ -28,7 +28,7 @@ _BURST_PROOF = 4  # keys in quick succession from the start that no typist produ
 _TYPING_PAUSE_MS = 10_000  # a typed line left alone this long was given up
 _CTRL_C = "\x03"
 # Also as a caps-locked keyboard (pl:w:) or a foreign layout (PL;W;) would deliver it.
-_CARD = re.compile(r"(?:\][A-Za-z][0-9])?(PL[:;]([WF])[:;]|pl[:;]([wf])[:;])(.+)", re.DOTALL)
+_CARD = re.compile(r"(?:\][A-Za-z][0-9])?(PL[:;]([WFS])[:;]|pl[:;]([wfs])[:;])(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class StampSeen:
+    """`PL:S:{…}`: what a device read from the steel of the lane's next cylinder, as one JSON object (钢印读数)."""
+
+    lane: int | None
+    text: str
+    typed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
     """Keys that were not taken for a scan, and why; the operator is asked to scan again.
 
@@ -73,7 +82,7 @@ class Dropped:
     reason: Literal["unfinished", "too_long", "interleaved", "empty"]
 
 
-ScannerEvent = Scan | Badge | Finding | Dropped
+ScannerEvent = Scan | Badge | Finding | StampSeen | Dropped
 
 
 @dataclass(slots=True)
@@ -186,9 +195,8 @@ def _event(line: _Line) -> ScannerEvent:
     if card is None:
         return Scan(line.lane, line.text, line.typed)
     content = card[4] if card[2] else card[4].swapcase()
-    if (card[2] or card[3]).upper() == "W":
-        return Badge(line.lane, content, line.typed)
-    return Finding(line.lane, content, line.typed)
+    kinds: dict[str, type[Badge | Finding | StampSeen]] = {"W": Badge, "F": Finding, "S": StampSeen}
+    return kinds[(card[2] or card[3]).upper()](line.lane, content, line.typed)
 
 
 class KeyboardScanner:

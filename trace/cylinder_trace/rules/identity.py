@@ -1,5 +1,6 @@
 """Is this the cylinder its code says? R01–R05 (一瓶一码)."""
 
+from cylinder_codes.stamps import compare_stamps
 from cylinder_trace.dates import MINUTE_MS
 from cylinder_trace.rules.case import Case, CylinderCase, Findings, when
 
@@ -28,7 +29,12 @@ def code_seen_elsewhere(case: CylinderCase) -> Findings | None:
 
 
 def stamp_mismatch(case: CylinderCase) -> Findings | None:
-    """R04: the filler compared the steel with the file and they differ. 特设法 49; check P1."""
+    """R04: the filler, or a device that read the steel, found it to differ from the file. 特设法 49; check P1."""
+    differ: tuple[str, ...] = ()
+    if seen := case.request.stamp_seen:
+        differ = compare_stamps(case.cylinder.stamp, seen, case.book.identity.stamp_tare_tolerance_g).differ
+    if differ:
+        return {"stamp_fields": " ".join(differ)}
     return when("stamp_mismatch" in case.request.findings)
 
 

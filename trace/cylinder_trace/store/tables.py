@@ -67,7 +67,10 @@ class SubjectNowRow(SQLModel, table=True):
 
 
 class CodeRow(SQLModel, table=True):
-    """A code leads to one cylinder for ever, also when it is dead (read model)."""
+    """A code leads to one cylinder for ever, also when it is dead (read model).
+
+    Only a withdrawn registration gives its codes back: it was a mistake, and its row goes.
+    """
 
     __tablename__ = "code"
 

@@ -9,13 +9,21 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Insert, Select, bindparam, insert, select
+from sqlalchemy import Connection, Insert, Select, bindparam, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel
 
 from cylinder_trace.chain import EMPTY, Head, Sealed, next_head, seal
 from cylinder_trace.cylinder import CylinderState
-from cylinder_trace.events import CodeBound, Entry, Event, Record, parse_entry, record_text
+from cylinder_trace.events import (
+    CodeBound,
+    Entry,
+    Event,
+    Record,
+    RegistrationWithdrawn,
+    parse_entry,
+    record_text,
+)
 from cylinder_trace.rulebook import Rulebook, parse_rulebook
 from cylinder_trace.station import StationState
 from cylinder_trace.store.tables import APPEND_ONLY, CodeRow, EntryRefRow, EntryRow, SubjectNowRow
@@ -35,7 +43,7 @@ class IdConflict(ValueError):
 
 
 class CodeTaken(ValueError):
-    """The code already leads to another cylinder, alive or dead."""
+    """The code leads to another cylinder, or is dead for ever; the sentence says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,10 @@ class Staged:
 
     entries: dict[str, tuple[Sealed, int]] = field(default_factory=dict)
     subjects: dict[str, SubjectNow] = field(default_factory=dict)
-    codes: dict[str, str] = field(default_factory=dict)
+    codes: dict[str, str | None] = field(default_factory=dict)
+    """Code → the cylinder it leads to from now on; None when a withdrawn registration set it free."""
+    freed: set[str] = field(default_factory=set)
+    """Codes whose rows of before this batch are to go, whatever they lead to afterwards."""
     rows: dict[RowKey, SQLModel] = field(default_factory=dict)
 
     def absorb(self, other: "Staged") -> None:
@@ -82,6 +93,7 @@ class Staged:
         self.entries.update(other.entries)
         self.subjects.update(other.subjects)
         self.codes.update(other.codes)
+        self.freed.update(other.freed)
         self.rows.update(other.rows)
 
 
@@ -132,10 +144,15 @@ class Batch:
         refs = [{"ref": ref, "log_index": index} for item, index in sealed for ref in dict.fromkeys(item.entry.refs)]
         if refs:
             self.connection.execute(insert(EntryRefRow), refs)
-        if self.staged.codes:
-            rows = [{"code": code, "cylinder_id": cylinder} for code, cylinder in self.staged.codes.items()]
-            self.connection.execute(insert(CodeRow), rows)
+        self._flush_codes()
         upsert(self.connection, SubjectNowRow, [_now_row(name, now) for name, now in self.staged.subjects.items()])
+
+    def _flush_codes(self) -> None:
+        if self.staged.freed:
+            self.connection.execute(_FREE_CODE, [{"freed": code} for code in sorted(self.staged.freed)])
+        rows = [{"code": code, "cylinder_id": cylinder} for code, cylinder in self.staged.codes.items() if cylinder]
+        if rows:
+            self.connection.execute(insert(CodeRow), rows)
 
 
 class Unit:
@@ -212,7 +229,7 @@ class Unit:
         now = self.subject(record.subject)
         sealed = seal(record, now.head, self.now if recorded_at is None else recorded_at)
         state = next_subject_state(now.state, sealed.entry, event)
-        self._stage_code(record, event)
+        self._stage_codes(record.subject.partition("/")[2], event, now.state)
         return self._stage(sealed, state)
 
     def put(self, row: SQLModel) -> None:
@@ -268,12 +285,14 @@ class Unit:
         self._own.subjects[sealed.entry.subject] = SubjectNow(next_head(sealed), state, index)
         return _receipt(sealed.entry, index, sealed.hash)
 
-    def _stage_code(self, record: Record, event: Event) -> None:
-        if not isinstance(event, CodeBound):
-            return
-        if (holder := self._code(event.code)) is not None:
-            raise CodeTaken(f"code {event.code} already leads to {holder}")
-        self._own.codes[event.code] = record.subject.partition("/")[2]
+    def _stage_codes(self, cylinder_id: str, event: Event, before: SubjectState | None) -> None:
+        if isinstance(event, CodeBound):
+            if (holder := self._code(event.code)) is not None:
+                raise CodeTaken(_why_taken(event.code, holder, self.cylinder(holder)))
+            self._own.codes[event.code] = cylinder_id
+        elif isinstance(event, RegistrationWithdrawn) and isinstance(before, CylinderState):
+            self._own.codes.update(dict.fromkeys(before.codes))
+            self._own.freed.update(before.codes)
 
     def _code(self, code: str) -> str | None:
         for staged in (self._own, self._batch.staged):
@@ -303,6 +322,15 @@ _BETWEEN = select(_entry.c.text).where(
     _entry.c.subject == bindparam("subject"), _entry.c.n > bindparam("after"), _entry.c.n < bindparam("before")
 )
 _CODES = select(_code).where(_code.c.code.in_(bindparam("keys", expanding=True)))
+
+
+_FREE_CODE = delete(CodeRow).where(_code.c.code == bindparam("freed"))
+
+
+def _why_taken(code: str, holder_id: str, holder: CylinderState | None) -> str:
+    if holder is not None and (code in holder.voided_codes or holder.status in ("condemned", "destroyed")):
+        return f"code {code} is dead for ever: it was given to {holder_id}, and is cancelled or scrapped with it"
+    return f"code {code} already leads to {holder_id}; a code leads to one cylinder"
 
 
 def _rows(connection: Connection, query: Select[Any], keys: Sequence[str]) -> Iterator[Any]:
