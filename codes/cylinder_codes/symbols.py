@@ -12,7 +12,7 @@ symbol has 29 by 29 modules, 37 by 37 with the quiet zone of 4.
 Needs the extra ``labels`` (qrcode and Pillow); without it LabelsUnavailable says so.
 """
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -102,7 +102,12 @@ def outlines(symbol: Symbol) -> list[Outline]:
     A line runs with the dark side on its right: clockwise around an area, anticlockwise around a hole. Two
     dark modules that touch at a corner only belong to two areas, so no line crosses itself.
     """
-    edges = dict.fromkeys(_edges(symbol))
+    return outlines_of(symbol.modules)
+
+
+def outlines_of(rows: Sequence[bytes]) -> list[Outline]:
+    """Return the closed lines around the dark areas of any picture, rows of 0 and 1 of equal length."""
+    edges = dict.fromkeys(_edges(rows))
     waiting = dict(edges)
     lines = []
     while waiting:
@@ -195,10 +200,10 @@ _Edge = tuple[int, int, int, int]
 """One side of a dark module: x and y of its start, then the step to its end, the dark module on its right."""
 
 
-def _edges(symbol: Symbol) -> Iterator[_Edge]:
-    light_row = bytes(symbol.size)
-    rows = (light_row, *symbol.modules, light_row)
-    for y, (above, row, below) in enumerate(zip(rows, rows[1:], rows[2:], strict=False)):
+def _edges(rows: Sequence[bytes]) -> Iterator[_Edge]:
+    light_row = bytes(len(rows[0]))
+    framed = (light_row, *rows, light_row)
+    for y, (above, row, below) in enumerate(zip(framed, framed[1:], framed[2:], strict=False)):
         for x, dark in enumerate(row):
             if not dark:
                 continue

@@ -36,13 +36,13 @@ def test_a_label_of_every_level_is_read_back(code: Code, level: Level) -> None:
 @pytest.mark.parametrize("degrees", [7, 45, 90, 180, 263])
 def test_a_turned_label_is_read_back(degrees: int) -> None:
     for code in CODES:
-        assert decoded(draw_label(code).rotate(degrees, expand=True, fillcolor=255)) == code
+        assert decoded(draw_label(code).convert("L").rotate(degrees, expand=True, fillcolor=255)) == code
 
 
 @pytest.mark.parametrize("scale", [0.3, 0.55, 1.7, 3.0])
 def test_a_scaled_label_is_read_back(scale: float) -> None:
     for code in CODES:
-        label = draw_label(code)
+        label = draw_label(code).convert("L")
         size = round(label.width * scale), round(label.height * scale)
         assert decoded(label.resize(size, Image.Resampling.BICUBIC)) == code
 
@@ -70,7 +70,7 @@ def test_the_symbol_has_29_modules_a_side_at_level_m() -> None:
 
 
 def test_four_modules_around_the_symbol_stay_white() -> None:
-    label = draw_label(CODES[0], module_px=10)
+    label = draw_label(CODES[0], module_px=10).convert("L")
     assert label.width == (29 + 8) * 10
     for box in ((0, 0, label.width, 40), (0, 0, 40, 370), (330, 0, 370, 370), (0, 330, label.width, 370)):
         assert label.crop(box).getextrema() == (255, 255)
@@ -80,7 +80,7 @@ def test_four_modules_around_the_symbol_stay_white() -> None:
 def test_the_text_stands_below_the_symbol_and_inside_the_picture(module_px: int) -> None:
     widest = make_code(bytes.fromhex("e739ce739ce739ce739c"), KEY)
     assert widest.payload == "WWWWWWWWWWWWWWWW"
-    label = draw_label(widest, module_px=module_px)
+    label = draw_label(widest, module_px=module_px).convert("L")
     width = 37 * module_px
     text = label.crop((0, width, label.width, label.height))
     ink = text.point(lambda value: 255 - value).getbbox()
