@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from cylinder_codes.book import BookError
+from cylinder_codes.book.file import BookError
 from cylinder_codes.commands import importing, issue, keygen, label, read, self_test, sign, verify
 from cylinder_codes.commands.common import NOT_CHECKED, CannotCheck
 from cylinder_codes.symbols import LabelsUnavailable

@@ -242,5 +242,5 @@ def test_every_command_explains_itself() -> None:
     for name in ("keygen", "issue", "label", "read", "sign", "verify", "import", "self-test"):
         assert name in overview
     with_options = run("issue", "--help").stdout
-    for option in ("--key", "--count", "--book", "--out", "--batch", "--json"):
+    for option in ("--key", "--count", "--book", "--out", "--range", "--to", "--json"):
         assert option in with_options

@@ -1,14 +1,14 @@
-"""``cylinder-codes issue``: new codes into a book and a CSV file."""
+"""``cylinder-codes issue``: a range of new codes into the book and a CSV file (批量发码)."""
 
 import argparse
-import csv
-import os
 import secrets
 from pathlib import Path
 from typing import Any
 
 from cylinder_codes.authenticity import TagKey
-from cylinder_codes.book import Batch, IssueBook
+from cylinder_codes.book.issue_book import IssueBook
+from cylinder_codes.book.values import CodeRange, RangeTerms
+from cylinder_codes.commands.book_table import file_holds, holder_name, issuing_alone, line_of_text, write_table
 from cylinder_codes.commands.common import (
     GOOD,
     CannotCheck,
@@ -16,67 +16,92 @@ from cylinder_codes.commands.common import (
     add_host,
     now_ms,
     positive,
-    progress,
     read_key,
     require_free,
     say,
 )
-from cylinder_codes.digital_link import format_link
-from cylinder_codes.identifiers import format_code_human
+from cylinder_codes.commands.pace import progress
 from cylinder_codes.keys import parse_tag_key
+from cylinder_codes.schemes import Scheme
 
 
 def _issue(options: argparse.Namespace) -> int:
-    key = read_key(options.key, parse_tag_key)
     if not options.out.parent.is_dir():
         raise CannotCheck(f"{options.out.parent} is not a folder: make it first")
-    require_free(options.out)
-    book = IssueBook(str(options.book))
+    if not options.book.exists():
+        require_free(options.out)  # before a book is made for nothing
+    key = read_key(options.key, parse_tag_key)
+    terms = _terms(options, key)
+    with issuing_alone(options.book) as book:
+        if options.out.exists() and (done := _written_before_a_kill(options, book, terms)):
+            return _say_done(options, done, done.issued)
+        require_free(options.out)
+        opened = book.open_range(options.range, terms, now_ms())
+        code_range = _issue_all(book, opened, key)
+        with progress("written", code_range.issued) as show:
+            write_table(options.out, book.codes_of(code_range), options.host, show)
+        book.mark_handed_out(code_range, now_ms())
+    return _say_done(options, code_range, opened.issued)
+
+
+def _terms(options: argparse.Namespace, key: TagKey) -> RangeTerms:
+    scheme, prefix = Scheme.OWN, ""
+    if options.grai_type is not None:
+        scheme, prefix = Scheme.GRAI, options.grai_type
+    if options.giai_prefix is not None:
+        scheme, prefix = Scheme.GIAI, options.giai_prefix
+    terms = RangeTerms.under(key, options.count, options.to or "", scheme, prefix)
     try:
-        batch = book.open_batch(options.batch, options.count, key, now_ms())
-        issued_before = batch.issued
-        batch = _issue_all(book, batch, key)
-        _write_codes(options.out, book, batch, options.host)
-        book.mark_handed_out(batch, now_ms())  # a kill before this line: the same command says the file is there
-    finally:
-        book.close()
+        terms.make(bytes(terms.random_bytes_each), key)  # before a range is opened that no code suits
+    except ValueError as error:
+        raise CannotCheck(f"argument {'--grai-type' if scheme == Scheme.GRAI else '--giai-prefix'}: {error}") from error
+    return terms
+
+
+def _written_before_a_kill(options: argparse.Namespace, book: IssueBook, terms: RangeTerms) -> CodeRange | None:
+    """Return the range whose file is there and whole already, only the book did not come to know of it."""
+    for code_range in book.unfinished():
+        asked_for = code_range.complete and code_range.terms == terms and options.range in (None, code_range.name)
+        if asked_for and file_holds(options.out, book.codes_of(code_range), options.host):
+            book.mark_handed_out(code_range, now_ms())
+            return code_range
+    return None
+
+
+def _issue_all(book: IssueBook, code_range: CodeRange, key: TagKey) -> CodeRange:
+    with progress("issued", code_range.terms.allotted, code_range.issued) as show:
+        while not code_range.complete:
+            code_range = book.issue_step(code_range, key, secrets.token_bytes, now_ms())
+            show(code_range.issued)
+    return code_range
+
+
+def _say_done(options: argparse.Namespace, code_range: CodeRange, issued_before: int) -> int:
     resumed = f" ({issued_before} of them in an earlier run)" if issued_before else ""
-    say(options, f"{batch.batch_id}: {batch.issued} codes{resumed} are in {options.out}",
-         batch_id=batch.batch_id, asked=batch.asked, issued=batch.issued,
-         issued_before=issued_before, out=str(options.out))  # fmt: skip
+    terms, codes = code_range.terms, f"{code_range.issued} codes{resumed}"
+    say(options, f"{code_range.name}, {holder_name(terms.holder)}: {codes} are in {options.out}",
+        range=code_range.name, to=terms.holder, scheme=terms.scheme.value, allotted=terms.allotted,
+        issued=code_range.issued, issued_before=issued_before, out=str(options.out))  # fmt: skip
     return GOOD
-
-
-def _issue_all(book: IssueBook, batch: Batch, key: TagKey) -> Batch:
-    with progress("issued", batch.asked) as show:
-        while not batch.complete:
-            batch = book.issue_step(batch, key, secrets.token_bytes, now_ms())
-            show(batch.issued)
-    return batch
-
-
-def _write_codes(out: Path, book: IssueBook, batch: Batch, host: str) -> None:
-    unfinished = out.with_name(out.name + ".part")
-    with unfinished.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(("number", "code", "human_text", "link", "batch_id", "issued_at"))
-        for line in book.codes_of(batch.batch_id):
-            human_text, link = format_code_human(line.code), format_link(line.code, host).upper()
-            table.writerow((line.number, line.code.text, human_text, link, batch.batch_id, line.issued_at))
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(out)  # a reader of the CSV never meets half of it
 
 
 def add_to(commands: Any) -> None:
     command = add_command(
-        commands, "issue", _issue, "issue new codes into a book and a CSV file",
+        commands, "issue", _issue, "issue a range of new codes into the book and a CSV file (批量发码)",
         "After a kill or a power cut the same command goes on where it was: no code twice, none missing.",
-        example="--key tag.key --count 100 --book book.sqlite --out codes.csv",
+        example="--key tag.key --count 100 --to 'printer A' --book book.sqlite --out codes.csv",
     )  # fmt: skip
     command.add_argument("--key", type=Path, required=True, help="file of the tag key (keygen --kind tag)")
     command.add_argument("--count", type=positive, required=True, help="how many codes")
+    command.add_argument("--to", type=line_of_text, metavar="NAME",
+                         help="maker or printer the range is allotted to (default: own use)")  # fmt: skip
     command.add_argument("--book", type=Path, required=True, help="the issue book (SQLite); made when not there")
-    command.add_argument("--out", type=Path, required=True, help="CSV file for the codes of this batch")
-    command.add_argument("--batch", help="name of the batch (default: the unfinished one, or the next number)")
+    command.add_argument("--out", type=Path, required=True, help="CSV file for the codes of this range")
+    command.add_argument("--range", type=line_of_text, metavar="NAME",
+                         help="name of the range (default: the unfinished one, or the next number)")  # fmt: skip
+    scheme = command.add_mutually_exclusive_group()
+    scheme.add_argument(
+        "--grai-type", metavar="DIGITS", help="make GS1 GRAIs: company prefix and asset type, 12 digits"
+    )
+    scheme.add_argument("--giai-prefix", metavar="DIGITS", help="make GS1 GIAIs: company prefix, 4 to 12 digits")
     add_host(command)
