@@ -1,0 +1,320 @@
+"""A picture gives the one code in it, or says by name why not, whatever its bytes are."""
+
+import io
+import random
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zxingcpp
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageFilter
+
+from cylinder_codes.authenticity import TagKey
+from cylinder_codes.identifiers import Code, make_code
+from cylinder_codes.labels import draw_label
+from cylinder_codes.photos import MAX_BYTES, MAX_PIXELS, PhotoFailure, PhotoFailureKind, read_photo, read_symbols
+from cylinder_codes.reading import ReadFailure, ReadFailureKind
+
+KEY = TagKey("example", bytes(range(32)))
+CODE, OTHER = (make_code(bytes([n] * 10), KEY) for n in (7, 99))
+
+
+def label(code: Code, **options: Any) -> Image.Image:
+    return draw_label(code, **{"module_px": 6} | options).convert("L")
+
+
+def saved(picture: Image.Image, form: str = "PNG", **options: Any) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, form, **options)
+    return file.getvalue()
+
+
+LABEL = label(CODE)
+
+
+def side_by_side(*pictures: Image.Image) -> Image.Image:
+    both = Image.new("L", (sum(each.width for each in pictures), max(each.height for each in pictures)), 255)
+    left = 0
+    for each in pictures:
+        both.paste(each, (left, 0))
+        left += each.width
+    return both
+
+
+def symbol(content: str, form: zxingcpp.BarcodeFormat, **options: Any) -> Image.Image:
+    return Image.fromarray(zxingcpp.create_barcode(content, form, **options).to_image(scale=5))
+
+
+def png_head(width: int, height: int, depth: int = 8, colour: int = 0) -> bytes:
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    pixels = zlib.compress(bytes(10_000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def refusal(data: bytes) -> PhotoFailureKind:
+    answer = read_photo(data)
+    assert isinstance(answer, PhotoFailure)
+    assert answer.text_en
+    assert any("一" <= char <= "鿿" for char in answer.text_zh)
+    return answer.kind
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF"])
+def test_a_label_is_read_from_every_format_that_cameras_and_printers_make(form: str) -> None:
+    assert read_photo(saved(LABEL, form)) == CODE
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_a_label_is_read_in_every_kind_of_colour(mode: str) -> None:
+    picture = LABEL.convert("I").point(lambda value: value * 257) if mode.startswith("I") else LABEL
+    assert read_photo(saved(picture.convert(mode))) == CODE
+
+
+def test_a_label_is_read_from_a_picture_for_print_in_four_inks() -> None:
+    assert read_photo(saved(LABEL.convert("RGB").convert("CMYK"), "JPEG")) == CODE
+
+
+def test_a_camera_with_twelve_of_sixteen_bits_is_read() -> None:
+    dim = LABEL.convert("I").point(lambda value: value * 8 + 300)
+    assert read_photo(saved(dim.convert("I;16"), "TIFF")) == CODE
+
+
+def test_what_is_transparent_counts_as_white_paper() -> None:
+    picture = Image.new("RGBA", LABEL.size, (0, 0, 0, 0))
+    picture.putalpha(LABEL.point(lambda value: 255 - value))
+    assert read_photo(saved(picture)) == CODE
+
+
+def test_a_light_symbol_on_a_dark_plate_is_read() -> None:
+    assert read_photo(saved(LABEL.point(lambda value: 255 - value))) == CODE
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photo_taken_sideways_or_mirrored_is_set_upright(orientation: int) -> None:
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }  # fmt: skip
+    data_matrix = symbol(CODE.text, zxingcpp.BarcodeFormat.DataMatrix)
+    taken = data_matrix.transpose(undo[orientation]) if orientation in undo else data_matrix
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert read_photo(saved(taken, "JPEG", exif=exif)) == CODE
+
+
+def test_a_damaged_note_about_the_camera_does_not_spoil_the_photo() -> None:
+    assert read_photo(saved(LABEL, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")) == CODE
+
+
+def test_a_small_label_in_a_photo_of_twelve_megapixels_is_read_within_a_second_or_so() -> None:
+    grain = Image.effect_noise((4000, 3000), 40)
+    grain.paste(label(CODE, module_px=4), (2900, 2100))
+    photo = saved(grain.rotate(12, Image.Resampling.BICUBIC).convert("RGB"), "JPEG", quality=90)
+    began = time.process_time()
+    assert read_photo(photo) == CODE
+    assert time.process_time() - began < 3  # 0.4 s alone on the machine
+
+
+def test_a_pale_noisy_small_photo_is_read_after_all() -> None:
+    pale = label(CODE, module_px=4).point(lambda value: 120 + value // 32)
+    assert read_photo(saved(pale)) == CODE
+
+
+def test_a_photo_out_of_focus_is_read() -> None:
+    assert read_photo(saved(label(CODE, module_px=9).filter(ImageFilter.GaussianBlur(5)))) == CODE
+
+
+def test_a_gs1_data_matrix_keeps_its_separators_and_says_that_it_is_gs1() -> None:
+    picture = symbol("(8003)09520001123450ZJ330(21)XYZ", zxingcpp.BarcodeFormat.DataMatrix, gs1=True)
+    assert read_symbols(saved(picture)) == ["]d2800309520001123450ZJ330\x1d21XYZ"]
+
+
+def test_a_gs1_qr_code_says_that_it_is_gs1() -> None:
+    picture = symbol("(8004)9520001VLV-0098231", zxingcpp.BarcodeFormat.QRCode, gs1=True)
+    assert read_symbols(saved(picture)) == ["]Q380049520001VLV-0098231"]
+
+
+def test_text_is_handed_on_as_it_was_encoded() -> None:
+    for text in ("气瓶 No. 1", "HC1:6BF+70790T9WJWG", "a<GS>b\x1dc"):
+        assert read_symbols(saved(symbol(text, zxingcpp.BarcodeFormat.QRCode))) == [text]
+
+
+def test_the_same_code_twice_in_a_picture_is_one_code() -> None:
+    assert read_photo(saved(side_by_side(LABEL, LABEL))) == CODE
+
+
+def test_two_codes_in_a_picture_are_refused_by_name() -> None:
+    answer = read_photo(saved(side_by_side(LABEL, label(OTHER))))
+    assert isinstance(answer, PhotoFailure)
+    assert answer.kind == PhotoFailureKind.SEVERAL_CODES
+    assert CODE.text[:4] in answer.text_en
+    assert OTHER.text[:4] in answer.text_zh
+
+
+def test_two_codes_in_different_symbols_are_refused_too() -> None:
+    data_matrix = symbol(OTHER.text, zxingcpp.BarcodeFormat.DataMatrix)
+    assert refusal(saved(side_by_side(LABEL, data_matrix))) == PhotoFailureKind.SEVERAL_CODES
+
+
+def test_an_advertisement_beside_the_code_does_no_harm() -> None:
+    advertisement = symbol("https://shop.example/gas?offer=7", zxingcpp.BarcodeFormat.QRCode)
+    assert read_photo(saved(side_by_side(advertisement, LABEL))) == CODE
+
+
+def test_a_symbol_that_would_be_a_code_with_other_check_digits_is_not_passed_over() -> None:
+    wrong = CODE.text[:-2] + f"{(int(CODE.text[-2:]) + 1) % 97:02d}"
+    beside = side_by_side(LABEL, symbol(wrong, zxingcpp.BarcodeFormat.QRCode))
+    answer = read_photo(saved(beside))
+    assert isinstance(answer, ReadFailure)
+    assert answer.kind == ReadFailureKind.WRONG_CHECK_DIGITS
+
+
+def test_a_picture_of_something_else_is_refused_as_a_scan_of_it_would_be() -> None:
+    answer = read_photo(saved(symbol("https://shop.example/gas", zxingcpp.BarcodeFormat.QRCode)))
+    assert isinstance(answer, ReadFailure)
+    assert answer.kind == ReadFailureKind.FOREIGN_LINK
+
+
+def test_links_of_another_host_are_read_only_when_it_is_named() -> None:
+    photo = saved(label(CODE, host="gas.city.example"))
+    assert isinstance(read_photo(photo), ReadFailure)
+    assert read_photo(photo, ["gas.city.example"]) == CODE
+
+
+def test_an_empty_file_is_refused() -> None:
+    assert refusal(b"") == PhotoFailureKind.EMPTY
+
+
+def test_what_is_no_picture_is_refused() -> None:
+    for data in (b"code,link\n", "气瓶".encode(), b"%PDF-1.7\n", bytes(1000)):
+        assert refusal(data) == PhotoFailureKind.NOT_A_PICTURE
+
+
+def test_formats_that_no_camera_makes_are_not_opened() -> None:
+    postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\nshowpage\n"
+    icon = saved(LABEL.resize((64, 64)), "ICO")
+    for data in (postscript, icon, saved(LABEL, "PPM"), saved(LABEL.convert("RGB"), "PDF")):
+        assert refusal(data) == PhotoFailureKind.NOT_A_PICTURE
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF"])
+def test_a_picture_that_was_cut_off_is_refused(form: str) -> None:
+    whole = saved(LABEL, form)
+    assert refusal(whole[: len(whole) // 2]) in {PhotoFailureKind.DAMAGED, PhotoFailureKind.NOT_A_PICTURE}
+
+
+def test_a_picture_without_a_symbol_is_refused_with_advice() -> None:
+    answer = read_photo(saved(Image.linear_gradient("L")))
+    assert isinstance(answer, PhotoFailure)
+    assert answer.kind == PhotoFailureKind.NO_SYMBOL
+    assert "type the text under the symbol" in answer.text_en
+    assert "输入码下方的文字" in answer.text_zh
+
+
+def test_a_picture_of_more_than_50_mb_is_refused_unopened() -> None:
+    began = time.process_time()
+    assert refusal(saved(LABEL) + bytes(MAX_BYTES)) == PhotoFailureKind.TOO_MANY_BYTES
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("side", [9_000, 13_000, 60_000, 2**31 - 1])
+def test_a_decompression_bomb_is_refused_undecoded(side: int) -> None:
+    began = time.process_time()
+    assert refusal(png_head(side, side)) == PhotoFailureKind.TOO_MANY_PIXELS
+    assert time.process_time() - began < 1
+
+
+def test_the_largest_picture_that_is_taken_is_read() -> None:
+    side = int(MAX_PIXELS**0.5)
+    picture = Image.new("L", (side, side), 200)
+    picture.paste(LABEL, (side - LABEL.width - 100, side // 2))
+    assert read_photo(saved(picture)) == CODE
+
+
+@pytest.mark.parametrize("size", [(0, 100), (100, 0), (1, 1), (1, 60_000), (60_000, 1)])
+def test_a_picture_without_breadth_is_refused(size: tuple[int, int]) -> None:
+    expected = {PhotoFailureKind.NO_SYMBOL, PhotoFailureKind.DAMAGED, PhotoFailureKind.NOT_A_PICTURE}
+    assert refusal(png_head(*size)) in expected
+
+
+def test_of_a_moving_picture_with_a_thousand_frames_only_the_first_is_decoded() -> None:
+    frames = [Image.new("L", LABEL.size, shade % 256) for shade in range(1000)]
+    for form, how in (("GIF", None), ("TIFF", "tiff_lzw")):
+        moving = saved(LABEL, form, save_all=True, append_images=frames, compression=how)
+        began = time.process_time()
+        assert read_photo(moving) == CODE
+        assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("missing", ["zxingcpp", "PIL"])
+def test_without_the_extra_the_refusal_names_what_to_install(missing: str, tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_bytes(saved(LABEL))
+    program = f"""
+import sys
+sys.modules[{missing!r}] = None
+from cylinder_codes.photos import PhotosUnavailable, read_photo
+try:
+    read_photo(open(sys.argv[1], "rb").read())
+except PhotosUnavailable as refusal:
+    print(refusal)
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "photo.png")]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "cylinder-codes[photos]" in told
+
+
+SMALL = LABEL.resize((200, 220))
+PICTURES = [saved(SMALL, form) for form in ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")]
+PICTURES += [saved(SMALL, "TIFF", compression=how) for how in ("tiff_lzw", "jpeg")]
+HEADS = [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"RIFF\xff\0\0\0WEBPVP8 ", b"BM", b"II*\0", b"GIF89a"]
+
+
+def mutated(picture: bytes, seed: int, count: int) -> bytes:
+    """Change single bytes, cut pieces out, double pieces; the head, where sizes stand, more often than the rest."""
+    dice = random.Random(seed)
+    data = bytearray(picture)
+    for _ in range(count):
+        place = dice.randrange(min(len(data), dice.choice((40, 400, len(data)))))
+        what = dice.randrange(4)
+        if what <= 1:
+            data[place] = dice.choice((0, 1, 127, 128, 255, dice.randrange(256)))
+        elif what == 2:
+            del data[place : place + dice.choice((1, 4, 100))]
+        else:
+            data[place:place] = data[place : place + dice.choice((1, 4, 100))]
+        if not data:
+            break
+    return bytes(data)
+
+
+@given(st.binary(max_size=400))
+def test_random_bytes_are_refused_by_name(data: bytes) -> None:
+    answer = read_photo(data)
+    assert isinstance(answer, PhotoFailure)
+
+
+@given(st.sampled_from(HEADS), st.binary(max_size=400))
+def test_random_bytes_behind_the_head_of_a_picture_are_refused_by_name(head: bytes, data: bytes) -> None:
+    assert isinstance(read_photo(head + data), PhotoFailure)
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(PICTURES), st.integers(0, 2**32), st.integers(1, 12))
+def test_a_mutated_picture_gives_its_code_or_a_named_refusal_and_never_another_code(
+    picture: bytes, seed: int, count: int
+) -> None:
+    began = time.process_time()
+    answer = read_photo(mutated(picture, seed, count))
+    assert answer == CODE if isinstance(answer, Code) else isinstance(answer, (PhotoFailure, ReadFailure))
+    assert time.process_time() - began < 10
