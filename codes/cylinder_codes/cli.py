@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from cylinder_codes.book.file import BookError
-from cylinder_codes.commands import importing, issue, keygen, label, read, self_test, sign, verify
+from cylinder_codes.commands import book, importing, issue, keygen, label, read, self_test, sheet, sign, verify
 from cylinder_codes.commands.common import NOT_CHECKED, CannotCheck
 from cylinder_codes.symbols import LabelsUnavailable
 
@@ -20,6 +20,7 @@ examples, in the order of a label printer's day:
   cylinder-codes keygen --kind tag --name works-2025 --out tag.key
   cylinder-codes issue --key tag.key --count 100 --book book.sqlite --out codes.csv
   cylinder-codes label --codes codes.csv --out labels
+  cylinder-codes sheet codes.csv --out sheet.pdf
   cylinder-codes read 'HTTPS://ID.PINGLIAN.EXAMPLE/C/…' --key tag.key
   cylinder-codes sign slip.txt --key signing.key --out slip.note
   cylinder-codes verify slip.note --key signing.key.pub
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", dest="name")
-    for module in (keygen, issue, label, read, sign, verify, importing, self_test):
+    for module in (keygen, issue, book, label, sheet, read, sign, verify, importing, self_test):
         module.add_to(commands)
     return parser
 

@@ -1,0 +1,145 @@
+"""``cylinder-codes sheet``: labels on A4 as PDF, with a control sheet for every box (标签页和箱单)."""
+
+import argparse
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cylinder_codes.commands.common import (
+    GOOD,
+    CannotCheck,
+    add_command,
+    add_host,
+    now_ms,
+    positive,
+    progress,
+    read_text,
+    require_free,
+    say,
+)
+from cylinder_codes.control_sheet import SheetLine, SheetMaking
+from cylinder_codes.errors import CodeError
+from cylinder_codes.fonts import MissingGlyph
+from cylinder_codes.identifiers import Code
+from cylinder_codes.reading import ReadFailure, read_scan
+from cylinder_codes.sheets import PRESETS, Grid, SheetError, plain_grid, sheet_pdf
+from cylinder_codes.symbols import LEVELS, SymbolError
+
+_COLUMN_NAMES = {
+    "code": ("code", "气瓶码", "码"),
+    "range_name": ("range", "range_name", "batch_id", "号段", "批次"),
+    "holder": ("holder", "company", "持有单位", "领用单位", "单位"),
+    "key_id": ("key_id", "key", "key_name", "密钥编号", "密钥"),
+}
+_MODULE_MM = re.compile(r"[0-9]{1,2}(\.[0-9]{1,2})?")
+
+
+def _sheet(options: argparse.Namespace) -> int:
+    lines = list(read_table(options.codes, options.host))
+    if options.holder is not None:
+        lines = [replace(line, holder=options.holder) for line in lines]
+    require_free(options.out)
+    making = SheetMaking(now_ms(), options.host, options.level)
+    grid: Grid = PRESETS[options.preset] if options.preset else options.grid
+    with progress("drawn", len(lines)) as show:
+        try:
+            sheet = sheet_pdf(lines, making, grid, per_box=options.per_box, module_mm=options.module_mm, show=show)
+        except (SheetError, SymbolError, MissingGlyph) as error:
+            raise CannotCheck(f"{options.codes}: {error}") from error
+    _write(options.out, sheet.pdf)
+    warning = f"; mind: {sheet.fit.warning}" if sheet.fit.warning else ""
+    say(options, f"{len(lines)} labels in {sheet.boxes} boxes on {sheet.pages} pages are in {options.out},"
+        f" {sheet.fit.module_mm:.2f} mm a module: print them at 100 %{warning}",
+        labels=len(lines), boxes=sheet.boxes, pages=sheet.pages, module_mm=sheet.fit.module_mm,
+        version=sheet.fit.version, warning=sheet.fit.warning, out=str(options.out))  # fmt: skip
+    return GOOD
+
+
+def read_table(path: Path, host: str) -> Iterator[SheetLine]:
+    """Give the rows of a CSV with a header, or the codes of a file with one a line."""
+    rows = csv.reader(io.StringIO(read_text(path).removeprefix("\ufeff"), newline=""))
+    columns = {"code": 0}
+    empty = True
+    for row in rows:
+        if not any(cell.strip() for cell in row):
+            continue
+        if empty and (named := _columns(row)):
+            columns = named
+        else:
+            yield _line(row, columns, f"{path}, line {rows.line_num}", host)
+        empty = False
+    if empty:
+        raise CannotCheck(f"{path}: no code in it: name the CSV file of issue, or a file with one code a line")
+
+
+def _columns(header: list[str]) -> dict[str, int] | None:
+    names = [cell.strip().lower() for cell in header]
+    found = {
+        field: names.index(name)
+        for field, aliases in _COLUMN_NAMES.items()
+        for name in reversed(aliases)
+        if name in names
+    }
+    return found if "code" in found else None
+
+
+def _line(row: list[str], columns: dict[str, int], where: str, host: str) -> SheetLine:
+    texts = {field: row[column].strip() if column < len(row) else "" for field, column in columns.items()}
+    return SheetLine(_code(texts.pop("code"), where, host), **texts)
+
+
+def _code(text: str, where: str, host: str) -> Code:
+    try:
+        return Code(text)
+    except CodeError:
+        read = read_scan(text, (host,))
+    if isinstance(read, ReadFailure):
+        raise CannotCheck(f"{where}: {read.text_en}")
+    return read
+
+
+def _write(out: Path, pdf: bytes) -> None:
+    unfinished = out.with_name(out.name + ".part")
+    unfinished.write_bytes(pdf)
+    unfinished.replace(out)  # nobody prints half a sheet
+
+
+def _grid(text: str) -> Grid:
+    columns, times, rows = text.lower().partition("x")
+    if not (times and columns.isdecimal() and rows.isdecimal() and len(text) <= len("20x30")):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a grid such as 3x8, columns by rows")
+    try:
+        return plain_grid(int(columns), int(rows))
+    except SheetError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _module_mm(text: str) -> float:
+    if not _MODULE_MM.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a length in mm such as 0.5")
+    return float(text)
+
+
+def add_to(commands: Any) -> None:
+    command = add_command(
+        commands, "sheet", _sheet, "lay labels out on A4, with a control sheet for every box, as PDF (标签页和箱单)",
+        "The columns range, holder and key_id (号段, 持有单位, 密钥编号) of the CSV go onto the control sheet."
+        " Needs cylinder-codes[labels].",
+        example="codes.csv --out sheet.pdf --per-box 500",
+    )  # fmt: skip
+    command.add_argument("codes", type=Path, help="CSV file of issue, or one code a line")
+    command.add_argument("--out", type=Path, required=True, help="the PDF file")
+    grid = command.add_mutually_exclusive_group()
+    grid.add_argument(
+        "--grid", type=_grid, default=plain_grid(3, 8), help="columns by rows of labels on A4, to be cut (default 3x8)"
+    )
+    grid.add_argument("--preset", choices=PRESETS, help="ready-cut label sheets, by the size of a label in mm")
+    command.add_argument("--per-box", type=positive, help="codes in a box (default: all in one)")
+    command.add_argument("--holder", help="holder named on the sheets (持有单位), in place of the CSV's column")
+    command.add_argument("--level", choices=LEVELS, default="M", help="error correction (default M)")
+    command.add_argument("--module-mm", type=_module_mm, help="exact size of a module (default: the largest that fits)")
+    add_host(command)
