@@ -85,6 +85,8 @@ def check_passphrase(passphrase: str) -> None:
     """Raise KeyFormatError for a passphrase too short to protect a file that is stolen."""
     if len(passphrase) < SHORTEST_PASSPHRASE:
         raise KeyFormatError(f"a passphrase needs at least {SHORTEST_PASSPHRASE} characters: take some words")
+    if any("\ud800" <= char <= "\udfff" for char in passphrase):
+        raise KeyFormatError("the passphrase is not UTF-8 text")
 
 
 def _encrypt(kind: str, name: str, key_id: bytes, secret: bytes, passphrase: str) -> str:
