@@ -18,9 +18,11 @@ from cylinder_codes.symbols import LabelsUnavailable
 _OVERVIEW = """\
 examples, in the order of a label printer's day:
   cylinder-codes keygen --kind tag --name works-2025 --out tag.key
-  cylinder-codes issue --key tag.key --count 100 --book book.sqlite --out codes.csv
+  cylinder-codes issue --count 100 --to 'printer A' --out codes.csv
   cylinder-codes label --codes codes.csv --out labels
   cylinder-codes sheet codes.csv --out sheet.pdf
+  cylinder-codes book mark printed --range range-0001 --from 1 --to 100
+  cylinder-codes book show
   cylinder-codes read 'HTTPS://ID.PINGLIAN.EXAMPLE/C/…' --key tag.key
   cylinder-codes sign slip.txt --key signing.key --out slip.note
   cylinder-codes verify slip.note --key signing.key.pub

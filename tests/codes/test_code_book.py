@@ -18,7 +18,7 @@ import pytest
 from cylinder_codes.authenticity import TagKey, tag_is_genuine
 from cylinder_codes.book.file import BookError
 from cylinder_codes.book.issue_book import IssueBook
-from cylinder_codes.book.values import CodeRange, CodeState, RangeTerms
+from cylinder_codes.book.values import CodeRange, CodeState, Interval, RangeTerms
 from cylinder_codes.commands.book_table import issuing_alone
 from cylinder_codes.identifiers import make_code, parse_code
 from cylinder_codes.keys import format_tag_key
@@ -184,7 +184,7 @@ def test_the_book_only_grows(tmp_path: Path, statement: str) -> None:
     path = tmp_path / "book.sqlite"
     book = IssueBook(str(path))
     code_range = issue_whole(book, book.open_range(None, terms(5), opened_at=1), CountingBytes())
-    book.mark(code_range, [(1, 3)], CodeState.PRINTED, 1)
+    book.mark([Interval(code_range, 1, 3)], CodeState.PRINTED, 1)
     book.mark_handed_out(code_range, 1)
     book.close()
     database = sqlite3.connect(path)

@@ -26,11 +26,13 @@ from cylinder_codes.book.check import problems_of
 from cylinder_codes.book.file import BookError, BookFile
 from cylinder_codes.book.marks import Run, account_of, append_mark, marks_on, runs_between
 from cylinder_codes.book.values import (
+    STATE_NAMES_ZH,
     STATES_BEFORE,
     Account,
     CodeRange,
     CodeState,
     FoundCode,
+    Interval,
     IssuedCode,
     Mark,
     RangeTerms,
@@ -114,64 +116,64 @@ class IssueBook:
             row = code_range.range_no, handed_out_at
             database.execute("INSERT OR IGNORE INTO handed_out VALUES (?, ?)", row)
 
-    def codes_of(
-        self, code_range: CodeRange, first: int = 1, last: int | None = None, state: CodeState | None = None
-    ) -> Iterator[IssuedCode]:
-        """Return codes of a range in the order of their numbers: ``first`` to ``last``, those in ``state`` if given."""
-        last = code_range.issued if last is None else last
+    def codes_of(self, code_range: CodeRange, first: int = 1, last: int | None = None) -> Iterator[IssuedCode]:
+        """Return the codes of a range in the order of their numbers, from ``first`` to ``last``."""
         query = """SELECT number, code, issued_at FROM issued
-                   WHERE range_no = ? AND number BETWEEN ? AND ? ORDER BY number"""
+                   WHERE range_no = ? AND number >= ? AND number <= ? ORDER BY number"""
         with self._file.explained():
-            runs = [Run(first, last, CodeState.ISSUED)]
-            if state is not None:
-                runs = [
-                    r for r in runs_between(self._file.database, code_range.range_no, first, last) if r.state == state
-                ]
-            for run in runs:
-                for number, code, issued_at in self._file.database.execute(
-                    query, (code_range.range_no, run.first, run.last)
-                ):
-                    yield IssuedCode(code_range.name, number, Code(code), issued_at)
+            row = code_range.range_no, first, code_range.terms.allotted if last is None else last
+            for number, code, issued_at in self._file.database.execute(query, row):
+                yield IssuedCode(code_range.name, number, Code(code), issued_at)
+
+    def where(self, code: Code) -> tuple[CodeRange, int] | None:
+        """Return the range and number of a code, None when it was not issued from here."""
+        query = "SELECT name, number FROM issued JOIN code_range USING (range_no) WHERE code = ?"
+        with self._file.explained():
+            row = self._file.database.execute(query, (code.text,)).fetchone()
+        return row and (self.range_named(row[0]), row[1])
 
     def find(self, code: Code) -> FoundCode | None:
         """Return what the book knows about a code, None when it was not issued from here."""
-        query = "SELECT name, number, issued_at FROM issued JOIN code_range USING (range_no) WHERE code = ?"
         with self._file.snapshot() as database:
-            row = database.execute(query, (code.text,)).fetchone()
-            if row is None:
+            if (place := self.where(code)) is None:
                 return None
-            issued = IssuedCode(row[0], row[1], code, row[2])
-            code_range = self.range_named(issued.range_name)
-            place = database, code_range.range_no, issued.number
-            (run,) = runs_between(*place, issued.number)
-            return FoundCode(issued, code_range, run.state, tuple(marks_on(*place)))
+            code_range, number = place
+            (issued,) = self.codes_of(code_range, number, number)
+            (run,) = runs_between(database, code_range.range_no, number, number)
+            return FoundCode(issued, code_range, run.state, tuple(marks_on(database, code_range.range_no, number)))
 
-    def mark(
-        self,
-        code_range: CodeRange,
-        intervals: Sequence[tuple[int, int]],
-        became: CodeState,
-        marked_at: int,
-        note: str = "",
-    ) -> int:
-        """Mark the numbers ``first`` to ``last`` of each interval, all or none, and return how many codes that were.
+    def runs(self, code_range: CodeRange, first: int = 1, last: int | None = None) -> list[Run]:
+        """Return which issued numbers from ``first`` to ``last`` are in which state, in order."""
+        with self._file.snapshot() as database:
+            issued = self.range_named(code_range.name).issued
+            last = issued if last is None else min(last, issued)
+            return runs_between(database, code_range.range_no, first, last) if first <= last else []
 
-        BookError, naming the first code that stands in the way, when one is not issued yet or in no state before.
+    def mark(self, intervals: Sequence[Interval], became: CodeState, marked_at: int, note: str = "") -> int:
+        """Mark the codes of all ``intervals``, or none, and return how many they are.
+
+        BookError, naming the first code that stands in the way, when one is not issued yet or not in a state before.
         """
         with self._file.transaction() as database:
-            issued = self.range_named(code_range.name).issued
-            for first, last in intervals:
-                if not 1 <= first <= last <= issued:
-                    raise BookError(
-                        f"{code_range.name} has the numbers 1 to {issued} so far: {first} to {last} are not all there"
-                    )
-                for run in runs_between(database, code_range.range_no, first, last):
-                    if run.state not in STATES_BEFORE[became]:
-                        raise self._wrong_transition(code_range, run, became)
-                    append_mark(
-                        database, code_range.range_no, Mark(run.first, run.last, run.state, became, marked_at, note)
-                    )
-        return sum(last - first + 1 for first, last in intervals)
+            for interval in intervals:
+                for run in self._markable_runs(database, interval, became):
+                    mark = Mark(run.first, run.last, run.state, became, marked_at, note)
+                    append_mark(database, interval.code_range.range_no, mark)
+        return sum(interval.last - interval.first + 1 for interval in intervals)
+
+    def _markable_runs(self, database: sqlite3.Connection, interval: Interval, became: CodeState) -> list[Run]:
+        code_range, first, last = interval.code_range, interval.first, interval.last
+        issued = self.range_named(code_range.name).issued
+        if not 1 <= first <= last <= issued:
+            there = f"the numbers 1 to {issued}" if issued else "no code yet"
+            raise BookError(f"{code_range.name} has {there}, so {first} to {last} cannot be marked; nothing was marked")
+        runs = runs_between(database, code_range.range_no, first, last)
+        for run in runs:
+            if run.state not in STATES_BEFORE.get(became, ()):
+                (code,) = self.codes_of(code_range, run.first, run.first)
+                sentence = f"{code} is {_STANDING[run.state]} and cannot become {became}"
+                raise BookError(f"{sentence} ({STATE_NAMES_ZH[became]}); nothing was marked")
+        return runs
 
     def account(self, code_range: CodeRange) -> Account:
         """Return the account of a range as it is now."""
@@ -187,16 +189,12 @@ class IssueBook:
         with self._file.snapshot() as database:
             yield from problems_of(database, self.ranges(), keys)
 
-    def _wrong_transition(self, code_range: CodeRange, run: Run, became: CodeState) -> BookError:
-        (code,) = self.codes_of(code_range, run.first, run.first)
-        return BookError(f"{code} is {run.state}{_SINCE[run.state]} and cannot become {became}; nothing was marked")
 
-
-_SINCE = {
-    CodeState.ISSUED: " (未印), not printed yet,",
-    CodeState.PRINTED: " (已印) already",
-    CodeState.APPLIED: " (已贴), which is final,",
-    CodeState.VOID: " (作废), which is final,",
+_STANDING = {
+    CodeState.ISSUED: "not printed yet (未印)",
+    CodeState.PRINTED: "printed already (已印)",
+    CodeState.APPLIED: "applied (已贴), which is final,",
+    CodeState.VOID: "void (作废), which is final,",
 }
 
 

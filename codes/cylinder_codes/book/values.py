@@ -110,6 +110,15 @@ class CodeRange:
 
 
 @dataclass(frozen=True, slots=True)
+class Interval:
+    """The numbers ``first`` to ``last`` of a range."""
+
+    code_range: CodeRange
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class IssuedCode:
     """One line of the book; ``issued_at`` in UTC milliseconds."""
 

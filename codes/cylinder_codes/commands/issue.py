@@ -16,23 +16,24 @@ from cylinder_codes.commands.common import (
     add_host,
     now_ms,
     positive,
-    read_key,
     require_free,
     say,
 )
+from cylinder_codes.commands.issuer import add_issuer_options, open_issuer, open_or_make_issuer
 from cylinder_codes.commands.pace import progress
-from cylinder_codes.keys import parse_tag_key
+from cylinder_codes.commands.passphrase import Passphrase, read_secret
+from cylinder_codes.pem import read_tag_key
 from cylinder_codes.schemes import Scheme
 
 
 def _issue(options: argparse.Namespace) -> int:
     if not options.out.parent.is_dir():
         raise CannotCheck(f"{options.out.parent} is not a folder: make it first")
-    if not options.book.exists():
-        require_free(options.out)  # before a book is made for nothing
-    key = read_key(options.key, parse_tag_key)
+    if not (options.book or options.issuer).exists():
+        require_free(options.out)  # before anything is made for nothing
+    key, book_path = _key_and_book(options)
     terms = _terms(options, key)
-    with issuing_alone(options.book) as book:
+    with issuing_alone(book_path) as book:
         if options.out.exists() and (done := _written_before_a_kill(options, book, terms)):
             return _say_done(options, done, done.issued)
         require_free(options.out)
@@ -42,6 +43,15 @@ def _issue(options: argparse.Namespace) -> int:
             write_table(options.out, book.codes_of(code_range), options.host, show)
         book.mark_handed_out(code_range, now_ms())
     return _say_done(options, code_range, opened.issued)
+
+
+def _key_and_book(options: argparse.Namespace) -> tuple[TagKey, Path]:
+    """Return those of --key and --book, and what they leave open from the issuer's folder."""
+    key = read_secret(options.key, read_tag_key, Passphrase(options)) if options.key else None
+    if key and options.book:
+        return key, options.book
+    issuer = open_issuer(options) if key else open_or_make_issuer(options)
+    return key or issuer.tag_key(), options.book or issuer.book_path
 
 
 def _terms(options: argparse.Namespace, key: TagKey) -> RangeTerms:
@@ -88,14 +98,13 @@ def _say_done(options: argparse.Namespace, code_range: CodeRange, issued_before:
 def add_to(commands: Any) -> None:
     command = add_command(
         commands, "issue", _issue, "issue a range of new codes into the book and a CSV file (批量发码)",
-        "After a kill or a power cut the same command goes on where it was: no code twice, none missing.",
-        example="--key tag.key --count 100 --to 'printer A' --book book.sqlite --out codes.csv",
+        "Keys and book lie in the issuer's folder (发码室), which is made on first use. After a kill or a power cut the"
+        " same command goes on where it was: no code twice, none missing.",
+        example="--count 100 --to 'printer A' --out codes.csv",
     )  # fmt: skip
-    command.add_argument("--key", type=Path, required=True, help="file of the tag key (keygen --kind tag)")
     command.add_argument("--count", type=positive, required=True, help="how many codes")
     command.add_argument("--to", type=line_of_text, metavar="NAME",
                          help="maker or printer the range is allotted to (default: own use)")  # fmt: skip
-    command.add_argument("--book", type=Path, required=True, help="the issue book (SQLite); made when not there")
     command.add_argument("--out", type=Path, required=True, help="CSV file for the codes of this range")
     command.add_argument("--range", type=line_of_text, metavar="NAME",
                          help="name of the range (default: the unfinished one, or the next number)")  # fmt: skip
@@ -104,4 +113,7 @@ def add_to(commands: Any) -> None:
         "--grai-type", metavar="DIGITS", help="make GS1 GRAIs: company prefix and asset type, 12 digits"
     )
     scheme.add_argument("--giai-prefix", metavar="DIGITS", help="make GS1 GIAIs: company prefix, 4 to 12 digits")
+    add_issuer_options(command)
+    command.add_argument("--key", type=Path, help="file of the tag key (default: the one in the issuer's folder)")
+    command.add_argument("--book", type=Path, help="the issue book, made when not there (default: in that folder)")
     add_host(command)

@@ -1,0 +1,340 @@
+"""``cylinder-codes book``: what was issued to whom and what became of it (账目), marks, and codes written out again."""
+
+import argparse
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from cylinder_codes.book.issue_book import IssueBook
+from cylinder_codes.book.values import STATE_NAMES_ZH, Account, CodeRange, CodeState, FoundCode, Interval
+from cylinder_codes.commands.book_table import holder_name, line_of_text, write_table
+from cylinder_codes.commands.common import (
+    BAD,
+    GOOD,
+    CannotCheck,
+    add_command,
+    add_host,
+    now_ms,
+    positive,
+    read_codes,
+    read_key,
+    require_free,
+    say,
+)
+from cylinder_codes.commands.issuer import DEFAULT_FOLDER, add_issuer_options, open_issuer
+from cylinder_codes.commands.pace import progress
+from cylinder_codes.identifiers import Code, format_code_human
+from cylinder_codes.keys import parse_tag_key
+from cylinder_codes.reading import ReadFailure, read_scan
+
+_HEADS = {
+    "range": "号段",
+    "to": "分配给",
+    "scheme": "体系",
+    "allotted": "分配",
+    "to issue": "待发",
+    "issued": "已发",
+    "unprinted": "未印",
+    "printed": "已印",
+    "applied": "已贴",
+    "void": "作废",
+}
+_LEFT_ALIGNED = 3
+_MOST_PROBLEMS = 100
+
+
+# ---------------------------------------------------------------- show
+
+
+def _show(options: argparse.Namespace) -> int:
+    with _open_book(options) as book:
+        if options.range is not None:
+            return _show_range(options, book, book.range_named(options.range))
+        rows = [(code_range, book.account(code_range)) for code_range in book.ranges()]
+    facts = [_facts(code_range, account) for code_range, account in rows]
+    lines = [_row(code_range, account) for code_range, account in rows]
+    sums = [str(sum(int(line[place]) for line in lines)) for place in range(_LEFT_ALIGNED, len(_HEADS))]
+    say(options, _table([*lines, ["total 合计", "", "", *sums]]), ranges=facts)
+    return GOOD
+
+
+def _show_range(options: argparse.Namespace, book: IssueBook, code_range: CodeRange) -> int:
+    account, runs = book.account(code_range), book.runs(code_range)
+    lines = [f"{run.first} to {run.last}: {_state(run.state)}" for run in runs]
+    say(options, "\n".join([_table([_row(code_range, account)]), "", *lines]),
+        **_facts(code_range, account), runs=[asdict(run) for run in runs])  # fmt: skip
+    return GOOD
+
+
+def _facts(code_range: CodeRange, account: Account) -> dict[str, Any]:
+    terms, by_state = code_range.terms, account.by_state
+    return {
+        "range": code_range.name, "to": terms.holder, "scheme": terms.scheme.value, "prefix": terms.prefix,
+        "key_name": terms.key_name, "key_id": terms.key_id, "opened_at": code_range.opened_at,
+        "handed_out": code_range.handed_out, "allotted": account.allotted, "to_issue": account.to_issue,
+        "issued": account.issued, "unprinted": by_state[CodeState.ISSUED],
+        **{state.value: by_state[state] for state in CodeState if state != CodeState.ISSUED},
+    }  # fmt: skip
+
+
+def _row(code_range: CodeRange, account: Account) -> list[str]:
+    terms = code_range.terms
+    scheme = f"{terms.scheme.value} {terms.prefix}".strip()
+    counts = (account.allotted, account.to_issue, account.issued, *(account.by_state[state] for state in CodeState))
+    return [code_range.name, holder_name(terms.holder), scheme, *map(str, counts)]
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    lines = [list(_HEADS.values()), list(_HEADS), *rows]
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(_cells(line, widths)).rstrip() for line in lines)
+
+
+def _cells(line: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    for place, (text, width) in enumerate(zip(line, widths, strict=True)):
+        blanks = " " * (width - _width(text))
+        yield text + blanks if place < _LEFT_ALIGNED else blanks + text
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal: a Chinese character takes two."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def _state(state: CodeState) -> str:
+    return f"{'unprinted' if state == CodeState.ISSUED else state} ({STATE_NAMES_ZH[state]})"
+
+
+# ---------------------------------------------------------------- mark
+
+
+def _mark(options: argparse.Namespace) -> int:
+    state = CodeState(options.state)
+    with _open_book(options) as book:
+        intervals = _intervals(options, book)
+        marked = book.mark(intervals, state, now_ms(), options.note or "")
+    names = sorted({interval.code_range.name for interval in intervals})
+    say(
+        options, f"{', '.join(names)}: {marked} codes are {_state(state)} now", marked=marked, state=state, ranges=names
+    )
+    return GOOD
+
+
+def _intervals(options: argparse.Namespace, book: IssueBook) -> list[Interval]:
+    if options.range is not None:
+        code_range = book.range_named(options.range)
+        if options.all:
+            return [Interval(code_range, 1, code_range.issued)]
+        if options.first is None or options.last is None:
+            raise CannotCheck("--range wants --from and --to, or --all: say which numbers of the range are meant")
+        return [Interval(code_range, options.first, options.last)]
+    if options.all or options.first is not None or options.last is not None:
+        raise CannotCheck("--from, --to and --all count within a range: name it with --range")
+    codes = [_read(text, options) for text in options.code or ()]
+    return _intervals_of(book, codes or read_codes(options.codes, options.host))
+
+
+def _intervals_of(book: IssueBook, codes: Iterable[Code]) -> list[Interval]:
+    """Return the codes as intervals: a box of labels has neighbouring numbers, which one row can mark."""
+    numbers: dict[CodeRange, set[int]] = {}
+    for code in codes:
+        code_range, number = _place(book, code)
+        numbers.setdefault(code_range, set()).add(number)
+    intervals: list[Interval] = []
+    for code_range, some in numbers.items():
+        for number in sorted(some):
+            if intervals and intervals[-1].code_range == code_range and intervals[-1].last == number - 1:
+                intervals[-1] = Interval(code_range, intervals[-1].first, number)
+            else:
+                intervals.append(Interval(code_range, number, number))
+    return intervals
+
+
+def _place(book: IssueBook, code: Code) -> tuple[CodeRange, int]:
+    place = book.where(code)
+    if place is None:
+        raise CannotCheck(f"{format_code_human(code)} was not issued from this book; nothing was done")
+    return place
+
+
+def _read(text: str, options: argparse.Namespace) -> Code:
+    read = read_scan(text, (options.host,))
+    if isinstance(read, ReadFailure):
+        raise CannotCheck(f"{text!a}: {read.text_en}; nothing was done")
+    return read
+
+
+# ---------------------------------------------------------------- check, find, codes
+
+
+def _check(options: argparse.Namespace) -> int:
+    keys = [read_key(options.key, parse_tag_key)] if options.key else []
+    if options.tags:
+        keys += open_issuer(options).tag_keys()
+    with _open_book(options) as book:
+        found = book.problems(keys)
+        problems = list(islice(found, _MOST_PROBLEMS))
+        more = next(found, None) is not None
+        issued = sum(code_range.issued for code_range in book.ranges())
+    tags = "; every tag is genuine (防伪标签相符)" if keys else ""
+    good = f"the book is right: {issued} codes, none missing, none double, every account balances (账目相符){tags}"
+    cut = [f"… and more; these are the first {_MOST_PROBLEMS}"] if more else []
+    say(options, "\n".join([*problems, *cut]) or good, ok=not problems, issued=issued, problems=problems, more=more)
+    return BAD if problems else GOOD
+
+
+def _find(options: argparse.Namespace) -> int:
+    code = _read(options.text, options)
+    with _open_book(options) as book:
+        found = book.find(code)
+    if found is None:
+        say(
+            options,
+            f"{format_code_human(code)} was not issued from this book (本发码簿未发此码)",
+            found=False,
+            code=code.text,
+        )
+        return BAD
+    terms = found.code_range.terms
+    say(options, "\n".join(_told(found)), found=True, code=code.text, range=found.code_range.name,
+        number=found.issued.number, to=terms.holder, state=found.state, issued_at=found.issued.issued_at,
+        marks=[asdict(mark) for mark in found.marks])  # fmt: skip
+    return GOOD
+
+
+def _told(found: FoundCode) -> Iterator[str]:
+    issued = found.issued
+    yield f"{format_code_human(issued.code)}: {_state(found.state)}"
+    holder = holder_name(found.code_range.terms.holder)
+    yield f"range 号段 {issued.range_name}, number 编号 {issued.number}, to 分配给 {holder}"
+    yield f"{_day(issued.issued_at)} issued (已发)"
+    for mark in found.marks:
+        note = f": {mark.note}" if mark.note else ""
+        yield f"{_day(mark.marked_at)} {_state(mark.became)}, with numbers {mark.first} to {mark.last}{note}"
+
+
+def _day(at: int) -> str:
+    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _codes(options: argparse.Namespace) -> int:
+    require_free(options.out)
+    if not options.out.parent.is_dir():
+        raise CannotCheck(f"{options.out.parent} is not a folder: make it first")
+    with _open_book(options) as book:
+        intervals = _wanted(options, book)
+        total = min(sum(interval.last - interval.first + 1 for interval in intervals), options.limit or sys.maxsize)
+        if not total:
+            raise CannotCheck("the book has no such code, so nothing is written: see `cylinder-codes book show`")
+        codes = (code for one in intervals for code in book.codes_of(one.code_range, one.first, one.last))
+        with progress("written", total) as show:
+            write_table(options.out, islice(codes, total), options.host, show)
+    say(options, f"{total} codes are in {options.out}", codes=total, out=str(options.out))
+    return GOOD
+
+
+def _wanted(options: argparse.Namespace, book: IssueBook) -> list[Interval]:
+    if options.range is None:
+        places = [_place(book, _read(text, options)) for text in options.code]
+        return [Interval(code_range, number, number) for code_range, number in places]
+    code_range = book.range_named(options.range)
+    runs = book.runs(code_range, options.first or 1, options.last)
+    return [Interval(code_range, run.first, run.last) for run in runs if options.state in (None, run.state)]
+
+
+# ---------------------------------------------------------------- arguments
+
+
+def _open_book(options: argparse.Namespace) -> closing[IssueBook]:
+    path: Path = options.book or options.issuer / "book.sqlite"
+    if not path.exists():
+        raise CannotCheck(f"{path}: there is no issue book: `cylinder-codes issue` makes one, or name it with --book")
+    return closing(IssueBook(str(path)))
+
+
+def add_to(commands: Any) -> None:
+    command = commands.add_parser(
+        "book",
+        help="what was issued to whom and what became of it (账目): account, marks, check, look-up",
+        description="The issue book (发码簿): a code is issued, then printed (已印), then applied (已贴); or it is void"
+        " (作废).",
+        epilog="example:\n  cylinder-codes book show",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    acts = command.add_subparsers(title="what to do", required=True, metavar="WHAT")
+    for add in (_add_show, _add_mark, _add_check, _add_find, _add_codes):
+        add(acts)
+
+
+def _add(acts: Any, name: str, run: Any, summary: str, more: str, example: str) -> Any:
+    act = add_command(acts, name, run, summary, more, example=example)
+    act.epilog = f"example:\n  cylinder-codes book {name} {example}".rstrip()
+    act.add_argument("--book", type=Path, help="the issue book (default: the one in the issuer's folder)")
+    if name == "check":
+        add_issuer_options(act)  # the others need no secret, so no passphrase
+    else:
+        act.add_argument("--issuer", type=Path, default=DEFAULT_FOLDER, metavar="DIR", help="the issuer's folder")
+    return act
+
+
+def _add_numbers(act: Any) -> None:
+    act.add_argument("--from", dest="first", type=positive, metavar="N", help="first number in the range")
+    act.add_argument("--to", dest="last", type=positive, metavar="N", help="last number in the range")
+
+
+def _add_show(acts: Any) -> None:
+    act = _add(acts, "show", _show, "the account (账目) of every range",
+               "Allotted = issued + to issue; issued = unprinted + printed + applied + void.", "")  # fmt: skip
+    act.add_argument("--range", metavar="NAME", help="one range only, with the numbers that are in each state")
+
+
+def _add_mark(acts: Any) -> None:
+    act = _add(
+        acts, "mark", _mark, "note that codes are printed, applied or void",
+        "All codes named are marked or none. Applied and void are final. A spoiled label: print the same code again"
+        " (book codes --code), or mark it void and take another.",
+        "printed --range range-0001 --from 1 --to 500",
+    )  # fmt: skip
+    act.add_argument("state", choices=[state.value for state in CodeState if state != CodeState.ISSUED])
+    which = act.add_mutually_exclusive_group(required=True)
+    which.add_argument("--range", metavar="NAME", help="numbers of this range: with --from and --to, or --all")
+    which.add_argument("--code", nargs="+", help="these codes, as text or link")
+    which.add_argument("--codes", type=Path, metavar="FILE", help="the codes in this file (CSV, or one a line)")
+    _add_numbers(act)
+    act.add_argument("--all", action="store_true", help="every code issued in the range")
+    act.add_argument("--note", type=line_of_text, help="why, or where: kept in the book")
+    add_host(act)
+
+
+def _add_check(acts: Any) -> None:
+    act = _add(acts, "check", _check, "count everything anew and name what is wrong (exit 1)",
+               "No code missing, none double, every account balanced, every mark in order.", "--tags")  # fmt: skip
+    act.add_argument("--tags", action="store_true", help="check the tags too, with the keys in the issuer's folder")
+    act.add_argument("--key", type=Path, help="check the tags too, with this tag key")
+
+
+def _add_find(acts: Any) -> None:
+    act = _add(acts, "find", _find, "look one code up: range, number, holder, state, marks",
+               "Exit 1 when it was not issued from this book.", "04HM-ASW9-NF6Y-ZZPW-1011-YN69-55")  # fmt: skip
+    act.add_argument("text", metavar="CODE", help="the code, as text or link")
+    add_host(act)
+
+
+def _add_codes(acts: Any) -> None:
+    act = _add(acts, "codes", _codes, "write codes into a CSV file again, as issue does",
+               "For a lost file, a spoiled label, or the next box to print.",
+               "--range range-0001 --state issued --limit 500 --out box.csv")  # fmt: skip
+    which = act.add_mutually_exclusive_group(required=True)
+    which.add_argument("--range", metavar="NAME", help="codes of this range")
+    which.add_argument("--code", nargs="+", help="these codes, as text or link")
+    _add_numbers(act)
+    act.add_argument("--state", choices=[state.value for state in CodeState], help="those in this state only")
+    act.add_argument("--limit", type=positive, metavar="N", help="not more than so many")
+    act.add_argument("--out", type=Path, required=True, help="CSV file to make")
+    add_host(act)
