@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from cylinder_codes.book.file import BookError
-from cylinder_codes.commands import book, importing, issue, keygen, label, read, self_test, sheet, sign, verify
+from cylinder_codes.commands import book, importing, issue, keygen, label, read, self_test, sheet, sign, verify, zpl
 from cylinder_codes.commands.common import NOT_CHECKED, CannotCheck
 from cylinder_codes.symbols import LabelsUnavailable
 
@@ -21,6 +21,7 @@ examples, in the order of a label printer's day:
   cylinder-codes issue --count 100 --to 'printer A' --out codes.csv
   cylinder-codes label --codes codes.csv --out labels
   cylinder-codes sheet codes.csv --out sheet.pdf
+  cylinder-codes zpl codes.csv --out labels.zpl
   cylinder-codes book mark printed --range range-0001 --from 1 --to 100
   cylinder-codes book show
   cylinder-codes read 'HTTPS://ID.PINGLIAN.EXAMPLE/C/…' --key tag.key
@@ -67,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", dest="name")
-    for module in (keygen, issue, book, label, sheet, read, sign, verify, importing, self_test):
+    for module in (keygen, issue, book, label, sheet, zpl, read, sign, verify, importing, self_test):
         module.add_to(commands)
     return parser
 

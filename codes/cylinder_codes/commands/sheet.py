@@ -35,7 +35,7 @@ _COLUMN_NAMES = {
     "holder": ("holder", "company", "持有单位", "领用单位", "单位"),
     "key_id": ("key_id", "key", "key_name", "密钥编号", "密钥"),
 }
-_MODULE_MM = re.compile(r"[0-9]{1,2}(\.[0-9]{1,2})?")
+_MILLIMETRES = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
 
 
 def _sheet(options: argparse.Namespace) -> int:
@@ -118,8 +118,8 @@ def _grid(text: str) -> Grid:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _module_mm(text: str) -> float:
-    if not _MODULE_MM.fullmatch(text):
+def millimetres(text: str) -> float:
+    if not _MILLIMETRES.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a length in mm such as 0.5")
     return float(text)
 
@@ -141,5 +141,7 @@ def add_to(commands: Any) -> None:
     command.add_argument("--per-box", type=positive, help="codes in a box (default: all in one)")
     command.add_argument("--holder", help="holder named on the sheets (持有单位), in place of the CSV's column")
     command.add_argument("--level", choices=LEVELS, default="M", help="error correction (default M)")
-    command.add_argument("--module-mm", type=_module_mm, help="exact size of a module (default: the largest that fits)")
+    command.add_argument(
+        "--module-mm", type=millimetres, help="exact size of a module (default: the largest that fits)"
+    )
     add_host(command)

@@ -1,0 +1,62 @@
+"""``cylinder-codes zpl``: labels as one file for a Zebra printer (斑马打印机)."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from cylinder_codes.commands.book_table import line_of_text
+from cylinder_codes.commands.common import (
+    GOOD,
+    CannotCheck,
+    add_command,
+    add_host,
+    positive,
+    progress,
+    require_free,
+    say,
+)
+from cylinder_codes.commands.sheet import millimetres, read_table
+from cylinder_codes.fonts import MissingGlyph
+from cylinder_codes.symbols import LEVELS, SymbolError
+from cylinder_codes.zpl import RESOLUTIONS, ZplError, ZplMedia, label_zpl
+
+
+def _zpl(options: argparse.Namespace) -> int:
+    codes = [line.code for line in read_table(options.codes, options.host)]
+    require_free(options.out)
+    try:
+        media = ZplMedia(options.dpi, options.width_mm, options.module_mm)
+        labels = []
+        with progress("drawn", len(codes)) as show:
+            for count, code in enumerate(codes, start=1):
+                labels.append(label_zpl(code, media, host=options.host, level=options.level, notes=options.note,
+                                        copies=options.copies))  # fmt: skip
+                show(count)
+    except (ZplError, SymbolError, MissingGlyph) as error:
+        raise CannotCheck(f"{options.codes}: {error}") from error
+    unfinished = options.out.with_name(options.out.name + ".part")
+    unfinished.write_text("".join(labels), encoding="utf-8")
+    unfinished.replace(options.out)  # nobody sends half a file to a printer
+    module_mm = media.printed_module_mm
+    say(options, f"{len(codes)} labels are in {options.out}, {module_mm:.2f} mm a module at {media.dpi} dpi",
+        labels=len(codes), out=str(options.out), dpi=media.dpi,
+        module_mm=round(module_mm, 4))  # fmt: skip
+    return GOOD
+
+
+def add_to(commands: Any) -> None:
+    command = add_command(
+        commands, "zpl", _zpl, "write labels for a Zebra printer, ZPL II (斑马打印机标签)",
+        "Chinese lines are sent as pictures, so the printer needs no Chinese font. Send the file to the printer as it"
+        " is, for instance to its TCP port 9100. Needs cylinder-codes[labels].",
+        example="codes.csv --out labels.zpl --dpi 300 --note 液化石油气",
+    )  # fmt: skip
+    command.add_argument("codes", type=Path, help="CSV file of issue, or one code a line")
+    command.add_argument("--out", type=Path, required=True, help="the ZPL file")
+    command.add_argument("--dpi", type=int, choices=RESOLUTIONS, default=203, help="of the print head (default 203)")
+    command.add_argument("--width-mm", type=millimetres, default=50.0, help="width of the label (default 50)")
+    command.add_argument("--module-mm", type=millimetres, default=0.4, help="size of a module (default 0.4)")
+    command.add_argument("--note", type=line_of_text, action="append", default=[], help="a line below, may be repeated")
+    command.add_argument("--copies", type=positive, default=1, help="of every label (default 1)")
+    command.add_argument("--level", choices=LEVELS, default="M", help="error correction (default M)")
+    add_host(command)
