@@ -34,9 +34,12 @@ _LETTERS = {
 }  # fmt: skip
 
 
-def has_strokes(char: str) -> bool:
-    """Whether there is such a letter: digits, upper case, blank and the signs of a GS1 value are there."""
-    return char in _LETTERS
+_DRAWN = frozenset(_LETTERS)
+
+
+def has_strokes(text: str) -> bool:
+    """Whether all letters of ``text`` are there: digits, upper case, blank and the signs of a GS1 value are."""
+    return _DRAWN.issuperset(text)
 
 
 @lru_cache(maxsize=len(_LETTERS))

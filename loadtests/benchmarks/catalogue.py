@@ -1,6 +1,6 @@
 """All rows of the table, in the order in which they are shown."""
 
 from benchmarks.measure import Row
-from benchmarks.rows import api, codes, store, trace
+from benchmarks.rows import api, codes, labels, store, trace
 
-ROWS: tuple[Row, ...] = (codes.SIGN, trace.DECIDE_FILL, store.APPEND_ONE, api.FILL_CHECK)
+ROWS: tuple[Row, ...] = (codes.SIGN, labels.LABELS, trace.DECIDE_FILL, store.APPEND_ONE, api.FILL_CHECK)

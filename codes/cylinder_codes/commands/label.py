@@ -1,25 +1,147 @@
-"""``cylinder-codes label``: a label for every code."""
+"""``cylinder-codes label``: a label for every code as PNG, SVG or DXF, and what it becomes as a plate."""
 
 import argparse
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from cylinder_codes.commands.common import GOOD, CannotCheck, add_command, add_host, pixels, progress, read_codes, say
-from cylinder_codes.labels import label_png
+from cylinder_codes.commands.pool import in_batches, processors
+from cylinder_codes.dxf import dxf
+from cylinder_codes.identifiers import Code
+from cylinder_codes.labels import MODULE_MM, MODULE_PX, Label, lay_out, png
+from cylinder_codes.plates import describe, sentences
+from cylinder_codes.reading import ReadFailure, read_scan
+from cylinder_codes.svg import TextAs, svg
+from cylinder_codes.symbols import LEVELS, Level
+
+FORMATS = ("png", "svg", "dxf")
+
+_LEAST_MM, _MOST_MM = 0.1, 50
+_MOST_PROCESSES = 256
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """How all labels of a run are drawn, and where to."""
+
+    folder: Path
+    format: str
+    host: str
+    level: Level
+    version: int | None
+    mask: int | None
+    module_px: int
+    module_mm: float
+    svg_text: TextAs
+
+    def design(self, code: Code) -> Label:
+        try:
+            return lay_out(code, host=self.host, level=self.level, version=self.version, mask=self.mask)
+        except ValueError as error:
+            raise CannotCheck(f"{code.text}: {error}") from error
+
+    def draw(self, code: Code) -> bytes:
+        label = self.design(code)
+        if self.format == "png":
+            return png(label, self.module_px, self.module_mm)
+        if self.format == "svg":
+            return svg(label, self.module_mm, text=self.svg_text).encode()
+        return dxf(label, self.module_mm).encode("ascii")
 
 
 def _label(options: argparse.Namespace) -> int:
+    job = Job(
+        options.out, options.format, options.host, options.level, options.version, options.mask,
+        options.module_px, options.module_mm, options.svg_text,
+    )  # fmt: skip
+    if options.describe is not None:
+        return _describe(options, job)
+    if options.codes is None or options.out is None:
+        raise CannotCheck("name the codes with --codes and the folder with --out, or one code with --describe")
     codes = read_codes(options.codes, options.host)
     if options.out.is_file():
-        raise CannotCheck(f"{options.out} is a file, not a folder: name a folder for the pictures")
+        raise CannotCheck(f"{options.out} is a file, not a folder: name a folder for the labels")
     options.out.mkdir(parents=True, exist_ok=True)
-    with progress("drawn", len(codes)) as show:
-        for count, code in enumerate(codes, start=1):
-            picture = label_png(code, host=options.host, level=options.level, module_px=options.module_px)
-            (options.out / f"{code.text}.png").write_bytes(picture)
-            show(count)
+    try:
+        _draw_all(job, codes, options.processes)
+    except KeyboardInterrupt as error:
+        message = f"stopped; every label in {options.out} is whole, and the same command draws all of them again"
+        raise CannotCheck(message) from error
     say(options, f"{len(codes)} labels are in {options.out}", labels=len(codes), out=str(options.out))
     return GOOD
+
+
+def _draw_all(job: Job, codes: Sequence[Code], processes: int) -> None:
+    draw_some(job, codes[:1])  # what is missing is missed here, and what all labels share is made once
+    with progress("drawn", len(codes)) as show:
+        for count in accumulate(in_batches(draw_some, job, codes[1:], processes), initial=1):
+            show(count)
+
+
+def draw_some(job: Job, codes: Sequence[Code]) -> int:
+    """Draw labels into the folder and return how many; a file is there whole or not at all."""
+    for code in codes:
+        name = f"{file_stem(code)}.{job.format}"
+        unfinished = job.folder / f".{name}.part"  # the same name every time: the next run takes it away
+        unfinished.write_bytes(job.draw(code))
+        unfinished.replace(job.folder / name)
+    return len(codes)
+
+
+def file_stem(code: Code) -> str:
+    """Return the name of a code's file: different for every code, and allowed on every file system.
+
+    Worked example: ``grai:09520001123450ZJ33010000017`` is ``grai_09520001123450ZJ33010000017``.
+    """
+    word, colon, value = code.text.partition(":")
+    stem = f"{word}_{quote(value, safe='').replace('_', '%5F')}" if colon else word
+    if len(stem) <= _LONGEST_NAME:
+        return stem
+    return f"{word}_{hashlib.sha256(code.text.encode()).hexdigest()}"
+
+
+def _describe(options: argparse.Namespace, job: Job) -> int:
+    code = read_scan(options.describe, (options.host,))
+    if isinstance(code, ReadFailure):
+        raise CannotCheck(f"--describe {options.describe!a}: {code.text_en}")
+    plate = describe(job.design(code), options.module_mm)
+    text = "\n".join(f"{english}\n{chinese}" for english, chinese in sentences(plate))
+    say(options, text, **asdict(plate))
+    return GOOD
+
+
+def _version(text: str) -> int:
+    return _whole(text, 1, 40)
+
+
+def _mask(text: str) -> int:
+    return _whole(text, 0, 7)
+
+
+def _processes(text: str) -> int:
+    return _whole(text, 1, _MOST_PROCESSES)
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    if not text.isdecimal() or len(text) > len(str(most)) or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most}")
+    return int(text)
+
+
+def _millimetres(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not _LEAST_MM <= value <= _MOST_MM:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a length from {_LEAST_MM} to {_MOST_MM} mm")
+    return value
 
 
 def add_to(commands: Any) -> None:
@@ -27,12 +149,22 @@ def add_to(commands: Any) -> None:
         commands,
         "label",
         _label,
-        "draw a label for every code, as PNG",
-        "Needs cylinder-codes[labels].",
-        example="--codes codes.csv --out labels",
+        "draw a label for every code: PNG, SVG or DXF R12",
+        "A label is the QR symbol of the link, four modules of quiet zone and the code as text. Needs "
+        "cylinder-codes[labels].",
+        example="--codes codes.csv --out labels\n"
+        "  cylinder-codes label --codes codes.csv --out plates --format dxf --level Q --module-mm 0.6\n"
+        "  cylinder-codes label --describe 04HM-ASW9-NF6Y-ZZPW-1011-YN69-55 --module-mm 0.6",
     )
-    command.add_argument("--codes", type=Path, required=True, help="CSV file of issue, or one code a line")
-    command.add_argument("--out", type=Path, required=True, help="folder for the pictures, <CODE>.png")
-    command.add_argument("--level", choices=("L", "M", "Q", "H"), default="M", help="error correction (default M)")
-    command.add_argument("--module-px", type=pixels, default=10, help="pixels a module, 4 to 100 (default 10)")
+    command.add_argument("--codes", type=Path, help="CSV file of issue, or one code a line")
+    command.add_argument("--out", type=Path, help="folder for the labels, <CODE>.<format>")
+    command.add_argument("--describe", metavar="CODE", help="only say size, reading distance and contrast of its label")
+    command.add_argument("--format", choices=FORMATS, default="png", help="png, svg or dxf (default png)")
+    command.add_argument("--level", choices=LEVELS, default="M", help="error correction (default M)")
+    command.add_argument("--version", type=_version, help="QR version 1 to 40 (default: the smallest that fits)")
+    command.add_argument("--mask", type=_mask, help="mask 0 to 7 (default: the best after ISO/IEC 18004)")
+    command.add_argument("--module-mm", type=_millimetres, default=MODULE_MM, help="width of a module (default 0.5)")
+    command.add_argument("--module-px", type=pixels, default=MODULE_PX, help="PNG: pixels a module, 4 to 100")
+    command.add_argument("--svg-text", choices=("paths", "text"), default="paths", help="SVG: text as lines or as text")
+    command.add_argument("--processes", type=_processes, default=processors(), help="processes that draw")
     add_host(command)
