@@ -82,7 +82,7 @@ _WHAT_TO_DO = {
     "SQLITE_NOTADB": "it is not a database, so no issue book: name another file",
     "SQLITE_CORRUPT": "it is damaged, cut short or overwritten: put back your last copy, and use no code that was"
     " issued after that copy was made",
-    "SQLITE_CANTOPEN": "it is a folder, or its own folder is not there or may not be entered: name another file",
+    "SQLITE_CANTOPEN": "it is a folder, or its own folder is not there or may not be written to: name another file",
     "SQLITE_READONLY": "it may only be read by you: ask its owner, or make file and folder writable",
     "SQLITE_FULL": "the disk is full; nothing of this step is kept: make room, then give the same command again",
     "SQLITE_IOERR": "the disk is full or failing; nothing of this step is kept: make room, then give the same command"

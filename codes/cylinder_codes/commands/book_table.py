@@ -15,7 +15,8 @@ from pathlib import Path
 from cylinder_codes.book.file import BookError
 from cylinder_codes.book.issue_book import IssueBook
 from cylinder_codes.book.values import IssuedCode
-from cylinder_codes.commands.common import require_free
+from cylinder_codes.commands.common import CannotCheck, require_free
+from cylinder_codes.commands.issuer import sync_folder
 from cylinder_codes.digital_link import format_printed_link
 from cylinder_codes.identifiers import format_code_human
 
@@ -76,15 +77,19 @@ def write_table(
 ) -> None:
     """Write the CSV of ``codes`` so that a reader never meets half of it, nor a power cut takes it away again."""
     unfinished = out.with_name(out.name + ".part")
-    with unfinished.open("w", encoding="utf-8", newline="") as file:
-        for count, line in enumerate(_lines(codes, host)):
-            file.write(line)
-            show(count)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with unfinished.open("w", encoding="utf-8", newline="") as file:
+            for count, line in enumerate(_lines(codes, host)):
+                file.write(line)
+                show(count)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)  # a full disk has better use for the room
+        raise CannotCheck(f"{out}: {error.strerror}; nothing is left of it") from error
     require_free(out)
     unfinished.replace(out)
-    _sync_folder(out.parent)
+    sync_folder(out.parent)
 
 
 def file_holds(out: Path, codes: Iterable[IssuedCode], host: str) -> bool:
@@ -105,14 +110,3 @@ def _lines(codes: Iterable[IssuedCode], host: str) -> Iterator[str]:
         human_text = format_code_human(line.code)
         table.writerow((line.number, line.code.text, human_text, link, line.range_name, line.issued_at))
         yield buffer.getvalue()
-
-
-def _sync_folder(folder: Path) -> None:
-    """The name of a new file is on the disk only when its folder is."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return  # Windows keeps names by itself and cannot open a folder
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
