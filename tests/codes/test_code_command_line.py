@@ -46,9 +46,8 @@ def test_a_day_of_a_label_printer(tmp_path: Path) -> None:
         scanned = zxingcpp.read_barcodes(Image.open(labels / f"{code}.png"))[0].text
         read = run("read", "--json", "--key", key, stdin=scanned + "\r\n")
         assert read.returncode == 0
-        assert json.loads(read.stdout) | {"human_text": ""} == {
-            "ok": True, "genuine": True, "code": code, "human_text": "",
-        }  # fmt: skip
+        answer = json.loads(read.stdout)
+        assert (answer["ok"], answer["genuine"], answer["code"]) == (True, True, code)
 
 
 def test_a_statement_is_signed_and_verified_and_a_changed_one_is_not(tmp_path: Path) -> None:

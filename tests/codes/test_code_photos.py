@@ -1,6 +1,8 @@
 """A picture gives the one code in it, or says by name why not, whatever its bytes are."""
 
+import argparse
 import io
+import json
 import random
 import struct
 import subprocess
@@ -17,7 +19,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from cylinder_codes.authenticity import TagKey
-from cylinder_codes.identifiers import Code, make_code
+from cylinder_codes.cli import main
+from cylinder_codes.commands.issuer import open_or_make_issuer
+from cylinder_codes.identifiers import Code, format_code_human, make_code
 from cylinder_codes.labels import draw_label
 from cylinder_codes.photos import MAX_BYTES, MAX_PIXELS, PhotoFailure, PhotoFailureKind, read_photo, read_symbols
 from cylinder_codes.reading import ReadFailure, ReadFailureKind
@@ -272,6 +276,74 @@ except PhotosUnavailable as refusal:
     command = [sys.executable, "-c", program, str(tmp_path / "photo.png")]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "cylinder-codes[photos]" in told
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(saved(LABEL, "JPEG"))
+    return path
+
+
+def test_the_command_line_reads_a_photo_and_names_the_scheme(
+    photo: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photo.parent)
+    assert main(["read", "--photo", str(photo)]) == 0
+    told = capsys.readouterr().out
+    assert CODE.text in told
+    assert "瓶链码" in told
+    assert main(["read", "--photo", str(photo), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "ok": True, "code": CODE.text, "human_text": format_code_human(CODE), "value": CODE.text,
+        "scheme": "own", "scheme_en": "PingLian code", "scheme_zh": "瓶链码",
+    }  # fmt: skip
+
+
+def test_with_the_issuers_folder_and_passphrase_at_hand_a_photo_is_said_to_be_genuine_or_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CYLINDER_CODES_PASSPHRASE", "long enough for a test")
+    issuer = open_or_make_issuer(argparse.Namespace(issuer=Path("issuer"), passphrase_file=None))
+    ours = make_code(bytes(range(10)), issuer.tag_key())
+    for code, exit_code, word in ((ours, 0, "真码"), (CODE, 1, "伪码")):
+        (tmp_path / "photo.png").write_bytes(saved(label(code)))
+        assert main(["read", "--photo", "photo.png"]) == exit_code
+        assert word in capsys.readouterr().out
+    monkeypatch.delenv("CYLINDER_CODES_PASSPHRASE")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert main(["read", "--photo", "photo.png"]) == 0
+    assert "未验防伪" in capsys.readouterr().out
+
+
+def test_a_photo_of_two_cylinders_is_checked_and_bad(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = tmp_path / "two.png"
+    photo.write_bytes(saved(side_by_side(LABEL, label(OTHER))))
+    assert main(["read", "--photo", str(photo)]) == 1
+    assert "2 个不同的码" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", png_head(9_999, 9_999), saved(LABEL)[:300]])
+def test_a_file_that_cannot_be_looked_at_is_one_sentence_and_exit_2(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(content)
+    assert main(["read", "--photo", str(photo)]) == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert str(photo) in told.err
+
+
+def test_a_missing_photo_or_a_photo_and_a_text_at_once_is_one_sentence_and_exit_2(
+    photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["read", "--photo", f"{photo}.not"]) == 2
+    with pytest.raises(SystemExit) as stop:
+        main(["read", CODE.text, "--photo", str(photo)])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 2
 
 
 SMALL = LABEL.resize((200, 220))
