@@ -11,13 +11,26 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from cylinder_codes.book.file import BookError
-from cylinder_codes.commands import book, importing, issue, keygen, label, read, self_test, sheet, sign, verify, zpl
+from cylinder_codes.commands import (
+    book,
+    importing,
+    issue,
+    keygen,
+    label,
+    read,
+    self_test,
+    sheet,
+    sign,
+    sign_note,
+    trust,
+    verify,
+    zpl,
+)
 from cylinder_codes.commands.common import NOT_CHECKED, CannotCheck
 from cylinder_codes.symbols import LabelsUnavailable
 
 _OVERVIEW = """\
 examples, in the order of a label printer's day:
-  cylinder-codes keygen --kind tag --name works-2025 --out tag.key
   cylinder-codes issue --count 100 --to 'printer A' --out codes.csv
   cylinder-codes label --codes codes.csv --out labels
   cylinder-codes sheet codes.csv --out sheet.pdf
@@ -25,8 +38,11 @@ examples, in the order of a label printer's day:
   cylinder-codes book mark printed --range range-0001 --from 1 --to 100
   cylinder-codes book show
   cylinder-codes read 'HTTPS://ID.PINGLIAN.EXAMPLE/C/…' --key tag.key
-  cylinder-codes sign slip.txt --key signing.key --out slip.note
-  cylinder-codes verify slip.note --key signing.key.pub
+  cylinder-codes sign --code 04HM-… --model YSP35.5 --tare 16.5 --max-fill 14.5 --next-due 2030-01
+                      --end-of-life 2034-01 --owner company/7 --out slip.png
+  cylinder-codes verify slip.png
+  cylinder-codes trust revoke 42456925 --from 2026-05-01 --reason 'its laptop was stolen'
+  cylinder-codes sign-note slip.txt --key signing.key --out slip.note
   cylinder-codes import cylinders.xlsx
   cylinder-codes self-test
 
@@ -68,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", dest="name")
-    for module in (keygen, issue, book, label, sheet, zpl, read, sign, verify, importing, self_test):
+    for module in (issue, book, label, sheet, zpl, read, sign, verify, trust, keygen, sign_note, importing, self_test):
         module.add_to(commands)
     return parser
 

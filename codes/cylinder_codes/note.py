@@ -20,8 +20,8 @@ Worked example: with the seed ``00 01 … 1f`` and the name ``ledger.example/cyl
 where ``QkVpJQ`` is base64 for the key id ``42456925`` and the rest is the signature over the three lines (72
 bytes).
 
-The command ``cylinder-codes sign`` writes a small statement in this form. It is for files and paper; the
-compact binary statement (COSE) that fits into a QR symbol is another form and not part of this module.
+The command ``cylinder-codes sign-note`` writes a text in this form. It is for files and paper; the compact statement
+that fits into a QR symbol is another form (``cylinder_codes.statement``).
 """
 
 import re

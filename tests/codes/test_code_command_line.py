@@ -20,6 +20,7 @@ from cylinder_codes.keys import format_tag_key
 COMMAND = str(Path(sys.executable).with_name("cylinder-codes"))
 KEY = TagKey("works", bytes(range(32)))
 CODE = make_code(bytes(range(10)), KEY)
+COMMANDS = "issue book label read sign verify trust keygen sign-note import self-test".split()
 
 
 def run(*arguments: str | Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -35,7 +36,7 @@ def tag_key(tmp_path: Path) -> Path:
 
 def test_a_day_of_a_label_printer(tmp_path: Path) -> None:
     key, book, table, labels = (tmp_path / name for name in ("tag.key", "book.sqlite", "codes.csv", "labels"))
-    assert run("keygen", "--kind", "tag", "--name", "works", "--out", key).returncode == 0
+    assert run("keygen", "--plain", "--kind", "tag", "--name", "works", "--out", key).returncode == 0
     issued = run("issue", "--key", key, "--count", "5", "--book", book, "--out", table)
     assert (issued.returncode, issued.stderr) == (0, "")
     assert run("label", "--codes", table, "--out", labels).returncode == 0
@@ -50,13 +51,13 @@ def test_a_day_of_a_label_printer(tmp_path: Path) -> None:
         assert (answer["ok"], answer["genuine"], answer["code"]) == (True, True, code)
 
 
-def test_a_statement_is_signed_and_verified_and_a_changed_one_is_not(tmp_path: Path) -> None:
+def test_a_note_is_signed_and_verified_and_a_changed_one_is_not(tmp_path: Path) -> None:
     key, slip, note = tmp_path / "signing.key", tmp_path / "slip.txt", tmp_path / "slip.note"
-    made = run("keygen", "--kind", "signing", "--name", "station.example/3", "--out", key, "--json")
+    made = run("keygen", "--plain", "--kind", "signing", "--name", "station.example/3", "--out", key, "--json")
     assert json.loads(made.stdout)["public_file"] == f"{key}.pub"
     slip.write_bytes("皮重 16500 g\nnext due 2027-03\n".encode())
-    assert run("sign", slip, "--key", key, "--out", note).returncode == 0
-    assert run("sign", slip, "--key", key).stdout == note.read_text(encoding="utf-8")
+    assert run("sign-note", slip, "--key", key, "--out", note).returncode == 0
+    assert run("sign-note", slip, "--key", key).stdout == note.read_text(encoding="utf-8")
     verified = run("verify", note, "--key", f"{key}.pub", "--json")
     assert (verified.returncode, json.loads(verified.stdout)["text"]) == (0, slip.read_text(encoding="utf-8"))
     note.write_bytes(note.read_bytes().replace(b"2027", b"2037"))
@@ -67,7 +68,7 @@ def test_a_statement_is_signed_and_verified_and_a_changed_one_is_not(tmp_path: P
 def test_secret_keys_are_readable_by_their_owner_alone_and_never_overwritten(tmp_path: Path) -> None:
     for kind in ("tag", "signing"):
         path = tmp_path / kind
-        arguments = ["keygen", "--kind", kind, "--name", "works", "--out", str(path)]
+        arguments = ["keygen", "--plain", "--kind", kind, "--name", "works", "--out", str(path)]
         old_mask = os.umask(0)
         try:
             assert main(arguments) == 0
@@ -81,13 +82,13 @@ def test_secret_keys_are_readable_by_their_owner_alone_and_never_overwritten(tmp
 
 def test_a_secret_is_never_printed(tmp_path: Path) -> None:
     for kind in ("tag", "signing"):
-        made = run("keygen", "--kind", kind, "--name", "works", "--out", tmp_path / kind, "--json")
+        made = run("keygen", "--plain", "--kind", kind, "--name", "works", "--out", tmp_path / kind, "--json")
         secret = (tmp_path / kind).read_text().split("+", 4)[4].strip()
         assert secret not in made.stdout + made.stderr
 
 
 def test_a_key_for_which_the_disk_has_no_room_leaves_no_file_in_the_way(tmp_path: Path) -> None:
-    made = [COMMAND, "keygen", "--kind", "tag", "--name", "works", "--out", str(tmp_path / "tag.key")]
+    made = [COMMAND, "keygen", "--plain", "--kind", "tag", "--name", "works", "--out", str(tmp_path / "tag.key")]
     full = subprocess.run(["bash", "-c", 'ulimit -f 0; "$@"', "_", *made], capture_output=True, text=True, check=False)
     assert (full.returncode, full.stderr.count("\n")) == (2, 1)
     assert not (tmp_path / "tag.key").exists()
@@ -180,7 +181,7 @@ def test_the_self_test_says_what_it_checked(capsys: pytest.CaptureFixture[str]) 
         ["label", "--codes", "{codes}", "--out", "{text}"],
         ["label", "--codes", "{key}", "--out", "{dir}/l", "--module-px", "1000"],
         ["read", "x", "--key", "{text}"],
-        ["sign", "{text}", "--key", "{key}"],
+        ["sign-note", "{text}", "--key", "{key}"],
         ["verify", "{text}", "--key", "{text}"],
         ["verify", "{dir}/none", "--key", "{text}"],
         ["import", "{dir}/none.csv"],
@@ -229,7 +230,7 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path, tag_key: Path, capsys:
     assert f"{noise}: not UTF-8 text" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["keygen", "issue", "label", "read", "sign", "verify", "import", "self-test"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_of_every_command_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([name, "--help"])
@@ -238,7 +239,19 @@ def test_the_help_of_every_command_has_an_example(name: str, capsys: pytest.Capt
 
 def test_every_command_explains_itself() -> None:
     overview = run("--help").stdout
-    for name in ("keygen", "issue", "label", "read", "sign", "verify", "import", "self-test"):
+    for name in (
+        "keygen",
+        "issue",
+        "book",
+        "label",
+        "read",
+        "sign",
+        "sign-note",
+        "trust",
+        "verify",
+        "import",
+        "self-test",
+    ):
         assert name in overview
     with_options = run("issue", "--help").stdout
     for option in ("--key", "--count", "--book", "--out", "--range", "--to", "--json"):

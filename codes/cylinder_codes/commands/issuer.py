@@ -13,15 +13,19 @@ does so by renaming too.
 """
 
 import argparse
+import fcntl
 import os
 import secrets
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from cylinder_codes.authenticity import TAG_SECRET_BYTES, TagKey
 from cylinder_codes.commands.common import CannotCheck, now_ms, read_key, read_text, write_new
+from cylinder_codes.commands.instants import DAY_MS, whole_second
 from cylinder_codes.commands.passphrase import Passphrase, add_passphrase_option, read_secret
 from cylinder_codes.keys import (
     SEED_BYTES,
@@ -43,7 +47,7 @@ from cylinder_codes.trust import (
 )
 
 DEFAULT_FOLDER = Path("issuer")
-KEY_LIFE_MS = 2 * 365 * 86_400_000
+KEY_LIFE_MS = 2 * 365 * DAY_MS
 """How long a new key may sign unless the trust list says otherwise."""
 
 
@@ -77,6 +81,16 @@ class Issuer:
     def trust_list(self) -> TrustList:
         """The trust list as published last."""
         return read_trust_list(self.trust_path, self.root_path)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep others from changing the trust list meanwhile: of two lists with one serial one would be lost."""
+        descriptor = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def publish(self, trust: TrustList) -> None:
         """Sign ``trust`` with the root key and put it in the place of the list before it."""
@@ -154,11 +168,6 @@ def new_tag_key(name: str) -> TagKey:
     """Make a tag key; CannotCheck when the name cannot be one."""
     _require_name(name)
     return TagKey(name, secrets.token_bytes(TAG_SECRET_BYTES))
-
-
-def whole_second(at: int) -> int:
-    """The second in which ``at`` (UTC ms) lies: tokens and trust lists know no smaller unit."""
-    return at - at % 1000
 
 
 def _make(issuer: Issuer, name: str) -> None:

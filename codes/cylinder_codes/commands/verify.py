@@ -1,21 +1,111 @@
-"""``cylinder-codes verify``: a signed note, checked."""
+"""``cylinder-codes verify``: a signed statement, as text, bytes or picture, or a signed note, checked offline."""
 
 import argparse
+import re
+import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cylinder_codes.commands.common import BAD, GOOD, add_command, read_key, read_text, say
+from cylinder_codes.commands.common import BAD, GOOD, CannotCheck, add_command, now_ms, read_key, read_text, say
+from cylinder_codes.commands.instants import HELP, instant
+from cylinder_codes.commands.issuer import DEFAULT_FOLDER, read_trust_list
 from cylinder_codes.keys import parse_vkey
 from cylinder_codes.note import NoteError, NoteErrorKind, open_note
+from cylinder_codes.trust import TrustList, format_instant
+
+if TYPE_CHECKING:
+    from cylinder_codes.statement import Opened, StatementFailure
+
+_PREFIX = "PL1:"
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+_LARGEST = 50_000_000
+_NOTE = re.compile("\n\n\N{EM DASH} ")
 
 
 def _verify(options: argparse.Namespace) -> int:
+    if options.key:
+        return _verify_note(options)
+    try:
+        from cylinder_codes.statement import Opened, open_statement
+    except ImportError as error:
+        raise CannotCheck("signed statements need cbor2 and base45: install cylinder-codes[statements]") from error
+    received = _received(options.what)
+    trust = read_trust_list(options.trust, options.root)
+    opened = open_statement(received, trust, now_ms() if options.at is None else options.at)
+    return _say_good(options, opened, trust) if isinstance(opened, Opened) else _say_bad(options, opened, trust)
+
+
+def _received(what: str) -> str | bytes:
+    if what.startswith(_PREFIX):
+        return what
+    if what == "-":
+        return sys.stdin.read()
+    path = Path(what)
+    if not path.is_file():
+        raise CannotCheck(f"{what[:80]!r} is no file, and the text of a statement begins with {_PREFIX}")
+    if path.stat().st_size > _LARGEST:
+        raise CannotCheck(f"{path}: larger than {_LARGEST // 1_000_000} MB, so no statement and no photo of one")
+    return _content(path, path.read_bytes())
+
+
+def _content(path: Path, data: bytes) -> str | bytes:
+    if path.suffix.lower() in _PICTURES:
+        return _text_in_picture(path, data)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        is_picture = path.suffix != ".cbor" and not data.startswith(b"\xd2")  # D2: CBOR tag 18, COSE_Sign1
+        return _text_in_picture(path, data) if is_picture else data
+    if _NOTE.search(text):
+        raise CannotCheck(f"{path}: this is a signed note: name the public key that one trusts with --key")
+    return text
+
+
+def _text_in_picture(path: Path, data: bytes) -> str:
+    from cylinder_codes.photos import PhotoFailure, PhotosUnavailable, read_symbols
+
+    try:
+        texts = read_symbols(data)
+    except PhotosUnavailable as error:
+        raise CannotCheck(str(error)) from error
+    if isinstance(texts, PhotoFailure):
+        raise CannotCheck(f"{path}: {texts.text_en} ({texts.text_zh})")
+    statements = [text for text in texts if text.startswith(_PREFIX)]
+    if len(statements) != 1:
+        raise CannotCheck(f"{path}: {len(statements)} statements are in the picture: one at a time, whole and near")
+    return statements[0]
+
+
+def _say_good(options: argparse.Namespace, opened: "Opened", trust: TrustList) -> int:
+    from cylinder_codes.slips import lines_of
+
+    statement, signer = opened.statement, opened.signed_by
+    verdict = ["GENUINE: signed by the issuer, and in force", "真实有效：由发证方签名，且在有效期内"]
+    claims = asdict(statement) | {"code": statement.code.text}
+    signed_by = f"签名密钥 signed by: {signer.name} ({signer.key_id.hex()})"
+    say(options, "\n".join([*verdict, *lines_of(statement), signed_by, _words(trust)]),
+        ok=True, **claims, signed_by=signer.name, key_id=signer.key_id.hex(), trust_serial=trust.serial)  # fmt: skip
+    return GOOD
+
+
+def _say_bad(options: argparse.Namespace, failure: "StatementFailure", trust: TrustList) -> int:
+    say(options, f"NOT GOOD: {failure.text_en}\n无效：{failure.text_zh}\n{_words(trust)}",
+        ok=False, **asdict(failure), trust_serial=trust.serial)  # fmt: skip
+    return BAD
+
+
+def _words(trust: TrustList) -> str:
+    return f"信任列表 trust list: {trust.serial}, {format_instant(trust.issued_at)}"
+
+
+def _verify_note(options: argparse.Namespace) -> int:
     known = [read_key(path, parse_vkey) for path in options.key]
     try:
-        opened = open_note(read_text(options.file), known)
+        opened = open_note(read_text(Path(options.what)), known)
     except NoteError as error:
         kind = NoteErrorKind(error.kind).value
-        say(options, f"{options.file}: NOT verified: {error}", ok=False, kind=kind, message=str(error))
+        say(options, f"{options.what}: NOT verified: {error}", ok=False, kind=kind, message=str(error))
         return BAD
     names = [key.name for key in opened.verified_by]
     say(options, f"signed by {', '.join(names)}:\n{opened.text}", ok=True, verified_by=names, text=opened.text)
@@ -24,9 +114,13 @@ def _verify(options: argparse.Namespace) -> int:
 
 def add_to(commands: Any) -> None:
     command = add_command(
-        commands, "verify", _verify, "check a signed note and print its text", example="slip.note --key signing.key.pub"
-    )
-    command.add_argument("file", type=Path, help="the signed note")
-    command.add_argument(
-        "--key", type=Path, required=True, action="append", help="file of a public key one trusts (may be repeated)"
-    )
+        commands, "verify", _verify, "check a signed statement, or with --key a signed note",
+        "Works offline: the trust list says which keys count, the root's public key that the list is genuine."
+        " 离线核验签名凭证。",
+        example="slip.png",
+    )  # fmt: skip
+    command.add_argument("what", metavar="FILE|TEXT", help="picture, .txt, .cbor or note; the text itself; - for stdin")
+    command.add_argument("--trust", type=Path, default=DEFAULT_FOLDER / "trust.note", help="the published trust list")
+    command.add_argument("--root", type=Path, default=DEFAULT_FOLDER / "root.pub", help="public key of the root")
+    command.add_argument("--at", type=instant, help=f"check as of then: {HELP} (default: now)")
+    command.add_argument("--key", type=Path, action="append", help="for a note: public key one trusts; may be repeated")
