@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeAlias
+from unicodedata import normalize
 
 from cylinder_api.access import ROLES
 from cylinder_api.commands import data, doctor, keep, people, serve
@@ -26,7 +27,9 @@ examples:
   cylinder-api serve --demo --data demo             a town of generated data on http://127.0.0.1:8000
   cylinder-api migrate --data ledger                an empty ledger of your own
   cylinder-api seed --data town --cylinders 1000    a generated town to look at, not served yet
-  cylinder-api import cylinders.xlsx --company co_01 --data ledger
+  cylinder-api import cylinders.xlsx --company co_01 --data ledger --bad-rows to_mend.xlsx
+  cylinder-api import --list --data ledger
+  cylinder-api import --undo IMPORT_ID --cause "columns shifted" --data ledger
   cylinder-api enrol --station st_01 --data ledger  a one-time code for a station's computer
   cylinder-api user add --id li --role regulator --org au_01 --data ledger
   cylinder-api user list --data ledger
@@ -128,10 +131,18 @@ def _add_data(commands: Commands) -> None:
     _add_cylinders(seed)
     seed.add_argument("--seed", type=int, default=DEFAULT_SEED, metavar="N", help="another seed is another town")
     seed.add_argument("--as-of", metavar="DAY", help="the day the town is made for, YYYY-MM-DD (default today)")
-    table = _add(commands, "import", data.import_file, "register the cylinders of a CSV or XLSX table")
-    table.add_argument("file", type=Path, help="the table")
-    table.add_argument("--company", type=_id, required=True, metavar="ID", help="the owner of all cylinders in it")
+    table = _add(
+        commands, "import", data.import_file, "register the cylinders of a CSV or XLSX table, or take that back"
+    )
+    table.add_argument("file", type=Path, nargs="?", help="the table")
+    table.add_argument("--company", type=_id, metavar="ID", help="the owner of all cylinders in it")
     table.add_argument("--dry-run", action="store_true", help="check only, record nothing")
+    table.add_argument(
+        "--bad-rows", type=_table_file, metavar="FILE", help="write the rows with errors as .xlsx or .csv, to be mended"
+    )
+    table.add_argument("--list", action="store_true", help="list the imports so far")
+    table.add_argument("--undo", type=_id, metavar="IMPORT_ID", help="withdraw what an import registered (撤销导入)")
+    table.add_argument("--cause", type=_cause, metavar="TEXT", help="why it is undone, at most 200 characters")
 
 
 def _add_people(commands: Commands) -> None:
@@ -162,6 +173,18 @@ def _id(text: str) -> str:
     if not _ID.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not an id: 1 to 80 of A-Z a-z 0-9 _ . : -")
     return text
+
+
+def _table_file(text: str) -> Path:
+    if Path(text).suffix.lower() not in (".xlsx", ".csv"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither .xlsx nor .csv: name the file so")
+    return Path(text)
+
+
+def _cause(text: str) -> str:
+    if not text.strip() or len(text) > 200 or not text.isprintable():
+        raise argparse.ArgumentTypeError("the cause is one line of 1 to 200 characters")
+    return normalize("NFC", text)
 
 
 def _origin(text: str) -> str:

@@ -93,6 +93,12 @@ LOCK: dict[str, Any] = {
     "cause": "检定铅封破损 broken seal",
     "occurred_at": _OCCURRED_AT,
 }
+BINDING: dict[str, Any] = {
+    "id": "co_01.2026.000030",
+    "code": _CODE,
+    "new_code": "province:ZJ330100000017",
+    "occurred_at": _OCCURRED_AT,
+}
 TRANSFER: dict[str, Any] = {
     "id": "co_01.2026.000031",
     "code": _CODE,

@@ -25,6 +25,7 @@ KINDS: dict[str, Kind] = {
     "cylinder_unknown": Kind(404, "No cylinder is on file under this code"),
     "station_unknown": Kind(404, "No station is on file under this id"),
     "customer_unknown": Kind(404, "No customer is on file under this id"),
+    "import_unknown": Kind(404, "No import is on file under this id"),
     "method_not_allowed": Kind(405, "This method is not offered here"),
     "id_conflict": Kind(409, "The id is taken by an act that says something else"),
     "code_taken": Kind(409, "The code already leads to another cylinder"),

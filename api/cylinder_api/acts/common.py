@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Sequence
 
 from cylinder_api.refusals import Refused
-from cylinder_codes.identifiers import is_cylinder_id
+from cylinder_codes.errors import CodeError
+from cylinder_codes.identifiers import Code, is_cylinder_id
 from cylinder_codes.reading import ReadFailure, read_scan
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.events import DisputeRaised, Event, Record, state_event
@@ -36,14 +37,22 @@ def derived_id(id: str, word: str) -> str:
     return f"{hashlib.sha256(id.encode()).hexdigest()[:40]}.{word}"
 
 
+def read_name(name: str, hosts: Sequence[str]) -> Code:
+    """The code that a caller means: any readable form, or the canonical text; raises Refused."""
+    read = read_scan(name, hosts)
+    if not isinstance(read, ReadFailure):
+        return read
+    try:
+        return Code(name)
+    except CodeError:
+        raise Refused("code_unreadable", read.text_en) from None
+
+
 def cylinder_id_for(unit: Unit, name: str, hosts: Sequence[str]) -> str:
     """The id of the cylinder called `name` (a code in any readable form, or the id itself); raises Refused."""
     if is_cylinder_id(name):
         return name
-    code = read_scan(name, hosts)
-    if isinstance(code, ReadFailure):
-        raise Refused("code_unreadable", code.text_en)
-    cylinder = unit.cylinder_by_code(code.text)
+    cylinder = unit.cylinder_by_code(read_name(name, hosts).text)
     if cylinder is None:
         raise Refused("cylinder_unknown", "no cylinder is on file under this code")
     return cylinder.cylinder_id

@@ -1,19 +1,21 @@
-"""Taking over a company's own table of cylinders (批量建档)."""
+"""Taking over a company's own table of cylinders (批量建档), and taking it back (撤销导入)."""
 
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from cylinder_api.access import Caller
+from cylinder_api.access import Account, Caller
 from cylinder_api.acts import importing
+from cylinder_api.bodies import JsonBody, takes
 from cylinder_api.problems import documented
 from cylinder_api.refusals import Refused
 from cylinder_api.service import ServiceHere
 from cylinder_codes.importing import RowError
+from cylinder_trace.values import Frozen, Id, Instant, Text
 
 router = APIRouter(tags=["cylinders"])
 _FILE_BYTES = 32 * 2**20
@@ -32,10 +34,52 @@ class RowProblem(BaseModel):
 class ImportAnswer(BaseModel):
     """What the table holds, and what became of it; after a dry run, what would become of it."""
 
+    import_id: str
+    """By it the import can be undone."""
+    sheet: str | None
+    """The sheet of the workbook that was read."""
     rows: int
     registered: int
     known: int
     errors: list[RowProblem]
+
+
+class ImportItem(BaseModel):
+    """An import that registered cylinders, and how many of them were withdrawn since."""
+
+    import_id: str
+    company_id: str
+    imported_at: Instant
+    cylinders: int
+    withdrawn: int
+
+
+class ImportList(BaseModel):
+    """Imports, oldest first."""
+
+    items: list[ImportItem]
+
+
+class Undo(Frozen):
+    """Why an import is taken back."""
+
+    cause: Text
+
+
+class KeptCylinder(BaseModel):
+    """A cylinder that has lived since it was imported; `because` is the first thing that happened to it."""
+
+    cylinder_id: str
+    row: int
+    because: str
+
+
+class UndoAnswer(BaseModel):
+    """What became of the cylinders of an import: now withdrawn, withdrawn before, kept."""
+
+    withdrawn: int
+    withdrawn_before: int
+    kept: list[KeptCylinder]
 
 
 class TableFile(NamedTuple):
@@ -88,22 +132,68 @@ async def import_cylinders(
 ) -> ImportAnswer:
     """Good rows are registered, bad ones are told with what to mend. The same file twice changes nothing."""
     hosts = service.settings.link_hosts
-    table = await run_in_threadpool(importing.read_table, *file, caller.org_id, service.keys.tag, hosts)
+    reader = service.ledger.reader
+    table = await run_in_threadpool(importing.read_table, *file, caller.org_id, service.keys.tag, hosts, reader)
     registered, known, errors = 0, 0, list(table.errors)
     for start in range(0, len(table.rows), _ROWS_AT_ONCE):
         rows = table.rows[start : start + _ROWS_AT_ONCE]
         act: Any = partial(
-            importing.import_rows, file_hash=table.file_hash, rows=rows, company_id=caller.org_id, dry_run=dry_run
+            importing.import_rows, import_id=table.import_id, rows=rows, company_id=caller.org_id, dry_run=dry_run
         )
         part = await service.commit(act)
         registered, known = registered + part.registered, known + part.known
         errors += part.errors
     bad_rows = {error.row_number for error in table.errors if error.row_number}
     return ImportAnswer(
+        import_id=table.import_id,
+        sheet=table.source.source.name or None,
         rows=len(table.rows) + len(bad_rows),
         registered=registered,
         known=known,
         errors=[_problem(error) for error in sorted(errors, key=lambda error: error.row_number)],
+    )
+
+
+def _whose(caller: Account) -> str | None:
+    """The company whose imports the caller is confined to."""
+    return caller.org_id if caller.role == "company" else None
+
+
+@router.get("/v1/imports", summary="Imports so far, oldest first", responses=documented())
+def list_imports(caller: Caller, service: ServiceHere) -> ImportList:
+    """A company sees its own."""
+    past = importing.list_imports(service.ledger.reader, _whose(caller))
+    return ImportList(items=[ImportItem(**item._asdict()) for item in past])
+
+
+@router.post(
+    "/v1/imports/{import_id}/undo",
+    summary="Take an import back (撤销导入)",
+    responses=documented("not_json", "import_unknown"),
+    openapi_extra=takes(Undo, {"cause": "列错位 the columns had shifted"}),
+)
+async def undo_import(
+    import_id: Annotated[Id, Path()],
+    caller: Caller,
+    service: ServiceHere,
+    undo: Annotated[Undo, Depends(JsonBody(Undo))],
+) -> UndoAnswer:
+    """Cylinders that have not lived since are withdrawn, their codes are free again; the others are kept and listed.
+
+    Nothing is erased. Undoing twice changes nothing, and finishes what was cut off.
+    """
+    reader = service.ledger.reader
+    company_id = await run_in_threadpool(importing.find_import, reader, import_id, _whose(caller))
+    withdrawn, before, kept = 0, 0, list[importing.Kept]()
+    for subjects in await run_in_threadpool(lambda: list(importing.imported_cylinders(reader, import_id))):
+        act: Any = partial(
+            importing.undo_import, import_id=import_id, company_id=company_id, subjects=subjects,
+            by=caller.account_id, cause=undo.cause,
+        )  # fmt: skip
+        part = await service.commit(act)
+        withdrawn, before, kept = withdrawn + part.withdrawn, before + part.before, kept + part.kept
+    return UndoAnswer(
+        withdrawn=withdrawn, withdrawn_before=before, kept=[KeptCylinder(**one._asdict()) for one in kept]
     )
 
 

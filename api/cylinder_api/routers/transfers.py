@@ -1,4 +1,4 @@
-"""Change of owner (产权变更)."""
+"""What an owner states of a cylinder: change of owner (产权变更), one more code (赋码)."""
 
 from functools import partial
 from typing import Annotated, Any
@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 
 from cylinder_api.access import Caller
-from cylinder_api.acts import trade
+from cylinder_api.acts import binding, trade
 from cylinder_api.answers import Recorded
 from cylinder_api.bodies import JsonBody, takes
-from cylinder_api.examples import TRANSFER
+from cylinder_api.examples import BINDING, TRANSFER
 from cylinder_api.problems import documented
 from cylinder_api.service import ServiceHere
 
@@ -32,4 +32,26 @@ async def transfer_cylinder(
     """Only the owner of record may; a cooling time runs before the new owner's stations may fill it."""
     hosts = service.settings.link_hosts
     work = partial(trade.transfer_cylinder, act=act, company_id=caller.org_id, by=caller.account_id, hosts=hosts)
+    return {"receipt": await service.commit(work)}
+
+
+@router.post(
+    "/v1/codes",
+    status_code=201,
+    summary="The owner gives a cylinder one more code (赋码)",
+    response_model=Recorded,
+    responses=documented(
+        "not_json", "cylinder_unknown", "code_unreadable", "other_owner", "code_taken", "id_conflict",
+        "cannot_follow", "occurred_in_future",
+    ),
+    openapi_extra=takes(binding.Binding, BINDING),
+)  # fmt: skip
+async def bind_code(
+    caller: Caller, service: ServiceHere, act: Annotated[binding.Binding, Depends(JsonBody(binding.Binding))]
+) -> Any:
+    """One cylinder, many codes; a code leads to one cylinder, and a dead one to none ever again."""
+    work = partial(
+        binding.bind_code, act=act, company_id=caller.org_id, by=caller.account_id, tag_key=service.keys.tag,
+        hosts=service.settings.link_hosts,
+    )  # fmt: skip
     return {"receipt": await service.commit(work)}

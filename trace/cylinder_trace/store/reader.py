@@ -33,6 +33,14 @@ class Changed(NamedTuple):
     owner_id: str | None
 
 
+class RefFound(NamedTuple):
+    """A reference that entries carry: how many do, and the index of the first."""
+
+    ref: str
+    entries: int
+    first_index: int
+
+
 class Reader:
     """Reads from one database."""
 
@@ -79,6 +87,14 @@ class Reader:
         if type_word is not None:
             query = query.where(_entry.c.type == type_word)
         return self._entries(query.order_by(_ref.c.log_index).limit(limit))
+
+    def refs(self, kind: str) -> list[RefFound]:
+        """Every reference ``kind/…`` in the ledger, in the order in which it first came up; reads all references."""
+        first = func.min(_ref.c.log_index)
+        query = select(_ref.c.ref, func.count().label("entries"), first.label("first_index"))
+        query = query.where(_ref.c.ref.like(f"{kind}/%")).group_by(_ref.c.ref).order_by(first)
+        with self._engine.connect() as connection:
+            return [RefFound(row.ref, row.entries, row.first_index) for row in connection.execute(query)]
 
     def state(self, subject: str) -> SubjectState | None:
         """What a subject's chain adds up to."""

@@ -1,0 +1,29 @@
+"""Giving a cylinder one more code (赋码、绑定): a new label, a chip, a number it has from before."""
+
+from collections.abc import Sequence
+
+from cylinder_api.acts.common import CylinderAct, append_about, find_cylinder, read_name
+from cylinder_api.acts.trade import require_owner
+from cylinder_api.refusals import Refused
+from cylinder_codes.authenticity import TagKey, tag_is_genuine
+from cylinder_codes.schemes import Scheme
+from cylinder_trace.events import CodeBound
+from cylinder_trace.store.unit import Receipt, Unit
+
+
+class Binding(CylinderAct):
+    """The cylinder called `code` is found by `new_code` too, from now on."""
+
+    new_code: str
+    """In any readable form, or a number from before with its scheme in front: ``province:ZJ330100000017``."""
+
+
+def bind_code(unit: Unit, act: Binding, company_id: str, by: str, tag_key: TagKey, hosts: Sequence[str]) -> Receipt:
+    """Bind the code. Raises Refused, and CodeTaken for a code that leads to a cylinder or is dead."""
+    cylinder = find_cylinder(unit, act.code, hosts)
+    require_owner(cylinder, company_id)
+    code = read_name(act.new_code, hosts)
+    if code.scheme == Scheme.OWN and not tag_is_genuine(code, tag_key):
+        raise Refused("code_unreadable", "no such code was ever issued; take it from the label")
+    event = CodeBound(code=code.text, scheme=code.scheme.value)
+    return append_about(unit, cylinder, act, event, by=by, refs=(f"company/{company_id}",))
