@@ -9,12 +9,13 @@ MINUTES ?= 60
 CYLINDERS ?= 5000
 SAMPLE ?= 100
 ONLY ?=
+INTO ?=
 PY := .venv/bin/python
 
 # Nothing of another Python project may leak into ours.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup demo serve test lint types contracts load bench bench-large soak mutants wheels lock clean
+.PHONY: help setup demo serve test lint types contracts load bench bench-large damage soak mutants wheels lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +50,9 @@ bench: setup ## measure (ONLY=prefix of a row's name)
 
 bench-large: setup ## measure at the large sizes
 	@$(PY) loadtests/benchmarks --large $(if $(ONLY),--only "$(ONLY)")
+
+damage: setup ## how much damage a label stands, by two foreign decoders (INTO=docs/damage.md)
+	@$(PY) tests/damaged_labels $(if $(ONLY),--only "$(ONLY)") $(if $(INTO),--into "$(INTO)")
 
 soak: setup ## the same laws in large numbers (MINUTES=60), resumable
 	@$(PY) tests/end_to_end/soak --minutes "$(MINUTES)"

@@ -21,7 +21,7 @@ LOCKS = ("requirements.lock", "requirements-bootstrap.lock", "requirements-serve
 # in two halves, so that this file does not name what it looks for
 INDEX_HOSTS = [left + right for left, right in (("py", "pi.org"), ("python", "hosted"), ("npm", "js.org"))]
 TARGETS = (
-    "help setup demo serve test lint types contracts load bench bench-large soak mutants wheels lock clean"
+    "help setup demo serve test lint types contracts load bench bench-large damage soak mutants wheels lock clean"
 ).split()
 
 
