@@ -129,6 +129,9 @@ def _doubt_about(unit: Unit, record: Record, fill: Filled, n: int) -> tuple[str,
     if decided is None or not decided.decision.permits:
         return "fill_without_permit", f"fill {record.id} quotes check {fill.check_id}, which permits nothing"
     decision = decided.decision
+    cylinder = unit.cylinder(record.subject.partition("/")[2])
+    if cylinder is not None and cylinder.status == "withdrawn":
+        return "registration_withdrawn", f"fill {record.id} is of a cylinder whose registration had been withdrawn"
     if (decided.request.station_id, f"cylinder/{decision.cylinder_id}") != (fill.station_id, record.subject):
         return "fill_without_permit", f"fill {record.id} quotes the permit of another cylinder or station"
     if _is_used(unit, record.subject, fill.check_id, n):
