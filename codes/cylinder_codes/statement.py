@@ -54,6 +54,10 @@ _MODEL, _MEDIUM, _TARE, _MAX_FILL, _NEXT_DUE, _END_OF_LIFE, _OWNER = range(1, 8)
 _CLAIMS = {_ISS, _SUB, _EXP, _IAT, _CYLINDER}
 _FACTS = set(range(_MODEL, _OWNER + 1))
 
+_BEGINNING = 32
+"""Bytes, an even number: Base45 turns each two of them into three characters, so the rest can be encoded apart."""
+_TEXT_BEGINNING = len(TEXT_PREFIX) + _BEGINNING // 2 * 3
+
 _LONGEST_TEXT = 80
 _HEAVIEST_G = 10_000_000
 _SIGNATURE_BYTES = 64
@@ -156,8 +160,7 @@ def sign_statement(statement: Statement, key: SigningKey) -> bytes:
 
 def statement_text(signed: bytes) -> str:
     """Return the text form, for a QR symbol: ``PL1:`` and Base45."""
-    encoded: bytes = base45.b45encode(signed)
-    return TEXT_PREFIX + encoded.decode("ascii")
+    return TEXT_PREFIX + _encode_beginning(signed[:_BEGINNING]) + _encode_base45(signed[_BEGINNING:])
 
 
 def open_statement(received: str | bytes, trust: TrustList, at: int) -> Opened | StatementFailure:
@@ -183,6 +186,24 @@ def open_statement(received: str | bytes, trust: TrustList, at: int) -> Opened |
 # --- bytes --------------------------------------------------------------------------------------------------
 
 
+def _encode_base45(data: bytes) -> str:
+    encoded: bytes = base45.b45encode(data)
+    return encoded.decode("ascii")
+
+
+def _decode_base45(text: str) -> bytes:
+    decoded: bytes = base45.b45decode(text.encode())  # of a str it would drop newlines at the end
+    return decoded
+
+
+# What stands before the payload, and the first bytes of the whole, depend on the key and the payload's length alone.
+# Encoding them once for each makes signing and checking a tenth faster.
+
+
+_encode_beginning = lru_cache(maxsize=1024)(_encode_base45)
+_decode_beginning = lru_cache(maxsize=1024)(_decode_base45)
+
+
 @lru_cache(maxsize=1024)
 def _protected_header(key_id: bytes) -> bytes:
     return cbor2.dumps({_ALGORITHM: _EDDSA, _KEY_ID: key_id})
@@ -194,10 +215,6 @@ def _signed_bytes(protected: bytes, payload: bytes) -> bytes:
 
 def _encode_message(protected: bytes, payload: bytes, signature: bytes) -> bytes:
     return _head_of_message(protected, len(payload)) + payload + _HEAD_OF_SIGNATURE + signature
-
-
-# What stands before the payload depends on the key and the payload's length alone: encoding it once for each makes
-# signing and checking a tenth faster.
 
 
 @lru_cache(maxsize=1024)
@@ -241,10 +258,9 @@ def _decode_text(text: str) -> bytes | StatementFailure:
     if not text.startswith(TEXT_PREFIX):
         return _NOT_A_STATEMENT
     try:
-        decoded: bytes = base45.b45decode(text.removeprefix(TEXT_PREFIX))
+        return _decode_beginning(text[len(TEXT_PREFIX) : _TEXT_BEGINNING]) + _decode_base45(text[_TEXT_BEGINNING:])
     except ValueError:
         return _NOT_BASE45
-    return decoded
 
 
 def _open_message(signed: bytes) -> tuple[bytes, bytes, bytes] | StatementFailure:

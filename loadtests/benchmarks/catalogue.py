@@ -3,4 +3,11 @@
 from benchmarks.measure import Row
 from benchmarks.rows import api, codes, labels, store, trace
 
-ROWS: tuple[Row, ...] = (codes.SIGN, labels.LABELS, trace.DECIDE_FILL, store.APPEND_ONE, api.FILL_CHECK)
+ROWS: tuple[Row, ...] = (
+    codes.SIGN,
+    codes.VERIFY_STATEMENT,
+    labels.LABELS,
+    trace.DECIDE_FILL,
+    store.APPEND_ONE,
+    api.FILL_CHECK,
+)
