@@ -29,6 +29,8 @@ _QUALIFIERS = {Scheme.GRAI: (), Scheme.GIAI: ("7040",)}
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
 _LINK = re.compile(r"(?P<head>https?://(?P<host>[^/?#]+))(?P<path>[^?#]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _ESCAPE = re.compile(r"%(?:[0-9A-Fa-f]{2})?")
+_UPPER = {ord(char): ord(char.upper()) for char in "abcdefghijklmnopqrstuvwxyz"}
+"""``str.upper`` would also make SS of ß and I of ı, and so another code."""
 _PRINTED_ALPHABET = re.compile(r"[0-9A-Z $%*+\-./:]*")
 
 
@@ -64,7 +66,8 @@ def parse_link(text: str, hosts: Sequence[str] = (DEFAULT_HOST,)) -> Link:
     """
     found = _LINK.fullmatch(text)
     if found is None:
-        raise CodeError(CodeErrorKind.NOT_A_LINK, 1, f"a link begins with https://{hosts[0].lower()}/")
+        host = hosts[0].lower() if hosts else "…"
+        raise CodeError(CodeErrorKind.NOT_A_LINK, 1, f"a link begins with https://{host}/")
     segments = _segments(found["path"], found.start("path"))
     place = _place_of_key(segments, ours=found["host"].lower() in {host.lower() for host in hosts})
     if place is None or place + 1 >= len(segments):
@@ -84,17 +87,21 @@ def _segments(path: str, start: int) -> list[Segment]:
 
 
 def _place_of_key(segments: list[Segment], *, ours: bool) -> int | None:
-    """Where the key's name stands: the first segment of ours, else the first that names a GS1 key."""
+    """Where the key's name stands: the first segment of ours, else the last that names a GS1 key and has a value.
+
+    The last one, after GS1: what stands before may look like a key by chance, ``/8003/pages/8003/0952…``.
+    """
     if ours and segments and segments[0][0].lower() == OWN_SEGMENT:
         return 0
     named = [place for place, (segment, _) in enumerate(segments[:-1]) if segment in _SCHEME_OF_SEGMENT]
-    return named[0] if named else None
+    return named[-1] if named else None
 
 
 def _code_at(name: str, name_at: int, value: str, value_at: int) -> Code:
     plain, origin = _decode(value, value_at)
     scheme = _SCHEME_OF_SEGMENT.get(name)
-    text = f"{scheme}:{plain.upper()}" if scheme else plain.upper() if ":" not in plain else _with_lower_word(plain)
+    upper = plain.translate(_UPPER)
+    text = f"{scheme}:{upper}" if scheme else upper if ":" not in plain else _with_lower_word(upper)
     before = len(text) - len(plain)
     try:
         return Code(text)
@@ -106,7 +113,7 @@ def _code_at(name: str, name_at: int, value: str, value_at: int) -> Code:
 
 def _with_lower_word(text: str) -> str:
     word, _, value = text.partition(":")
-    return f"{word.lower()}:{value.upper()}"
+    return f"{word.lower()}:{value}"
 
 
 def _qualifiers(code: Code, segments: list[Segment]) -> str:

@@ -109,7 +109,7 @@ def format_code(code: Code) -> str:
 def format_code_human(code: Code) -> str:
     """Return the text for people, as it stands below the symbol, with its check digits.
 
-    ``04HM-ASW9-NF6Y-ZZPW-1011-YN69-55``, ``(8003) 09520001123450 ZJ33010000017 #33``, and legacy texts as they are.
+    ``04HM-ASW9-NF6Y-ZZPW-1011-YN69-55``, ``(8003) 09520001123450 ZJ33010000017 #24``, and legacy texts as they are.
     """
     if code.scheme == Scheme.OWN:
         return "-".join(code.text[start : start + 4] for start in range(0, OWN_LENGTH, 4))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from cylinder_codes.authenticity import TagKey
@@ -19,7 +19,14 @@ from cylinder_codes.reading import ReadFailure, read_scan
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/codes/scans.json").read_text(encoding="utf-8"))
 KEY = TagKey("example", bytes(range(32)))
 
-codes = st.binary(min_size=10, max_size=10).map(lambda payload: make_code(payload, KEY))
+BEGINS_LIKE_A_GRAI = re.compile("0[0-9]{13}")
+"""One of our random codes in 12 million; with a character lost it may be a GRAI, which is then on no file."""
+
+codes = (
+    st.binary(min_size=10, max_size=10)
+    .map(lambda payload: make_code(payload, KEY))
+    .filter(lambda code: not BEGINS_LIKE_A_GRAI.match(code.text))
+)
 
 
 @pytest.mark.parametrize("vector", VECTORS["read"], ids=lambda v: v["sentence"])
@@ -156,6 +163,7 @@ def test_what_the_strict_parser_refuses_the_reader_refuses_too(text: str) -> Non
     try:
         expected: Code | None = parse_code(text)
     except CodeError:
+        assume(not BEGINS_LIKE_A_GRAI.match(text))
         expected = None
     read = read_scan(text)
     assert (read if isinstance(read, Code) else None) == expected

@@ -127,6 +127,13 @@ _WHY_ZH = {
     "wrong_check_digits": "校验位不符",
     "two_codes": "一次扫到两个码",
     "foreign_link": "是别处的链接",
+    "missing_filler": "GRAI 缺少填充位 0",
+    "missing_serial": "GRAI 没有序列号，不是某一只气瓶",
+    "serial_too_long": "序列号过长",
+    "lost_separator": "扫码枪丢失了分隔符",
+    "no_check_characters": "GIAI 缺少 (8004) 和校验位",
+    "wrong_layout": "扫码枪与电脑的键盘布局不一致",
+    "ambiguous": "可以读成两个不同的码",
 }
 _ZH: dict[str, Mapping[str, str]] = {"status": {str(status): zh for status, zh in STATUS_ZH.items()}, "why": _WHY_ZH}
 """Findings that are words, by their name: the ledger keeps the word, people read it in their language."""
