@@ -36,7 +36,7 @@ MAX_PIXELS = 64_000_000
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 _GLANCE_SIDE = 1600
 """Pixels to which a picture is reduced for the slower searches, for other symbols than QR and for hard ones."""
-_SMALL_SIDE = 600
+_SMALL_SIDE = 300
 _ORIENTATION = 0x0112
 
 
