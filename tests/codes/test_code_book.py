@@ -17,7 +17,7 @@ import pytest
 
 from cylinder_codes.authenticity import TagKey, tag_is_genuine
 from cylinder_codes.book.file import BookError
-from cylinder_codes.book.issue_book import IssueBook
+from cylinder_codes.book.issue_book import CODES_PER_STEP, IssueBook
 from cylinder_codes.book.values import CodeRange, CodeState, Interval, RangeTerms
 from cylinder_codes.commands.book_table import issuing_alone
 from cylinder_codes.identifiers import make_code, parse_code
@@ -62,11 +62,11 @@ def book_says(path: Path) -> dict[str, int]:
 
 def test_a_range_holds_as_many_codes_as_were_allotted_numbered_from_one(tmp_path: Path) -> None:
     book = IssueBook(str(tmp_path / "book.sqlite"))
-    code_range = issue_whole(book, book.open_range(None, terms(4321), opened_at=1), CountingBytes())
+    code_range = issue_whole(book, book.open_range(None, terms(6789), opened_at=1), CountingBytes())
     lines = list(book.codes_of(code_range))
     book.close()
-    assert [line.number for line in lines] == list(range(1, 4322))
-    assert len({line.code for line in lines}) == 4321
+    assert [line.number for line in lines] == list(range(1, 6790))
+    assert len({line.code for line in lines}) == 6789
     assert all(tag_is_genuine(line.code, KEY) for line in lines)
 
 
@@ -81,16 +81,16 @@ def test_a_range_is_allotted_to_a_maker_or_printer(tmp_path: Path) -> None:
 def test_an_unfinished_range_is_taken_up_again_by_the_same_request(tmp_path: Path) -> None:
     path, random_bytes = str(tmp_path / "book.sqlite"), CountingBytes()
     book = IssueBook(path)
-    book.issue_step(book.open_range(None, terms(5000), opened_at=1), KEY, random_bytes, issued_at=1)
+    book.issue_step(book.open_range(None, terms(12_000), opened_at=1), KEY, random_bytes, issued_at=1)
     book.close()
     book = IssueBook(path)
-    again = book.open_range(None, terms(5000), opened_at=9)
-    assert (again.name, again.issued) == ("range-0001", 2000)
+    again = book.open_range(None, terms(12_000), opened_at=9)
+    assert (again.name, again.issued) == ("range-0001", CODES_PER_STEP)
     whole = issue_whole(book, again, random_bytes)
     assert book.unfinished() == [whole]
     book.mark_handed_out(whole, handed_out_at=9)
     assert book.unfinished() == []
-    assert book.open_range(None, terms(5000), opened_at=10).name == "range-0002"
+    assert book.open_range(None, terms(12_000), opened_at=10).name == "range-0002"
     book.close()
 
 
@@ -157,7 +157,7 @@ def test_two_processes_on_one_range_issue_it_once(tmp_path: Path) -> None:
 
     def work() -> None:
         book = IssueBook(path)
-        issue_whole(book, book.open_range("shared", terms(9000), opened_at=1), random_bytes)
+        issue_whole(book, book.open_range("shared", terms(20_000), opened_at=1), random_bytes)
         book.close()
 
     threads = [threading.Thread(target=work) for _ in range(2)]
@@ -165,7 +165,7 @@ def test_two_processes_on_one_range_issue_it_once(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert book_says(Path(path)) == {"shared": 9000}
+    assert book_says(Path(path)) == {"shared": 20_000}
 
 
 @pytest.mark.parametrize(
@@ -348,6 +348,7 @@ def kill_once_more_is_issued(command: list[str], book: Path, before: int) -> Non
     assert process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_killed_while_issuing_the_same_command_finishes_without_duplicate_or_hole(tmp_path: Path) -> None:
     allotted = 40_000
     command, book, out = issue_command(tmp_path, allotted), tmp_path / "book.sqlite", tmp_path / "codes.csv"
@@ -368,6 +369,7 @@ def test_killed_while_issuing_the_same_command_finishes_without_duplicate_or_hol
     assert all(tag_is_genuine(parse_code(line["code"]), KEY) for line in lines[:100])
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_a_range_of_20_000_has_neither_duplicate_nor_hole(tmp_path: Path) -> None:
     command, out, chance = issue_command(tmp_path, 20_000), tmp_path / "codes.csv", random.Random()
     began = time.monotonic()
@@ -448,3 +450,55 @@ def test_a_disk_that_is_full_is_one_sentence_and_the_same_command_goes_on_later(
     subprocess.run(command, capture_output=True, check=True)
     assert len(table_in(tmp_path / "codes.csv")) == 5_000
     assert book_says(tmp_path / "book.sqlite") == {"range-0001": 5_000}
+
+
+# ---------------------------------------------------------------- the issuer's folder
+
+
+def in_folder(
+    folder: Path, *arguments: str, passphrase: str = "seven gas cylinders"
+) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "CYLINDER_CODES_PASSPHRASE": passphrase}
+    return subprocess.run(
+        [COMMAND, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_on_first_use_keys_and_book_are_made_and_kept_in_the_issuers_folder(tmp_path: Path) -> None:
+    first = in_folder(tmp_path, "issue", "--count", "100", "--out", "codes.csv")
+    assert (first.returncode, first.stdout) == (0, "range-0001, own use (自用): 100 codes are in codes.csv\n")
+    assert first.stderr.count("\n") == 1
+    assert book_says(tmp_path / "issuer" / "book.sqlite") == {"range-0001": 100}
+    second = in_folder(tmp_path, "issue", "--count", "100", "--to", "印刷厂甲", "--out", "more.csv")
+    assert (second.returncode, second.stderr) == (0, "")
+    assert second.stdout == "range-0002, 印刷厂甲: 100 codes are in more.csv\n"
+    assert in_folder(tmp_path, "book", "check", "--tags").returncode == 0
+    assert len({line["code"] for out in ("codes.csv", "more.csv") for line in table_in(tmp_path / out)}) == 200
+
+
+def test_no_code_is_issued_with_a_wrong_passphrase(tmp_path: Path) -> None:
+    in_folder(tmp_path, "issue", "--count", "5", "--out", "codes.csv")
+    wrong = in_folder(tmp_path, "issue", "--count", "5", "--out", "more.csv", passphrase="eight gas cylinders")
+    assert (wrong.returncode, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)
+    assert not (tmp_path / "more.csv").exists()
+    assert book_says(tmp_path / "issuer" / "book.sqlite") == {"range-0001": 5}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ("--grai-type 95", "argument --grai-type: "),
+        ("--grai-type 95200011234X", "argument --grai-type: "),
+        ("--giai-prefix 123", "argument --giai-prefix: "),
+        ("--giai-prefix 9520001 --grai-type 952000112345", "not allowed with argument"),
+        ("--issuer codes.csv", "is there and no issuer's folder"),
+        ("--issuer none/issuer", "is not a folder: make it first"),
+        ("--key none.key", "none.key"),
+    ],
+)
+def test_terms_that_no_code_suits_open_no_range(tmp_path: Path, arguments: str, why: str) -> None:
+    in_folder(tmp_path, "issue", "--count", "5", "--out", "codes.csv")
+    refused = in_folder(tmp_path, "issue", "--count", "5", "--out", "more.csv", *arguments.split())
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+    assert why in refused.stderr
+    assert book_says(tmp_path / "issuer" / "book.sqlite") == {"range-0001": 5}

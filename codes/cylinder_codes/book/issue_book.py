@@ -6,9 +6,8 @@ range is before it adds to it. So after a kill the same call goes on where the l
 twice, none left out, and never more than were allotted, even with two processes at work on one range. A range
 counts as open until its codes are handed out in a file that is whole.
 
-Worked example: 10 000 codes asked, the process killed after three steps of 2 000. The book then says 6 000 of
-10 000; the next call adds numbers 6 001 to 10 000. What was drawn but not yet written at the kill was seen by
-nobody.
+Worked example: 40 000 codes asked, the process killed after three steps of 5 000. The book then says 15 000 of 40 000;
+the next call adds numbers 15 001 to 40 000. What was drawn but not yet written at the kill was seen by nobody.
 
 A sealed GS1 code has only 45 random bits: one that is in the book already is drawn again. So all codes under one GS1
 prefix belong into one book. Our own scheme has 80, which do not repeat by chance.
@@ -40,7 +39,8 @@ from cylinder_codes.book.values import (
 from cylinder_codes.identifiers import Code
 from cylinder_codes.schemes import Scheme
 
-CODES_PER_STEP = 2000
+CODES_PER_STEP = 5000
+"""New codes fall anywhere in the index, so a step writes about a page a code; larger steps share more pages."""
 _SEALED_DRAWS = 20
 _RANGES = """
     SELECT range_no, name, allotted, holder, scheme, prefix, key_name, key_id, opened_at,
