@@ -6,16 +6,25 @@ import sys
 
 import pytest
 import zxingcpp
+from drawn import read_by_opencv, read_by_zxing
 from PIL import Image
 
 from cylinder_codes.authenticity import TagKey
-from cylinder_codes.digital_link import format_link
-from cylinder_codes.identifiers import Code, make_code
-from cylinder_codes.labels import draw_label, label_png
+from cylinder_codes.digital_link import format_link, format_printed_link
+from cylinder_codes.fonts import MissingGlyph
+from cylinder_codes.identifiers import Code, format_code_human, make_code, stamp_code
+from cylinder_codes.labels import LEAST_LETTER_HEIGHT, draw_label, label_png, lay_out, picture
 from cylinder_codes.reading import read_scan
-from cylinder_codes.symbols import Level, qr_matrix
+from cylinder_codes.strokes import has_strokes
+from cylinder_codes.symbols import LEVELS, Level, qr_matrix
 
 KEY = TagKey("example", bytes(range(32)))
+OTHER_CODES = [
+    Code("grai:09520001123450ZJ33010000017"),
+    Code("giai:9520001VLV-0098231"),
+    Code("province:浙A" + "330100000017" * 5),
+    stamp_code("示例制造单位", "2022-05", "A22050001"),
+]
 CODES = [make_code(bytes([n] * 10), KEY) for n in (0, 1, 77, 255)]
 
 
@@ -95,6 +104,70 @@ def test_the_text_stands_below_the_symbol_and_inside_the_picture(module_px: int)
 def test_a_module_too_small_for_its_text_is_refused() -> None:
     with pytest.raises(ValueError, match="4 pixels"):
         draw_label(CODES[0], module_px=3)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("code", [*CODES, *OTHER_CODES], ids=str)
+def test_two_foreign_decoders_read_the_label_of_every_scheme(code: Code, level: Level) -> None:
+    label = draw_label(code, level=level)
+    assert read_by_zxing(label) == read_by_opencv(label) == format_printed_link(code)
+
+
+@pytest.mark.parametrize("mask", range(8))
+def test_a_label_of_any_mask_and_a_larger_version_is_read_back(mask: int) -> None:
+    label = draw_label(CODES[2], version=5, mask=mask)
+    assert label.width == (37 + 8) * 10
+    assert decoded(label) == CODES[2]
+
+
+@pytest.mark.parametrize("code", [*CODES, *OTHER_CODES], ids=str)
+def test_the_whole_text_with_its_check_characters_stands_below_every_symbol(code: Code) -> None:
+    for level in LEVELS:
+        label = lay_out(code, level=level)
+        assert "".join(label.lines).replace(" ", "").replace("-", "") == format_code_human(code).replace(
+            " ", ""
+        ).replace("-", "")
+        assert label.letter_height >= LEAST_LETTER_HEIGHT
+
+
+def test_a_text_breaks_between_its_parts() -> None:
+    grai, giai, province, stamp = OTHER_CODES
+    assert lay_out(CODES[0]).lines == ("0000-0000-0000", "0000-S82R-7JKW-09")
+    assert lay_out(grai).lines == ("(8003) 09520001123450", "ZJ33010000017 #24")
+    assert lay_out(giai).lines == ("(8004)", "9520001VLV-0098231 #40")
+    assert lay_out(stamp).lines == ("示例制造单位|", "2022-05|A22050001")
+    assert max(map(len, lay_out(province).lines)) <= 30
+
+
+@pytest.mark.parametrize("module_px", [4, 7, 10])
+@pytest.mark.parametrize("code", OTHER_CODES, ids=str)
+def test_no_letter_of_any_scheme_touches_the_edge(code: Code, module_px: int) -> None:
+    label = draw_label(code, module_px=module_px).convert("L")
+    edge = Image.new("L", label.size, 255)
+    inside = label.crop((1, 1, label.width - 1, label.height - 1))
+    edge.paste(inside, (1, 1))
+    assert edge.tobytes() == label.tobytes()
+
+
+def test_every_letter_that_has_strokes_is_drawn_differently() -> None:
+    drawn = {}
+    for char in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-./:#()|+=_!\"'%&*<>?,;~":
+        assert has_strokes(char)
+        lines = lay_out(Code(f"maker:{char}X"))
+        drawn[char] = picture(lines).crop((0, lines.width * 10, lines.width * 10, round(lines.height * 10))).tobytes()
+    assert len(set(drawn.values())) == len(drawn)
+
+
+def test_the_file_says_how_large_it_is_to_be_printed() -> None:
+    for module_px, module_mm in ((10, 0.5), (4, 0.25), (12, 0.381)):
+        label = Image.open(io.BytesIO(label_png(CODES[0], module_px=module_px, module_mm=module_mm)))
+        assert label.mode == "1"
+        assert label.info["dpi"][0] == pytest.approx(25.4 * module_px / module_mm, rel=1e-4)
+
+
+def test_a_letter_that_the_font_lacks_is_refused_by_name() -> None:
+    with pytest.raises(MissingGlyph, match="U\\+6C17"):
+        draw_label(Code("maker:気"))
 
 
 @pytest.mark.parametrize("missing", ["qrcode", "PIL"])

@@ -1,4 +1,4 @@
-"""``cylinder-codes label``: a label for every code as PNG, SVG or DXF, and what it becomes as a plate."""
+"""``cylinder-codes label``: a label for every code as PNG, SVG, DXF or ZPL, and what it becomes as a plate."""
 
 import argparse
 import hashlib
@@ -18,10 +18,11 @@ from cylinder_codes.plates import describe, sentences
 from cylinder_codes.reading import ReadFailure, read_scan
 from cylinder_codes.svg import TextAs, svg
 from cylinder_codes.symbols import LEVELS, Level
+from cylinder_codes.zpl import RESOLUTIONS, ZplMedia, label_zpl
 
-FORMATS = ("png", "svg", "dxf")
+FORMATS = ("png", "svg", "dxf", "zpl")
 
-_LEAST_MM, _MOST_MM = 0.1, 50
+_LEAST_MM, _MOST_MM = 0.1, 300
 _MOST_PROCESSES = 256
 _LONGEST_NAME = 200
 
@@ -39,6 +40,7 @@ class Job:
     module_px: int
     module_mm: float
     svg_text: TextAs
+    media: ZplMedia | None
 
     def design(self, code: Code) -> Label:
         try:
@@ -47,6 +49,8 @@ class Job:
             raise CannotCheck(f"{code.text}: {error}") from error
 
     def draw(self, code: Code) -> bytes:
+        if self.media is not None:
+            return self._for_printer(code, self.media).encode()
         label = self.design(code)
         if self.format == "png":
             return png(label, self.module_px, self.module_mm)
@@ -54,17 +58,23 @@ class Job:
             return svg(label, self.module_mm, text=self.svg_text).encode()
         return dxf(label, self.module_mm).encode("ascii")
 
+    def _for_printer(self, code: Code, media: ZplMedia) -> str:
+        try:
+            return label_zpl(code, media, host=self.host, level=self.level)
+        except ValueError as error:
+            raise CannotCheck(f"{code.text}: {error}") from error
+
 
 def _label(options: argparse.Namespace) -> int:
     job = Job(
         options.out, options.format, options.host, options.level, options.version, options.mask,
-        options.module_px, options.module_mm, options.svg_text,
+        options.module_px, options.module_mm, options.svg_text, _media(options),
     )  # fmt: skip
     if options.describe is not None:
         return _describe(options, job)
     if options.codes is None or options.out is None:
         raise CannotCheck("name the codes with --codes and the folder with --out, or one code with --describe")
-    codes = read_codes(options.codes, options.host)
+    codes = list(dict.fromkeys(read_codes(options.codes, options.host)))
     if options.out.is_file():
         raise CannotCheck(f"{options.out} is a file, not a folder: name a folder for the labels")
     options.out.mkdir(parents=True, exist_ok=True)
@@ -75,6 +85,17 @@ def _label(options: argparse.Namespace) -> int:
         raise CannotCheck(message) from error
     say(options, f"{len(codes)} labels are in {options.out}", labels=len(codes), out=str(options.out))
     return GOOD
+
+
+def _media(options: argparse.Namespace) -> ZplMedia | None:
+    if options.format != "zpl":
+        return None
+    if options.version is not None or options.mask is not None:
+        raise CannotCheck("a ZPL printer makes the symbol itself: leave --version and --mask away, or draw PNG")
+    try:
+        return ZplMedia(dpi=options.zpl_dpi, width_mm=options.zpl_width_mm, module_mm=options.module_mm)
+    except ValueError as error:
+        raise CannotCheck(str(error)) from error
 
 
 def _draw_all(job: Job, codes: Sequence[Code], processes: int) -> None:
@@ -149,7 +170,7 @@ def add_to(commands: Any) -> None:
         commands,
         "label",
         _label,
-        "draw a label for every code: PNG, SVG or DXF R12",
+        "draw a label for every code: PNG, SVG, DXF R12 or ZPL II",
         "A label is the QR symbol of the link, four modules of quiet zone and the code as text. Needs "
         "cylinder-codes[labels].",
         example="--codes codes.csv --out labels\n"
@@ -159,12 +180,14 @@ def add_to(commands: Any) -> None:
     command.add_argument("--codes", type=Path, help="CSV file of issue, or one code a line")
     command.add_argument("--out", type=Path, help="folder for the labels, <CODE>.<format>")
     command.add_argument("--describe", metavar="CODE", help="only say size, reading distance and contrast of its label")
-    command.add_argument("--format", choices=FORMATS, default="png", help="png, svg or dxf (default png)")
+    command.add_argument("--format", choices=FORMATS, default="png", help="png, svg, dxf or zpl (default png)")
     command.add_argument("--level", choices=LEVELS, default="M", help="error correction (default M)")
     command.add_argument("--version", type=_version, help="QR version 1 to 40 (default: the smallest that fits)")
     command.add_argument("--mask", type=_mask, help="mask 0 to 7 (default: the best after ISO/IEC 18004)")
     command.add_argument("--module-mm", type=_millimetres, default=MODULE_MM, help="width of a module (default 0.5)")
     command.add_argument("--module-px", type=pixels, default=MODULE_PX, help="PNG: pixels a module, 4 to 100")
     command.add_argument("--svg-text", choices=("paths", "text"), default="paths", help="SVG: text as lines or as text")
+    command.add_argument("--zpl-dpi", type=int, choices=RESOLUTIONS, default=203, help="ZPL: dots an inch of the head")
+    command.add_argument("--zpl-width-mm", type=_millimetres, default=50.0, help="ZPL: width of the label (default 50)")
     command.add_argument("--processes", type=_processes, default=processors(), help="processes that draw")
     add_host(command)
