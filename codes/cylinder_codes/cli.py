@@ -18,6 +18,7 @@ from cylinder_codes.commands import (
     keygen,
     label,
     read,
+    scanner,
     self_test,
     sheet,
     sign,
@@ -44,6 +45,7 @@ examples, in the order of a label printer's day:
   cylinder-codes trust revoke 42456925 --from 2026-05-01 --reason 'its laptop was stolen'
   cylinder-codes sign-note slip.txt --key signing.key --out slip.note
   cylinder-codes import cylinders.xlsx
+  cylinder-codes scanner sheet --out scanner.pdf
   cylinder-codes self-test
 
 exit codes: 0 good · 1 checked and bad · 2 could not be checked
@@ -84,7 +86,22 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", dest="name")
-    for module in (issue, book, label, sheet, zpl, read, sign, verify, trust, keygen, sign_note, importing, self_test):
+    for module in (
+        issue,
+        book,
+        label,
+        sheet,
+        zpl,
+        read,
+        sign,
+        verify,
+        trust,
+        keygen,
+        sign_note,
+        importing,
+        scanner,
+        self_test,
+    ):
         module.add_to(commands)
     return parser
 

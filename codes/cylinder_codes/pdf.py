@@ -26,6 +26,7 @@ BLACK, GREY, LIGHT = 0.0, 0.4, 0.75
 
 _FONT = "PingLianLabel"
 _ELLIPSIS = "…"
+_ROUNDING = 0.999  # so that what is made to fit is not found too wide by the last bit
 
 
 class PdfPages:
@@ -112,7 +113,7 @@ def fitted(text: str, size: float, room: float) -> tuple[str, float]:
     width = text_width(text, size)
     if width <= room:
         return text, size
-    size = max(size * room / width, size * 2 / 3)
+    size = max(size * room / width * _ROUNDING, size * 2 / 3)
     while len(text) > 1 and _text_width(text, size) > room:
         text = text.removesuffix(_ELLIPSIS)[:-1] + _ELLIPSIS
     return text, size
