@@ -476,6 +476,16 @@ def test_on_first_use_keys_and_book_are_made_and_kept_in_the_issuers_folder(tmp_
     assert len({line["code"] for out in ("codes.csv", "more.csv") for line in table_in(tmp_path / out)}) == 200
 
 
+def test_key_and_book_may_lie_elsewhere(tmp_path: Path) -> None:
+    assert in_folder(tmp_path, "keygen", "--kind", "tag", "--name", "works-2026", "--out", "tag.key").returncode == 0
+    files = ("--key", "tag.key", "--book", "book.sqlite")
+    assert in_folder(tmp_path, "issue", "--count", "5", "--out", "codes.csv", *files).returncode == 0
+    checked = in_folder(tmp_path, "book", "check", *files)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert "every tag is genuine (防伪标签相符)" in checked.stdout
+    assert not (tmp_path / "issuer").exists()
+
+
 def test_no_code_is_issued_with_a_wrong_passphrase(tmp_path: Path) -> None:
     in_folder(tmp_path, "issue", "--count", "5", "--out", "codes.csv")
     wrong = in_folder(tmp_path, "issue", "--count", "5", "--out", "more.csv", passphrase="eight gas cylinders")

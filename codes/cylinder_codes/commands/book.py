@@ -23,14 +23,14 @@ from cylinder_codes.commands.common import (
     now_ms,
     positive,
     read_codes,
-    read_key,
     require_free,
     say,
 )
 from cylinder_codes.commands.issuer import DEFAULT_FOLDER, add_issuer_options, open_issuer
 from cylinder_codes.commands.pace import progress
+from cylinder_codes.commands.passphrase import Passphrase, read_secret
 from cylinder_codes.identifiers import Code, format_code_human
-from cylinder_codes.keys import parse_tag_key
+from cylinder_codes.pem import read_tag_key
 from cylinder_codes.reading import ReadFailure, read_scan
 
 _HEADS = {
@@ -174,7 +174,7 @@ def _read(text: str, options: argparse.Namespace) -> Code:
 
 
 def _check(options: argparse.Namespace) -> int:
-    keys = [read_key(options.key, parse_tag_key)] if options.key else []
+    keys = [read_secret(options.key, read_tag_key, Passphrase(options))] if options.key else []
     if options.tags:
         keys += open_issuer(options).tag_keys()
     with _open_book(options) as book:
