@@ -69,6 +69,23 @@ def test_a_cancelled_code_still_leads_to_its_cylinder(replica: Replica) -> None:
     assert replica.find(CODE) == replica.find("NEW") == recoded
 
 
+@pytest.mark.parametrize("code", ["grai:09520001123450ZJ33010000017", "giai:9520001VLV/1", "stamp:某厂|2019-03|00123"])
+def test_a_cylinder_is_found_by_every_name_it_has(replica: Replica, code: str) -> None:
+    named = CYLINDER.model_copy(update={"codes": (CODE, code)})
+    replica.take(_answer(named, since=10, version=11))
+    assert replica.find(code) == replica.find(CODE) == named
+
+
+def test_a_code_given_back_by_a_withdrawn_cylinder_leads_to_its_new_one_in_either_order(replica: Replica) -> None:
+    withdrawn = CYLINDER.model_copy(update={"codes": (), "status": "withdrawn"})
+    replica.take(_answer(withdrawn, since=10, version=11))
+    assert replica.find(CODE) is None
+    right = CYLINDER.model_copy(update={"cylinder_id": "cyl_2"})
+    for version, both in ((12, (right, withdrawn)), (13, (withdrawn, right))):
+        replica.take(_answer(*both, since=version - 1, version=version))
+        assert replica.find(CODE) == right
+
+
 @pytest.mark.parametrize("fields", [{"since": 9, "version": 11}, {"version": 9}, {"rulebook": "x = 1"}])
 def test_an_answer_that_does_not_continue_what_is_known_changes_nothing(
     replica: Replica, fields: dict[str, Any]

@@ -396,3 +396,12 @@ def test_a_refusal_by_either_side_shuts_the_valve(case: Any) -> None:
     for both in (stricter(own, permit), stricter(permit, own)):
         assert both.outcome == own.outcome
         assert both.codes == own.codes
+
+
+@pytest.mark.parametrize(("tare_g", "codes"), [(16_600, ()), (16_601, ("R04",)), (16_400, ()), (16_399, ("R04",))])
+def test_how_far_a_stamped_tare_may_lie_from_the_file_stands_in_the_rulebook(
+    tare_g: int, codes: tuple[str, ...]
+) -> None:
+    tolerant = BOOK.model_copy(update={"identity": BOOK.identity.model_copy(update={"stamp_tare_tolerance_g": 100})})
+    asked = GOOD.request.model_copy(update={"stamp_seen": StampReading(tare_g=tare_g)})
+    assert decide_fill(asked, CYLINDER, GOOD.station, tolerant, NOW).codes == codes
