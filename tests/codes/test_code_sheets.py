@@ -5,6 +5,7 @@ import re
 import resource
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ from PIL import Image
 
 from cylinder_codes import cli
 from cylinder_codes.authenticity import TagKey
+from cylinder_codes.book.issue_book import IssueBook
 from cylinder_codes.commands.sheet import read_table
 from cylinder_codes.control_sheet import SheetLine, SheetMaking
 from cylinder_codes.digital_link import format_printed_link, parse_link
@@ -269,6 +271,33 @@ def test_the_command_writes_the_sheet_and_says_the_module(tmp_path: Path, capsys
     assert HOLDER in document[0].get_textpage().get_text_range()
 
 
+def test_the_control_sheet_takes_holder_and_key_from_the_issue_book(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CYLINDER_CODES_PASSPHRASE", "only for this test")
+    issuer, codes, out = tmp_path / "issuer", tmp_path / "codes.csv", tmp_path / "sheet.pdf"
+    of_issuer = ["--issuer", str(issuer)]
+    assert cli.main(["issue", "--count", "5", "--to", HOLDER, "--out", str(codes), *of_issuer]) == 0
+    assert cli.main(["sheet", str(codes), "--out", str(out), *of_issuer]) == 0
+    with closing(IssueBook(str(issuer / "book.sqlite"))) as book:
+        terms = book.ranges()[0].terms
+    text = pypdfium2.PdfDocument(out.read_bytes())[0].get_textpage().get_text_range()
+    assert HOLDER in text
+    assert terms.key_id in text
+
+
+def test_a_book_that_does_not_know_the_codes_lends_them_no_holder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CYLINDER_CODES_PASSPHRASE", "only for this test")
+    issuer, out = tmp_path / "issuer", tmp_path / "sheet.pdf"
+    of_issuer = ["--issuer", str(issuer)]
+    assert cli.main(["issue", "--count", "1", "--to", HOLDER, "--out", str(tmp_path / "own.csv"), *of_issuer]) == 0
+    foreign = table(tmp_path, f"code,range\n{CODES[0].text},range-0001\n")
+    assert cli.main(["sheet", str(foreign), "--out", str(out), *of_issuer]) == 0
+    assert HOLDER not in pypdfium2.PdfDocument(out.read_bytes())[0].get_textpage().get_text_range()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -290,6 +319,28 @@ def test_what_cannot_be_printed_is_refused_in_one_sentence(
     assert said in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
     assert not list(tmp_path.glob("x.pdf*"))
+
+
+def test_a_folder_that_is_not_there_is_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codes = table(tmp_path, CODES[0].text)
+    for command in ("sheet", "zpl"):
+        assert cli.main([command, str(codes), "--out", str(tmp_path / "none" / "x")]) == 2
+        assert "none is not a folder: make it first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"code\n", b"\xff\xfe", b"x" * 200_000, b'"' + b"y" * 200_000])
+def test_a_file_that_is_no_table_of_codes_is_refused(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codes = tmp_path / "codes.csv"
+    codes.write_bytes(content)
+    assert cli.main(["sheet", str(codes), "--out", str(tmp_path / "x.pdf")]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert str(codes) in said[0]
+    assert len(said[0]) < 400
 
 
 def test_a_table_with_a_wrong_code_names_the_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cylinder_codes.commands.common import BAD, GOOD, CannotCheck, add_command, now_ms, require_free, say
+from cylinder_codes.commands.common import BAD, GOOD, CannotCheck, add_command, now_ms, say
+from cylinder_codes.commands.sheet import require_place, write_whole
 from cylinder_codes.scanner_check import Diagnosis
 from cylinder_codes.scanner_examination import NOT_READ, SYMBOLS, Examination, SheetSymbol, summary
 from cylinder_codes.scanner_faults import Fault, Finding
@@ -20,11 +21,8 @@ _HINT = f"读不出请输入 {NOT_READ} 回车 if it cannot be read, type {NOT_R
 
 
 def _sheet(options: argparse.Namespace) -> int:
-    require_free(options.out)
-    pdf = scanner_sheet_pdf(now_ms())
-    unfinished = options.out.with_name(options.out.name + ".part")
-    unfinished.write_bytes(pdf)
-    unfinished.replace(options.out)
+    require_place(options.out)
+    write_whole(options.out, scanner_sheet_pdf(now_ms()))
     say(
         options,
         f"the test sheet is in {options.out}: print it, then run cylinder-codes scanner check",

@@ -5,10 +5,12 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cylinder_codes.book.issue_book import IssueBook
 from cylinder_codes.commands.common import (
     GOOD,
     CannotCheck,
@@ -21,6 +23,7 @@ from cylinder_codes.commands.common import (
     require_free,
     say,
 )
+from cylinder_codes.commands.issuer import DEFAULT_FOLDER
 from cylinder_codes.control_sheet import SheetLine, SheetMaking
 from cylinder_codes.errors import CodeError
 from cylinder_codes.fonts import MissingGlyph
@@ -39,10 +42,10 @@ _MILLIMETRES = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
 
 
 def _sheet(options: argparse.Namespace) -> int:
-    lines = list(read_table(options.codes, options.host))
+    lines = _with_terms(list(read_table(options.codes, options.host)), options.issuer / "book.sqlite")
     if options.holder is not None:
         lines = [replace(line, holder=options.holder) for line in lines]
-    require_free(options.out)
+    require_place(options.out)
     making = SheetMaking(now_ms(), options.host, options.level)
     grid: Grid = PRESETS[options.preset] if options.preset else options.grid
     with progress("drawn", len(lines)) as show:
@@ -50,7 +53,7 @@ def _sheet(options: argparse.Namespace) -> int:
             sheet = sheet_pdf(lines, making, grid, per_box=options.per_box, module_mm=options.module_mm, show=show)
         except (SheetError, SymbolError, MissingGlyph) as error:
             raise CannotCheck(f"{options.codes}: {error}") from error
-    _write(options.out, sheet.pdf)
+    write_whole(options.out, sheet.pdf)
     warning = f"; mind: {sheet.fit.warning}" if sheet.fit.warning else ""
     say(options, f"{len(lines)} labels in {sheet.boxes} boxes on {sheet.pages} pages are in {options.out},"
         f" {sheet.fit.module_mm:.2f} mm a module: print them at 100 %{warning}",
@@ -64,9 +67,7 @@ def read_table(path: Path, host: str) -> Iterator[SheetLine]:
     rows = csv.reader(io.StringIO(read_text(path).removeprefix("\ufeff"), newline=""))
     columns = {"code": 0}
     empty = True
-    for row in rows:
-        if not any(cell.strip() for cell in row):
-            continue
+    for row in _filled_rows(rows, path):
         if empty and (named := _columns(row)):
             columns = named
         else:
@@ -74,6 +75,29 @@ def read_table(path: Path, host: str) -> Iterator[SheetLine]:
         empty = False
     if empty:
         raise CannotCheck(f"{path}: no code in it: name the CSV file of issue, or a file with one code a line")
+
+
+def _filled_rows(rows: Iterator[list[str]], path: Path) -> Iterator[list[str]]:
+    try:
+        yield from (row for row in rows if any(cell.strip() for cell in row))
+    except csv.Error as error:
+        raise CannotCheck(f"{path}: not a table of comma-separated values: {error}") from error
+
+
+def _with_terms(lines: list[SheetLine], book_path: Path) -> list[SheetLine]:
+    """Fill in holder and key id from the issue book, where the table names neither and the book knows the range."""
+    silent = {line.range_name: line.code for line in reversed(lines) if not line.holder and not line.key_id}
+    if not silent or not book_path.exists():
+        return lines
+    with closing(IssueBook(str(book_path))) as book:
+        found = {name: book.where(code) for name, code in silent.items()}
+    terms = {name: place[0].terms for name, place in found.items() if place and place[0].name == name}
+    return [
+        replace(line, holder=terms[line.range_name].holder, key_id=terms[line.range_name].key_id)
+        if line.range_name in terms and not line.holder and not line.key_id
+        else line
+        for line in lines
+    ]
 
 
 def _columns(header: list[str]) -> dict[str, int] | None:
@@ -102,10 +126,22 @@ def _code(text: str, where: str, host: str) -> Code:
     return read
 
 
-def _write(out: Path, pdf: bytes) -> None:
+def require_place(out: Path) -> None:
+    """Refuse before the work what could not be written after it."""
+    if not out.parent.is_dir():
+        raise CannotCheck(f"{out.parent} is not a folder: make it first")
+    require_free(out)
+
+
+def write_whole(out: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all: nobody prints half a sheet."""
     unfinished = out.with_name(out.name + ".part")
-    unfinished.write_bytes(pdf)
-    unfinished.replace(out)  # nobody prints half a sheet
+    try:
+        unfinished.write_bytes(content)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
+    unfinished.replace(out)
 
 
 def _grid(text: str) -> Grid:
@@ -127,7 +163,8 @@ def millimetres(text: str) -> float:
 def add_to(commands: Any) -> None:
     command = add_command(
         commands, "sheet", _sheet, "lay labels out on A4, with a control sheet for every box, as PDF (标签页和箱单)",
-        "The columns range, holder and key_id (号段, 持有单位, 密钥编号) of the CSV go onto the control sheet."
+        "The columns range, holder and key_id (号段, 持有单位, 密钥编号) of the CSV go onto the control sheet; what it"
+        " does not say is taken from the issue book."
         " Needs cylinder-codes[labels].",
         example="codes.csv --out sheet.pdf --per-box 500",
     )  # fmt: skip
@@ -140,6 +177,7 @@ def add_to(commands: Any) -> None:
     grid.add_argument("--preset", choices=PRESETS, help="ready-cut label sheets, by the size of a label in mm")
     command.add_argument("--per-box", type=positive, help="codes in a box (default: all in one)")
     command.add_argument("--holder", help="holder named on the sheets (持有单位), in place of the CSV's column")
+    command.add_argument("--issuer", type=Path, default=DEFAULT_FOLDER, metavar="DIR", help="the issuer's folder")
     command.add_argument("--level", choices=LEVELS, default="M", help="error correction (default M)")
     command.add_argument(
         "--module-mm", type=millimetres, help="exact size of a module (default: the largest that fits)"

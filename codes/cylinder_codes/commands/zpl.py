@@ -12,10 +12,9 @@ from cylinder_codes.commands.common import (
     add_host,
     positive,
     progress,
-    require_free,
     say,
 )
-from cylinder_codes.commands.sheet import millimetres, read_table
+from cylinder_codes.commands.sheet import millimetres, read_table, require_place, write_whole
 from cylinder_codes.fonts import MissingGlyph
 from cylinder_codes.symbols import LEVELS, SymbolError
 from cylinder_codes.zpl import RESOLUTIONS, ZplError, ZplMedia, label_zpl
@@ -23,7 +22,7 @@ from cylinder_codes.zpl import RESOLUTIONS, ZplError, ZplMedia, label_zpl
 
 def _zpl(options: argparse.Namespace) -> int:
     codes = [line.code for line in read_table(options.codes, options.host)]
-    require_free(options.out)
+    require_place(options.out)
     try:
         media = ZplMedia(options.dpi, options.width_mm, options.module_mm)
         labels = []
@@ -34,9 +33,7 @@ def _zpl(options: argparse.Namespace) -> int:
                 show(count)
     except (ZplError, SymbolError, MissingGlyph) as error:
         raise CannotCheck(f"{options.codes}: {error}") from error
-    unfinished = options.out.with_name(options.out.name + ".part")
-    unfinished.write_text("".join(labels), encoding="utf-8")
-    unfinished.replace(options.out)  # nobody sends half a file to a printer
+    write_whole(options.out, "".join(labels).encode())
     module_mm = media.printed_module_mm
     say(options, f"{len(codes)} labels are in {options.out}, {module_mm:.2f} mm a module at {media.dpi} dpi",
         labels=len(codes), out=str(options.out), dpi=media.dpi,
