@@ -33,6 +33,9 @@ MAX_BYTES = 50_000_000
 MAX_PIXELS = 64_000_000
 """More are refused undecoded: this many take 256 MB in four channels, and no telephone needs as many for a label."""
 
+MAX_SIDE = 65_535
+"""Pixels of the longer side; zxing-cpp takes no more."""
+
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 _GLANCE_SIDE = 1600
 """Pixels to which a picture is reduced for the slower searches, for other symbols than QR and for hard ones."""
@@ -122,7 +125,7 @@ def _grey_picture(data: bytes) -> "Image.Image | PhotoFailure":
         warnings.simplefilter("ignore")  # Pillow warns of what is refused below, or of odd but harmless files
         try:
             with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
+                if picture.width * picture.height > MAX_PIXELS or max(picture.size) > MAX_SIDE:
                     return _TOO_MANY_PIXELS
                 picture.draft("L", picture.size)  # a JPEG need not decode its colours
                 return _upright(_grey(picture), picture)
@@ -237,8 +240,9 @@ _TOO_MANY_BYTES = PhotoFailure(
 )
 _TOO_MANY_PIXELS = PhotoFailure(
     PhotoFailureKind.TOO_MANY_PIXELS,
-    f"the picture has more than {MAX_PIXELS // 1_000_000} million pixels: send a smaller one, of the label alone",
-    f"图片超过 {MAX_PIXELS // 1_000_000} 百万像素，请只拍标签，发送较小的图片",
+    f"the picture has more than {MAX_PIXELS // 1_000_000} million pixels, or {MAX_SIDE} along a side: "
+    "send a smaller one, of the label alone",
+    f"图片超过 {MAX_PIXELS // 10_000} 万像素，或一边超过 {MAX_SIDE} 像素，请只拍标签，发送较小的图片",
 )
 _NOT_A_PICTURE = PhotoFailure(
     PhotoFailureKind.NOT_A_PICTURE,
