@@ -141,7 +141,7 @@ WORDS = {
         "scanner setting: suffix → Enter (CR)",
     ),
     Fault.SUFFIX_TWICE: Words(
-        "扫码后有两个回车", "two line ends after the scan",
+        "扫码后有两个行结束（如 CR LF）", "two line ends after the scan, such as CR LF",
         "扫码枪设置：后缀只留一个回车",
         "scanner setting: one Enter as suffix, not two",
     ),

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import pty
 import subprocess
 import sys
 from collections.abc import Callable
@@ -270,6 +272,27 @@ def test_the_command_finds_a_good_scanner_good(line_end: str) -> None:
     ended = run_check(typed)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "扫码枪设置正确 The scanner is set right" in ended.stdout
+
+
+def run_at_a_terminal(typed: bytes) -> "subprocess.CompletedProcess[bytes]":
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, typed)  # the terminal keeps it until it is read
+        command = [sys.executable, "-m", "cylinder_codes.cli", "scanner", "check", "--json"]
+        return subprocess.run(command, stdin=theirs, capture_output=True, check=False, timeout=60)
+    finally:
+        os.close(theirs)
+        os.close(ours)
+
+
+def test_at_a_terminal_it_ends_after_the_last_symbol_and_gs_comes_through() -> None:
+    ended = run_at_a_terminal("".join(symbol.text + "\r" for symbol in SYMBOLS).encode())
+    assert (ended.returncode, json.loads(ended.stdout)["findings"]) == (0, [])
+
+
+def test_at_a_terminal_cr_lf_is_told_as_two_line_ends() -> None:
+    ended = run_at_a_terminal("".join(symbol.text + "\r\n" for symbol in SYMBOLS).encode())
+    assert [finding["fault"] for finding in json.loads(ended.stdout)["findings"]] == ["suffix_twice"]
 
 
 def test_the_command_tells_in_chinese_first_what_to_mend() -> None:

@@ -37,13 +37,14 @@ def _check(options: argparse.Namespace) -> int:
     for line in _lines(sys.stdin.buffer):
         told = len(examination.diagnoses)
         diagnosis = examination.take(line)
-        if diagnosis is not None:
-            _tell(options, diagnosis, again=len(examination.diagnoses) == told)
-        if examination.asked is None and not sys.stdin.isatty():
-            continue  # what else a file holds may still change the last diagnosis
-        if examination.asked is None:
-            break
-        _ask(options, examination)
+        if diagnosis is None:
+            continue
+        corrected = len(examination.diagnoses) == told and not diagnosis.has(Fault.OTHER_SYMBOL)
+        _tell(options, diagnosis, corrected=corrected)
+        if examination.asked is None and sys.stdin.isatty():
+            break  # what else a file holds may still change the last diagnosis
+        if not corrected:
+            _ask(options, examination)
     if not examination.diagnoses:
         raise CannotCheck("nothing was scanned: print the sheet of `scanner sheet`, put the cursor here and scan it")
     return _conclude(options, examination)
@@ -61,22 +62,19 @@ def _ask(options: argparse.Namespace, examination: Examination) -> None:
         print(f"{_title(symbol)}：请扫描 please scan（{_HINT}）", file=sys.stderr)
 
 
-def _tell(options: argparse.Namespace, diagnosis: Diagnosis, *, again: bool) -> None:
+def _tell(options: argparse.Namespace, diagnosis: Diagnosis, *, corrected: bool) -> None:
     if options.json:
         return
     symbol = next(symbol for symbol in SYMBOLS if symbol.text == diagnosis.expected)
-    verdict = "好 good" if diagnosis.good else "请重扫 once more" if _is_other(diagnosis) else "有问题 to be mended"
-    print(f"{_title(symbol)}：{verdict}{'（更正 corrected）' if again and not _is_other(diagnosis) else ''}")
+    once_more = diagnosis.has(Fault.OTHER_SYMBOL)
+    verdict = "好 good" if diagnosis.good else "请重扫 once more" if once_more else "有问题 to be mended"
+    print(f"{_title(symbol)}：{verdict}{'（更正 corrected）' if corrected else ''}")
     for finding in diagnosis.findings:
         _tell_finding(finding)
 
 
 def _tell_finding(finding: Finding) -> None:
     print(f"  {finding.zh}\n    → {finding.words.mend_zh}\n  {finding.en}\n    → {finding.words.mend_en}")
-
-
-def _is_other(diagnosis: Diagnosis) -> bool:
-    return diagnosis.has(Fault.OTHER_SYMBOL)
 
 
 def _title(symbol: SheetSymbol) -> str:
