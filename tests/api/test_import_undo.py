@@ -307,6 +307,20 @@ def test_a_code_is_bound_once_and_never_taken_from_a_cylinder_alive_or_dead(hous
     assert "dead for ever" in dead.json()["detail"]
 
 
+@pytest.mark.parametrize("scheme", ["province:ZJ", "tid:E200", "maker:HZ-", "registration:3330", "giai:9520001V"])
+def test_a_cylinder_is_judged_by_any_of_its_names_at_the_scale(house: House, scheme: str) -> None:
+    bottle, name = house.new_bottle(), f"{scheme}{now()}"
+    assert bind(house, bottle.code, name).status_code == 201
+
+    def scan() -> tuple[str, str | None]:
+        decision = house.as_("station").post("/v1/fill-checks", json=check_body(name)).json()["decision"]
+        return decision["outcome"], decision.get("cylinder_id")
+
+    assert scan() == ("ALLOW", bottle.cylinder_id)
+    house.append(bottle.subject, events.Condemned(body_id="ib_1", cause="wall too thin"))
+    assert scan() == ("DENY", bottle.cylinder_id)
+
+
 def test_only_the_owner_binds_a_code_and_no_invented_one(house: House) -> None:
     bottle = house.new_bottle()
     assert bind(house, bottle.code, "tid:E200", "company-2").json()["code"] == "other_owner"

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Sequence
 
 from cylinder_api.refusals import Refused
-from cylinder_codes.errors import CodeError
 from cylinder_codes.identifiers import Code, is_cylinder_id
 from cylinder_codes.reading import ReadFailure, read_scan
 from cylinder_trace.cylinder import CylinderState
@@ -38,14 +37,11 @@ def derived_id(id: str, word: str) -> str:
 
 
 def read_name(name: str, hosts: Sequence[str]) -> Code:
-    """The code that a caller means: any readable form, or the canonical text; raises Refused."""
+    """The code that a caller writes in any readable form; raises Refused."""
     read = read_scan(name, hosts)
-    if not isinstance(read, ReadFailure):
-        return read
-    try:
-        return Code(name)
-    except CodeError:
-        raise Refused("code_unreadable", read.text_en) from None
+    if isinstance(read, ReadFailure):
+        raise Refused("code_unreadable", read.text_en)
+    return read
 
 
 def cylinder_id_for(unit: Unit, name: str, hosts: Sequence[str]) -> str:
