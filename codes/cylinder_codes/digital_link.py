@@ -26,7 +26,7 @@ from cylinder_codes.schemes import SCHEMES, Scheme
 OWN_SEGMENT = "c"
 _SCHEME_OF_SEGMENT = {facts.ai: scheme for scheme, facts in SCHEMES.items() if facts.ai}
 _QUALIFIERS = {Scheme.GRAI: (), Scheme.GIAI: ("7040",)}
-_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+")
 _LINK = re.compile(r"(?P<head>https?://(?P<host>[^/?#]+))(?P<path>[^?#]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _ESCAPE = re.compile(r"%(?:[0-9A-Fa-f]{2})?")
 _UPPER = {ord(char): ord(char.upper()) for char in "abcdefghijklmnopqrstuvwxyz"}
@@ -125,6 +125,8 @@ def _qualifiers(code: Code, segments: list[Segment]) -> str:
 
 
 def _encode(text: str) -> str:
+    if _UNRESERVED.fullmatch(text):
+        return text
     return "".join(
         char if _UNRESERVED.fullmatch(char) else "".join(f"%{byte:02X}" for byte in char.encode()) for char in text
     )

@@ -4,11 +4,9 @@ import argparse
 import json
 import os
 import re
-import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +21,6 @@ Key = TypeVar("Key")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
 _HELP_WIDTH = 80
 _MOST_CODES = 100_000_000
-_PROGRESS_EVERY_SECONDS = 1.0
 
 
 class CannotCheck(Exception):
@@ -86,19 +83,6 @@ def write_new(path: Path, text: str, mode: int) -> None:
     except OSError as error:
         path.unlink()  # half a file would be in the way of the next try
         raise CannotCheck(f"{path}: {error.strerror}; nothing is left of it") from error
-
-
-@contextmanager
-def progress(word: str, total: int) -> Iterator[Callable[[int], None]]:
-    last = time.monotonic()
-
-    def show(done: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _PROGRESS_EVERY_SECONDS:
-            last = time.monotonic()
-            print(f"{done:,} of {total:,} {word}", file=sys.stderr, flush=True)
-
-    yield show
 
 
 def add_command(

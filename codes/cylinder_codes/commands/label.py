@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from cylinder_codes.commands.common import GOOD, CannotCheck, add_command, add_host, pixels, progress, read_codes, say
+from cylinder_codes.commands.common import GOOD, CannotCheck, add_command, add_host, pixels, read_codes, say
+from cylinder_codes.commands.pace import progress
 from cylinder_codes.commands.pool import in_batches, processors
 from cylinder_codes.dxf import dxf
 from cylinder_codes.identifiers import Code

@@ -18,12 +18,12 @@ from cylinder_codes.commands.common import (
     add_host,
     now_ms,
     positive,
-    progress,
     read_text,
     require_free,
     say,
 )
 from cylinder_codes.commands.issuer import DEFAULT_FOLDER
+from cylinder_codes.commands.pace import progress
 from cylinder_codes.control_sheet import SheetLine, SheetMaking
 from cylinder_codes.errors import CodeError
 from cylinder_codes.fonts import MissingGlyph

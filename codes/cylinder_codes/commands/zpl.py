@@ -11,9 +11,9 @@ from cylinder_codes.commands.common import (
     add_command,
     add_host,
     positive,
-    progress,
     say,
 )
+from cylinder_codes.commands.pace import progress
 from cylinder_codes.commands.sheet import millimetres, read_table, require_place, write_whole
 from cylinder_codes.fonts import MissingGlyph
 from cylinder_codes.symbols import LEVELS, SymbolError
