@@ -183,6 +183,12 @@ def test_a_table_of_more_rows_than_a_sheet_has_is_refused() -> None:
         list(read_sheets(b"\n" * (tables.MAX_ROWS + 1), "a.csv"))
 
 
+@pytest.mark.parametrize("flood", [b"," * 30_000_000, b"a,b\n" * 4_000_000])
+def test_a_flood_of_empty_cells_is_refused_before_it_is_taken_apart(flood: bytes) -> None:
+    with pytest.raises(TableError, match="cells"):
+        list(read_sheets(flood, "a.csv"))
+
+
 def with_part(part: str, change: dict[bytes, bytes]) -> bytes:
     """A workbook with one part changed."""
     buffer = io.BytesIO()
