@@ -34,9 +34,9 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-import base45
 import cbor2
 
+from cylinder_codes.base45_table import decode_base45, encode_base45
 from cylinder_codes.errors import CodeError
 from cylinder_codes.identifiers import Code, parse_code
 from cylinder_codes.keys import SigningKey
@@ -53,10 +53,6 @@ _ISS, _SUB, _EXP, _IAT, _CYLINDER = 1, 2, 4, 6, -65537
 _MODEL, _MEDIUM, _TARE, _MAX_FILL, _NEXT_DUE, _END_OF_LIFE, _OWNER = range(1, 8)
 _CLAIMS = {_ISS, _SUB, _EXP, _IAT, _CYLINDER}
 _FACTS = set(range(_MODEL, _OWNER + 1))
-
-_BEGINNING = 32
-"""Bytes, an even number: Base45 turns each two of them into three characters, so the rest can be encoded apart."""
-_TEXT_BEGINNING = len(TEXT_PREFIX) + _BEGINNING // 2 * 3
 
 _LONGEST_TEXT = 80
 _HEAVIEST_G = 10_000_000
@@ -160,7 +156,7 @@ def sign_statement(statement: Statement, key: SigningKey) -> bytes:
 
 def statement_text(signed: bytes) -> str:
     """Return the text form, for a QR symbol: ``PL1:`` and Base45."""
-    return TEXT_PREFIX + _encode_beginning(signed[:_BEGINNING]) + _encode_base45(signed[_BEGINNING:])
+    return TEXT_PREFIX + encode_base45(signed)
 
 
 def open_statement(received: str | bytes, trust: TrustList, at: int) -> Opened | StatementFailure:
@@ -186,22 +182,8 @@ def open_statement(received: str | bytes, trust: TrustList, at: int) -> Opened |
 # --- bytes --------------------------------------------------------------------------------------------------
 
 
-def _encode_base45(data: bytes) -> str:
-    encoded: bytes = base45.b45encode(data)
-    return encoded.decode("ascii")
-
-
-def _decode_base45(text: str) -> bytes:
-    decoded: bytes = base45.b45decode(text.encode())  # of a str it would drop newlines at the end
-    return decoded
-
-
-# What stands before the payload, and the first bytes of the whole, depend on the key and the payload's length alone.
-# Encoding them once for each makes signing and checking a tenth faster.
-
-
-_encode_beginning = lru_cache(maxsize=1024)(_encode_base45)
-_decode_beginning = lru_cache(maxsize=1024)(_decode_base45)
+# What stands before the payload depends on the key and the payload's length alone: encoding it once for each makes
+# signing and checking a tenth faster.
 
 
 @lru_cache(maxsize=1024)
@@ -258,7 +240,7 @@ def _decode_text(text: str) -> bytes | StatementFailure:
     if not text.startswith(TEXT_PREFIX):
         return _NOT_A_STATEMENT
     try:
-        return _decode_beginning(text[len(TEXT_PREFIX) : _TEXT_BEGINNING]) + _decode_base45(text[_TEXT_BEGINNING:])
+        return decode_base45(text.removeprefix(TEXT_PREFIX))
     except ValueError:
         return _NOT_BASE45
 

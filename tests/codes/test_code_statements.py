@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import base45
 import cbor2
 import cwt
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
+from cylinder_codes.base45_table import decode_base45, encode_base45
 from cylinder_codes.identifiers import Code
 from cylinder_codes.keys import SigningKey, parse_signer, parse_vkey
 from cylinder_codes.statement import (
@@ -122,6 +124,34 @@ def test_we_verify_what_the_library_cwt_signs_to_the_last_byte() -> None:
     signed = COSE.new().encode_and_sign(payload, cose_key(SIGNER), protected=header, unprotected={})
     assert signed == SIGNED
     assert isinstance(open_statement(signed, TRUST, AT), Opened)
+
+
+# --- Base45 ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "text"), [(b"AB", "BB8"), (b"Hello!!", "%69 VD92EX0"), (b"base-45", "UJCLQE7W581"), (b"ietf!", "QED8WEX0")]
+)
+def test_the_examples_of_rfc_9285_hold(data: bytes, text: str) -> None:
+    assert encode_base45(data) == text
+    assert decode_base45(text) == data
+
+
+@given(st.binary(max_size=80))
+def test_the_table_encodes_what_the_library_encodes(data: bytes) -> None:
+    assert encode_base45(data) == base45.b45encode(data).decode()
+    assert decode_base45(encode_base45(data)) == data
+
+
+@given(st.text("09AZ $%*+-./:a\n\r", max_size=12) | st.text(max_size=12))
+def test_the_table_refuses_what_the_library_refuses_and_line_ends_as_well(text: str) -> None:
+    try:
+        expected = base45.b45decode(text.encode())
+    except ValueError:
+        with pytest.raises(ValueError, match="(?i)base45"):
+            decode_base45(text)
+    else:
+        assert decode_base45(text) == expected
 
 
 # --- symbols ------------------------------------------------------------------------------------------------
