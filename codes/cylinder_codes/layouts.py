@@ -36,9 +36,9 @@ class Layout:
     @cached_property
     def _meant(self) -> Mapping[int, str]:
         meant = {ord(typed): chr(key) for key, typed in self._typed.items()}
-        # Under caps lock some systems also turn é, à and ç into É, À and Ç
-        capitals = {ord(typed.upper()): chr(key) for key, typed in self._typed.items() if len(typed.upper()) == 1}
-        return capitals | meant
+        # Under caps lock some systems also turn é, à and ç into É, À and Ç; the key of the colon has both already
+        others = [(key, typed.upper()) for key, typed in self._typed.items() if chr(key) != ";"]
+        return {ord(capital): chr(key) for key, capital in others if len(capital) == 1} | meant
 
     def typed(self, text: str) -> str:
         """Return what this computer shows when an American scanner sends ``text``."""

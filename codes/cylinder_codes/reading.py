@@ -131,7 +131,8 @@ def _on_another_layout(raw: str, hosts: tuple[str, ...]) -> Code | ReadFailure |
     codes = {read for read in reads if isinstance(read, Code)}
     if len(codes) > 1:
         return failure(ReadFailureKind.WRONG_LAYOUT)
-    return codes.pop() if codes else next(iter(reads), None)
+    failures = [read for read in reads if isinstance(read, ReadFailure)]
+    return codes.pop() if codes else max(failures, key=lambda failed: failed.position or 0, default=None)
 
 
 def _named_layout(raw: str, read: ReadFailure) -> ReadFailure:

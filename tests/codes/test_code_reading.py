@@ -19,19 +19,22 @@ from cylinder_codes.reading import ReadFailure, read_scan
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/codes/scans.json").read_text(encoding="utf-8"))
 KEY = TagKey("example", bytes(range(32)))
 
-BEGINS_LIKE_A_GRAI = re.compile("0[0-9]{13}")
-"""One of our random codes in 12 million; with a character lost it may be a GRAI, which is then on no file."""
+
+def begins_like_a_grai(text: str) -> bool:
+    """Nearly 14 digits, as one random code in 70,000 has: with a mistake it may be a GRAI, which is on no file."""
+    return sum(char.isdigit() for char in text[:15]) >= 13
+
 
 codes = (
     st.binary(min_size=10, max_size=10)
     .map(lambda payload: make_code(payload, KEY))
-    .filter(lambda code: not BEGINS_LIKE_A_GRAI.match(code.text))
+    .filter(lambda code: not begins_like_a_grai(code.text))
 )
 
 
 @pytest.mark.parametrize("vector", VECTORS["read"], ids=lambda v: v["sentence"])
 def test_a_scan_is_read(vector: dict[str, str]) -> None:
-    assert read_scan(vector["raw"]) == parse_code(VECTORS["code"])
+    assert read_scan(vector["raw"]) == parse_code(vector.get("code", VECTORS["code"]))
 
 
 @pytest.mark.parametrize("vector", VECTORS["refused"], ids=lambda v: v["sentence"])
@@ -108,7 +111,7 @@ def test_whatever_arrives_the_reader_answers_with_a_code_it_was_sent_or_a_reason
     read = read_scan(raw)
     if isinstance(read, Code):
         sent = re.sub("[- ]", "", plain(raw))
-        assert read.text in sent
+        assert read.value in sent
     else:
         assert read.position is None or 1 <= read.position <= len(raw) + 1
 
@@ -163,7 +166,7 @@ def test_what_the_strict_parser_refuses_the_reader_refuses_too(text: str) -> Non
     try:
         expected: Code | None = parse_code(text)
     except CodeError:
-        assume(not BEGINS_LIKE_A_GRAI.match(text))
+        assume(not begins_like_a_grai(text))
         expected = None
     read = read_scan(text)
     assert (read if isinstance(read, Code) else None) == expected
