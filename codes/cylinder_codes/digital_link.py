@@ -27,7 +27,9 @@ OWN_SEGMENT = "c"
 _SCHEME_OF_SEGMENT = {facts.ai: scheme for scheme, facts in SCHEMES.items() if facts.ai}
 _QUALIFIERS = {Scheme.GRAI: (), Scheme.GIAI: ("7040",)}
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+")
-_LINK = re.compile(r"(?P<head>https?://(?P<host>[^/?#]+))(?P<path>[^?#]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_LINK = re.compile(
+    r"(?P<head>https?://(?P<host>[^/?#]+))(?P<path>[^?#]*)(?P<rest>.*)", re.ASCII | re.IGNORECASE | re.DOTALL
+)
 _ESCAPE = re.compile(r"%(?:[0-9A-Fa-f]{2})?")
 _UPPER = {ord(char): ord(char.upper()) for char in "abcdefghijklmnopqrstuvwxyz"}
 """``str.upper`` would also make SS of ß and I of ı, and so another code."""

@@ -45,7 +45,7 @@ __all__ = ["MAX_SCAN_LENGTH", "ReadFailure", "ReadFailureKind", "read_scan"]
 MAX_SCAN_LENGTH = 512
 """Longer input is no scan; a code read twice as a link has about 120 characters."""
 
-_CANONICAL = re.compile(rf"(?:grai|giai|{'|'.join(sorted(LEGACY_SCHEMES))}):[^\x00-\x1f]+", re.IGNORECASE)
+_CANONICAL = re.compile(rf"(?:grai|giai|{'|'.join(sorted(LEGACY_SCHEMES))}):[^\x00-\x1f]+", re.ASCII | re.IGNORECASE)
 _LIKE_A_LINK = re.compile(r"[\x00-\x1f ~]*(?:\][A-Z][0-9A-Z])?HTTPS?(?:[^0-9A-Z: ]|[:;]--)")
 _NOT_FINAL = frozenset(ReadFailureKind) - {
     ReadFailureKind.EMPTY,
