@@ -25,13 +25,13 @@ def encode_base45(data: bytes) -> str:
 
 def decode_base45(text: str) -> bytes:
     """Return the bytes of a Base45 text; ValueError for anything else, a line end behind it included."""
-    whole = len(text) - len(text) % 3
+    data = text.encode()
+    whole, left_over = divmod(len(data), 3)
     try:
-        pairs = map(_pairs().__getitem__, [text[start : start + 3] for start in range(0, whole, 3)])
-        decoded = b"".join(pairs)
+        decoded = b"".join(map(_pairs().__getitem__, struct.unpack_from("3s" * whole, data)))
     except KeyError:
         raise ValueError("not Base45") from None
-    return decoded + _library_bytes(text[whole:]) if len(text) > whole else decoded
+    return decoded + _library_bytes(data[-left_over:]) if left_over else decoded
 
 
 @cache
@@ -41,8 +41,8 @@ def _triples() -> tuple[str, ...]:
 
 
 @cache
-def _pairs() -> dict[str, bytes]:
-    return {triple: pair.to_bytes(2, "big") for pair, triple in enumerate(_triples())}
+def _pairs() -> dict[bytes, bytes]:
+    return {triple.encode(): pair.to_bytes(2, "big") for pair, triple in enumerate(_triples())}
 
 
 def _library_text(data: bytes) -> str:
@@ -50,6 +50,6 @@ def _library_text(data: bytes) -> str:
     return encoded.decode("ascii")
 
 
-def _library_bytes(text: str) -> bytes:
-    decoded: bytes = base45.b45decode(text.encode())  # of a str it would drop line ends
+def _library_bytes(text: bytes) -> bytes:
+    decoded: bytes = base45.b45decode(text)  # of a str it would drop line ends
     return decoded

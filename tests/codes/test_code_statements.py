@@ -148,7 +148,7 @@ def test_the_table_refuses_what_the_library_refuses_and_line_ends_as_well(text: 
     try:
         expected = base45.b45decode(text.encode())
     except ValueError:
-        with pytest.raises(ValueError, match="(?i)base45"):
+        with pytest.raises(ValueError, match=r"(?i)base45|utf-8"):
             decode_base45(text)
     else:
         assert decode_base45(text) == expected
