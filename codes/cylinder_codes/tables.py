@@ -35,7 +35,7 @@ MAX_ROWS = 1_048_576
 MAX_WORKBOOK_CELLS = 1_000_000
 """Reading them takes a quarter to three quarters of a minute."""
 MAX_CSV_CELLS = 5_000_000
-"""Reading them takes seconds, and half a gigabyte of memory."""
+"""Reading them takes four seconds and about 0.6 GB of memory."""
 
 Row = tuple[str, ...]
 
