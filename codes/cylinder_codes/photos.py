@@ -1,4 +1,4 @@
-"""Photos (读照片): the 2-D symbols in a picture, and the one cylinder code among them.
+"""Photos (读照片): the QR and Data Matrix symbols in a picture, and the one cylinder code among them.
 
 A picture comes from anybody's telephone, so it is looked at before it is believed: how many bytes, which format, how
 many pixels its head announces. Only then is it decoded. Six formats are opened, PNG, JPEG, WebP, BMP, TIFF and GIF,
@@ -38,7 +38,7 @@ MAX_SIDE = 65_535
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 _GLANCE_SIDE = 1600
-"""Pixels to which a picture is reduced for the slower searches, for other symbols than QR and for hard ones."""
+"""Pixels to which a picture is reduced for the slower searches, for Data Matrix and for what is hard to read."""
 _SMALL_SIDE = 300
 _ORIENTATION = 0x0112
 
@@ -98,7 +98,7 @@ _SOMETHING_ELSE = frozenset({
 
 
 def read_symbols(data: bytes) -> list[str] | PhotoFailure:
-    """Return the texts of the 2-D symbols in a picture, each once, at least one; or why there is none.
+    """Return the texts of the QR and Data Matrix symbols in a picture, each once, at least one; or why there is none.
 
     Whatever the bytes are, nothing is raised but PhotosUnavailable.
     """
@@ -182,14 +182,14 @@ def _texts_in(picture: "Image.Image") -> list[str]:
     """Look in the whole picture first, and only if nothing is found in versions of it that are easier to read."""
     import zxingcpp
 
-    form = zxingcpp.BarcodeFormat
-    others = zxingcpp.BarcodeFormats([form.DataMatrix, form.Aztec, form.MicroQRCode, form.RMQRCode])
-    qr_codes = zxingcpp.BarcodeFormats([form.QRCode])
+    # "QRCode" would mean Micro QR too, whose few check bits let the noise of a pale photo pass for four digits
+    qr_codes = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCodeModel2])
+    data_matrices = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.DataMatrix])
     glance = _at_most(picture, _GLANCE_SIDE)
-    found = _decoded(picture, qr_codes) + _decoded(glance, others)
+    found = _decoded(picture, qr_codes) + _decoded(glance, data_matrices)
     if not found:
         for easier in _easier(glance):
-            found = _decoded(easier, qr_codes) or _decoded(easier, others)
+            found = _decoded(easier, qr_codes) or _decoded(easier, data_matrices)
             if found:
                 break
     return list(dict.fromkeys(found))

@@ -16,7 +16,7 @@ from cylinder_codes.identifiers import Code, format_code_human
 from cylinder_codes.reading import ReadFailure, read_scan
 from cylinder_codes.symbols import LEVELS, QUIET_ZONE, Level
 from damaged_labels.damages import KINDS, Kind, sample
-from damaged_labels.decoders import by_opencv, by_zxing
+from damaged_labels.decoders import by_opencv, by_photo_reader, by_zxing
 from damaged_labels.measure import kind_named
 from damaged_labels.patches import Shape, grow_patch
 from damaged_labels.plates import MODULE_PX, draw_plate, finders
@@ -116,6 +116,11 @@ def test_a_text_typed_with_one_wrong_character_is_refused() -> None:
         other = dice.choice([char for char in "0123456789ABCDEFGHJKMNPQRSTVWXYZ" if char != text[place]])
         answer: object = read_scan(text[:place] + other + text[place + 1 :])
         assert isinstance(answer, ReadFailure)
+
+
+def test_noise_in_a_pale_photo_is_not_taken_for_a_small_symbol() -> None:
+    damaged = sample(kind_named("contrast 8 %"), "H", 148)
+    assert by_photo_reader(damaged.picture) == [damaged.plate.link]
 
 
 def test_the_measured_link_has_58_characters() -> None:
