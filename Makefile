@@ -8,6 +8,7 @@ DATA ?= .data
 MINUTES ?= 60
 CYLINDERS ?= 5000
 SAMPLE ?= 100
+SECONDS ?= 60
 ONLY ?=
 INTO ?=
 PY := .venv/bin/python
@@ -15,7 +16,7 @@ PY := .venv/bin/python
 # Nothing of another Python project may leak into ours.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup demo serve test lint types contracts load bench bench-large damage soak mutants wheels lock clean
+.PHONY: help setup demo serve test lint types contracts load bench bench-large damage soak fuzz mutants wheels lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +57,9 @@ damage: setup ## how much damage a label stands, by two foreign decoders (INTO=d
 
 soak: setup ## the same laws in large numbers (MINUTES=60), resumable
 	@$(PY) tests/end_to_end/soak --minutes "$(MINUTES)"
+
+fuzz: setup ## coverage-guided fuzzing of the scan reader (SECONDS=60); Linux x86_64
+	@$(PY) tests/fuzz/fuzz_reading.py --seconds "$(SECONDS)"
 
 mutants: setup ## change the rules one operator at a time (SAMPLE=100): does a test notice?
 	@$(PY) tools/mutants.py --sample "$(SAMPLE)"

@@ -1,4 +1,8 @@
-"""Links in what arrived (链接): where they begin and end, whose they are, and what stands between them."""
+"""Links in what arrived (链接): where they begin and end, whose they are, and what stands between them.
+
+``://`` is taken for a link wherever it stands, and so are ``;//``, ``:--`` and ``;--``, as which it is mistyped. A GS1
+value may hold them too; it is then read from its own link, where they are percent-encoded, and refused elsewhere.
+"""
 
 import re
 from collections.abc import Iterator

@@ -14,6 +14,7 @@ from cylinder_codes.schemes import GRAI_DIGITS, OWN_LENGTH
 _LOOK_ALIKES = {ord("O"): ord("0"), ord("I"): ord("1"), ord("L"): ord("1")}
 _NEVER_IN_OWN = "- \xad\u2014\u2015"
 _NOT_IN_ALPHABET = re.compile(rf"[^{ALPHABET}]")
+_CHECKED_VALUE = re.compile(r"(?:(?![(\[]800[34][)\]])[^#])*#")
 _BRACKET = re.compile(r"\(([0-9]{2,4})\)|\[([0-9]{2,4})\]")
 _URN = re.compile(
     r"URN:EPC:ID:(?:GRAI:(?=[0-9.]{13}\.)([0-9]{6,12})\.([0-9]{0,6})|GIAI:([0-9]{6,12}))\.(.+)", re.DOTALL
@@ -47,7 +48,7 @@ def _once(run: Run) -> Run:
 
 
 def _read_bracketed(run: Run) -> Read:
-    marks = [found for found in _BRACKET.finditer(run.text) if (found[1] or found[2]) in AIS]
+    marks = _ai_marks(run.text)
     before = read_text(run.part(0, marks[0].start()), gs1=False)
     if isinstance(before, ReadFailure):
         return before
@@ -59,6 +60,19 @@ def _read_bracketed(run: Run) -> Read:
                 return code
             before.append((code, run.position(mark.start())))
     return before
+
+
+def _ai_marks(text: str) -> list[re.Match[str]]:
+    """The AIs in brackets; none inside a value that ends in ``#`` and check digits, for a serial may hold ``(21)``."""
+    marks: list[re.Match[str]] = []
+    place = 0
+    for found in _BRACKET.finditer(text):
+        if found.start() < place or (found[1] or found[2]) not in AIS:
+            continue
+        marks.append(found)
+        checked = _CHECKED_VALUE.match(text, found.end())
+        place = checked.end() if checked and (found[1] or found[2]) in (GRAI_AI, GIAI_AI) else found.end()
+    return marks
 
 
 def _typed_code(ai: str, run: Run) -> Code | ReadFailure:

@@ -1,14 +1,14 @@
 """Links: written in one form, read in every form the standard allows, and refused with the place of what is wrong."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cylinder_codes.check_digits import GS1_PUNCTUATION, gs1_check_digit
 from cylinder_codes.digital_link import format_link, format_printed_link, parse_link
 from cylinder_codes.errors import CodeError
-from cylinder_codes.identifiers import Code, legacy_code
-from cylinder_codes.reading import read_scan
+from cylinder_codes.identifiers import Code, format_code_human, legacy_code
+from cylinder_codes.reading import ReadFailure, read_scan
 from cylinder_codes.schemes import LEGACY_SCHEMES
 
 VALUE_CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ" + GS1_PUNCTUATION
@@ -60,6 +60,16 @@ def test_a_printed_gs1_link_fits_the_alphanumeric_mode_of_a_qr_symbol_unless_its
     printed = format_printed_link(code)
     assert set(printed) <= ALPHANUMERIC_MODE or "_" in code.value
     assert printed.lower() == format_link(code).lower()
+
+
+@given(st.one_of(grais, giais))
+@example(Code("grai:09520001123450A(21)B"))
+@example(Code("giai:9501VHTTPS;--33012="))
+@example(Code("giai:9501A<GS>B"))
+@example(Code("giai:9501(8003)A"))
+def test_the_text_under_a_gs1_symbol_reads_back_or_is_refused_but_never_as_another_code(code: Code) -> None:
+    read = read_scan(format_code_human(code))
+    assert read == code or isinstance(read, ReadFailure)
 
 
 GRAI, GIAI = Code("grai:09520001123450ZJ33010000017"), Code("giai:9520001VLV-0098231")
