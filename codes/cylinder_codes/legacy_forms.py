@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from cylinder_codes.errors import CodeError
-from cylinder_codes.identifiers import Code, legacy_code
+from cylinder_codes.identifiers import DEFAULT_HOST, Code, legacy_code
 from cylinder_codes.schemes import LEGACY_LENGTH, LEGACY_SCHEMES, Scheme, fold
 
 _CLASSES = {"digits": "[0-9]", "letters": "[A-Z]", "hex": "[0-9A-F]", "any": "[0-9A-Z]"}
@@ -64,6 +64,14 @@ class LegacyForm:
             return None
 
 
+@dataclass(frozen=True)
+class ScanForms:
+    """What may arrive at one register's scanners: the hosts whose ``/c/`` is ours, and how codes from before look."""
+
+    hosts: tuple[str, ...] = (DEFAULT_HOST,)
+    legacy_forms: tuple[LegacyForm, ...] = ()
+
+
 def parse_legacy_forms(lines: str | Iterable[str]) -> tuple[LegacyForm, ...]:
     """Return the forms that ``lines`` name, each ``scheme=pattern``; empty lines are skipped.
 
@@ -103,8 +111,6 @@ def _compile(pattern: str) -> re.Pattern[str]:
 
 
 def _check_fields(pattern: str, pieces: Sequence[re.Match[str]]) -> None:
-    if not any(piece["kind"] for piece in pieces):
-        raise LegacyFormError(f"{pattern!r} names no field such as {{digits:12}}")
     varying, before = 0, False
     for piece in pieces:
         if piece["stray"]:
@@ -134,6 +140,11 @@ def _kept(pattern: str, pieces: Sequence[re.Match[str]]) -> bool:
     marks = "".join(piece.group() for piece in pieces if piece["open"] or piece["close"])
     if marks not in ("", "()"):
         raise LegacyFormError(f"{pattern!r}: one pair of brackets marks the code; as characters they are written twice")
+    opened = [place for place, piece in enumerate(pieces) if piece["open"]]
+    closed = [place for place, piece in enumerate(pieces) if piece["close"]]
+    code = pieces[opened[0] : closed[0]] if marks else pieces
+    if not any(piece["kind"] for piece in code):
+        raise LegacyFormError(f"the code of {pattern!r} holds no field such as {{digits:12}}")
     return bool(marks)
 
 
