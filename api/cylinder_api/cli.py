@@ -20,6 +20,7 @@ from cylinder_api.folder import DEFAULT_ORIGIN, FolderError
 from cylinder_api.refusals import Refused
 from cylinder_api.town.plan import DEFAULT_CYLINDERS
 from cylinder_codes.keys import KeyFormatError, check_key_name
+from cylinder_codes.legacy_forms import LegacyFormError
 from cylinder_trace.store.database import StoreError
 
 _OVERVIEW = """\
@@ -39,6 +40,8 @@ examples:
   cylinder-api doctor --data ledger
 
 DATABASE_URL (postgresql://…) and REDIS_URL (redis://…) may stand in the environment instead of the options.
+LINK_HOSTS (ids.example old.example) names the hosts whose links carry our codes, LEGACY_FORMS how numbers from before
+look, one a line (province=ZJ{digits:12}).
 exit codes: 0 good · 1 checked and bad · 2 could not be done
 """
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}")
@@ -50,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
-    except (CannotDo, FolderError, StoreError, Refused) as error:
+    except (CannotDo, FolderError, LegacyFormError, StoreError, Refused) as error:
         sentence = str(error)
     except OSError as error:
         sentence = f"{error.filename}: {error.strerror}" if error.filename else str(error)

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cylinder_codes.identifiers import DEFAULT_HOST
+from cylinder_codes.legacy_forms import ScanForms, parse_legacy_forms
 
 DEFAULT_RULEBOOK = "cn-default"
 
@@ -20,8 +21,8 @@ class Settings:
     redis_url: str | None = None
     rulebook_id: str = DEFAULT_RULEBOOK
     """The rulebook that fill checks are decided by."""
-    link_hosts: tuple[str, ...] = (DEFAULT_HOST,)
-    """Hosts whose links carry our codes."""
+    forms: ScanForms = field(default_factory=ScanForms)
+    """Hosts whose links carry our codes, and what numbers from before look like here."""
 
 
 def settings_for(
@@ -30,11 +31,19 @@ def settings_for(
     redis_url: str | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Settings:
-    """The settings for a data folder; what is not given comes from DATABASE_URL, REDIS_URL, RULEBOOK."""
+    """The settings for a data folder; what is not given comes from DATABASE_URL, REDIS_URL, RULEBOOK.
+
+    LINK_HOSTS names hosts, parted by blanks; LEGACY_FORMS says how codes from before look, one a line.
+    Raises LegacyFormError.
+    """
     folder = data.absolute()
     return Settings(
         data=folder,
         database_url=database_url or environment.get("DATABASE_URL") or f"sqlite:///{folder / 'ledger.db'}",
         redis_url=redis_url or environment.get("REDIS_URL") or None,
         rulebook_id=environment.get("RULEBOOK") or DEFAULT_RULEBOOK,
+        forms=ScanForms(
+            hosts=tuple(environment.get("LINK_HOSTS", "").split()) or (DEFAULT_HOST,),
+            legacy_forms=parse_legacy_forms(environment.get("LEGACY_FORMS", "")),
+        ),
     )

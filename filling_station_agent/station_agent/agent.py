@@ -73,6 +73,7 @@ async def assembled(settings: Settings, data: Path, device: Device, tell: Tell) 
             clock=clock,
             service=service,
             tell=tell,
+            forms=settings.scanner.forms,
         )
         sync = Sync(
             service,

@@ -4,8 +4,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from cylinder_codes.identifiers import DEFAULT_HOST
+from cylinder_codes.legacy_forms import ScanForms, parse_legacy_forms
 from cylinder_trace.values import Id
 
 
@@ -30,6 +32,19 @@ class ScannerSettings(_Table):
 
     prefix: Annotated[str, Field(min_length=1, max_length=1)] = "~"
     sign_on: Literal["lane", "all"] = "lane"
+    hosts: tuple[str, ...] = (DEFAULT_HOST,)
+    legacy_forms: tuple[str, ...] = ()
+
+    @field_validator("legacy_forms")
+    @classmethod
+    def _can_be_read(cls, lines: tuple[str, ...]) -> tuple[str, ...]:
+        parse_legacy_forms(lines)  # LegacyFormError is a ValueError, so it is told as a fault of this key
+        return lines
+
+    @property
+    def forms(self) -> ScanForms:
+        """What a scan may look like here."""
+        return ScanForms(self.hosts, parse_legacy_forms(self.legacy_forms))
 
 
 class LaneSettings(_Table):
@@ -70,8 +85,14 @@ def load_settings(file: Path) -> tuple[Settings, Path]:
 
 
 def _tuples(table: dict[str, Any]) -> dict[str, Any]:
-    lanes = table.get("lanes")
-    return {**table, "lanes": tuple(lanes)} if isinstance(lanes, list) else table
+    """TOML has lists, our data tuples."""
+    return {key: _as_tuple(value) for key, value in table.items()}
+
+
+def _as_tuple(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _tuples(value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _faults(error: ValidationError) -> str:
@@ -111,6 +132,10 @@ driver = "{driver}"
 prefix = "~"
 # Whom a badge signs on: "lane" = the filler at the lane of that scanner; "all" = one filler for all lanes.
 sign_on = "lane"
+# Hosts whose links carry our codes (气瓶码链接的主机), as the service has them.
+# hosts = ["id.pinglian.example"]
+# Numbers that cylinders carry from before (旧码), one form each: digits, letters, hex or any, with their count.
+# legacy_forms = ["province=ZJ{{digits:12}}"]
 
 # One table per lane (工位): the digit its scanner types, the scale as the service knows it, its Modbus unit id.
 {lanes}"""

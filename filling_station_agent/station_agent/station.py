@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from unicodedata import normalize
 
 from cylinder_codes.base32 import encode_base32
+from cylinder_codes.legacy_forms import ScanForms
 from cylinder_codes.reading import MAX_SCAN_LENGTH, ReadFailure, read_scan
 from cylinder_trace.admission import decide_fill, stricter
 from cylinder_trace.cylinder import CylinderState
@@ -87,6 +88,7 @@ class Station:
         clock: TrustedClock,
         service: DecidingService,
         tell: Tell,
+        forms: ScanForms = ScanForms(),  # noqa: B008 - frozen
     ) -> None:
         self.station_id = station_id
         self.stopping = False
@@ -96,6 +98,7 @@ class Station:
         self._clock = clock
         self._service = service
         self._tell = tell
+        self._forms = forms
         self._permits = Permits(boot_id)
         self._listening: set[asyncio.Task[None]] = set()
 
@@ -122,7 +125,7 @@ class Station:
 
     async def _ask_lane(self, lane: Lane, raw_scan: str) -> FillRequest:
         """(1) The question: what was scanned, by whom, on which scale, and what stands on it."""
-        read = read_scan(raw_scan)
+        read = read_scan(raw_scan, self._forms.hosts, self._forms.legacy_forms)
         code, why = (None, read.kind.value) if isinstance(read, ReadFailure) else (read.text, None)
         check_id = f"chk_{encode_base32(secrets.randbits(128), 26).lower()}"
         lane.view = LaneView(code=code)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from cylinder_codes.identifiers import Code
+from cylinder_codes.reading import read_scan
 from station_agent import device
 from station_agent.cli import main
 from station_agent.journal import Journal
@@ -37,6 +39,12 @@ def test_the_first_settings_file_reads_back_and_explains_itself(tmp_path: Path) 
     assert _good_text().count("#") >= 8
 
 
+def test_the_settings_name_the_hosts_and_the_forms_of_numbers_from_before(tmp_path: Path) -> None:
+    text = _good_text().replace("# hosts =", "hosts =").replace("# legacy_forms =", "legacy_forms =")
+    forms = load_settings(_write(tmp_path, text))[0].scanner.forms
+    assert read_scan("ZJ330100000017", forms.hosts, forms.legacy_forms) == Code("province:ZJ330100000017")
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -46,6 +54,10 @@ def test_the_first_settings_file_reads_back_and_explains_itself(tmp_path: Path) 
         (('prefix = "~"', 'prefix = "~~"'), "scanner.prefix"),
         (("[scanner]", "[scaner]"), "scaner"),
         (('data = "."', "data = "), "not a TOML"),
+        (
+            ('# legacy_forms = ["province=ZJ{digits:12}"]', 'legacy_forms = ["sscc=ZJ{digits:12}"]'),
+            "scanner.legacy_forms",
+        ),
     ],
 )
 def test_a_mistake_in_the_settings_is_named(tmp_path: Path, change: tuple[str, str], named: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from cylinder_codes.authenticity import TagKey
 from cylinder_codes.identifiers import make_code
+from cylinder_codes.legacy_forms import ScanForms, parse_legacy_forms
 from cylinder_trace.decision import Decision
 from cylinder_trace.events import DisputeRaised, FillDecided, Filled
 from station_agent.devices.scanner import Badge, Dropped, Finding, Scan, StampSeen
@@ -53,6 +54,19 @@ def _fills(bench: Bench) -> list[Filled]:
 def _decide(bench: Bench) -> Decision:
     bench.scan_now(CODE)
     return bench.decided().decision
+
+
+# ---------------------------------------------------------------- what is scanned
+
+
+def test_a_number_from_before_opens_the_valve_where_its_form_is_named_and_is_unreadable_elsewhere(home: Home) -> None:
+    assert CASE.cylinder is not None
+    old = replace(CASE, cylinder=CASE.cylinder.model_copy(update={"codes": ("province:ZJ330100000017",)}))
+    forms = ScanForms(legacy_forms=parse_legacy_forms(["province=ZJ{digits:12}"]))
+    for named, outcome in ((forms, "ALLOW"), (None, "DENY")):
+        bench = _bench(home, old, forms=named)
+        bench.scan_now("zj330100000017")
+        assert bench.decided().decision.outcome == outcome
 
 
 # ---------------------------------------------------------------- two deciders

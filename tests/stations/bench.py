@@ -1,5 +1,3 @@
-"""A station in one process: the real path, journal and replica, over simulated scales and a scripted service."""
-
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cylinder_codes.keys import SigningKey, encode_base64, format_vkey
+from cylinder_codes.legacy_forms import ScanForms
 from cylinder_trace.admission import decide_fill
 from cylinder_trace.canonical import canonical_json
 from cylinder_trace.cylinder import CylinderState
@@ -188,6 +187,7 @@ def bench_for(
     skew_ms: int | None = 0,
     scale: BenchScale | None = None,
     remembers: bool = True,
+    forms: ScanForms | None = None,
 ) -> Bench:
     """A bench whose replica, clock and scale are as `case` says; `remembers` what is in the journal already."""
     told: list[dict[str, Any]] = []
@@ -208,6 +208,7 @@ def bench_for(
     station = Station(
         case.request.station_id, "boot-1",
         recorder=recorder, replica=replica, clock=clock, service=service, tell=tell,
+        forms=forms or ScanForms(),
     )  # fmt: skip
     lane = Lane(case.request.lane, case.request.scale_id, scale, worker_id=case.request.worker_id)
     lane.findings.extend(case.request.findings)

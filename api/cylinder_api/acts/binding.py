@@ -1,11 +1,10 @@
 """Giving a cylinder one more code (赋码、绑定): a new label, a chip, a number it has from before."""
 
-from collections.abc import Sequence
-
 from cylinder_api.acts.common import CylinderAct, append_about, find_cylinder, read_name
 from cylinder_api.acts.trade import require_owner
 from cylinder_api.refusals import Refused
 from cylinder_codes.authenticity import TagKey, tag_is_genuine
+from cylinder_codes.legacy_forms import ScanForms
 from cylinder_codes.schemes import Scheme
 from cylinder_trace.events import CodeBound
 from cylinder_trace.store.unit import Receipt, Unit
@@ -18,11 +17,11 @@ class Binding(CylinderAct):
     """In any readable form, or a number from before with its scheme in front: ``province:ZJ330100000017``."""
 
 
-def bind_code(unit: Unit, act: Binding, company_id: str, by: str, tag_key: TagKey, hosts: Sequence[str]) -> Receipt:
+def bind_code(unit: Unit, act: Binding, company_id: str, by: str, tag_key: TagKey, forms: ScanForms) -> Receipt:
     """Bind the code. Raises Refused, and CodeTaken for a code that leads to a cylinder or is dead."""
-    cylinder = find_cylinder(unit, act.code, hosts)
+    cylinder = find_cylinder(unit, act.code, forms)
     require_owner(cylinder, company_id)
-    code = read_name(act.new_code, hosts)
+    code = read_name(act.new_code, forms)
     if code.scheme == Scheme.OWN and not tag_is_genuine(code, tag_key):
         raise Refused("code_unreadable", "no such code was ever issued; take it from the label")
     event = CodeBound(code=code.text, scheme=code.scheme.value)

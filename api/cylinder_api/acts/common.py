@@ -1,10 +1,10 @@
 """What several acts share: finding the cylinder meant, ids made from ids, acts of people about a cylinder."""
 
 import hashlib
-from collections.abc import Sequence
 
 from cylinder_api.refusals import Refused
 from cylinder_codes.identifiers import Code, is_cylinder_id
+from cylinder_codes.legacy_forms import ScanForms
 from cylinder_codes.reading import ReadFailure, read_scan
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.events import DisputeRaised, Event, Record, state_event
@@ -36,27 +36,27 @@ def derived_id(id: str, word: str) -> str:
     return f"{hashlib.sha256(id.encode()).hexdigest()[:40]}.{word}"
 
 
-def read_name(name: str, hosts: Sequence[str]) -> Code:
+def read_name(name: str, forms: ScanForms) -> Code:
     """The code that a caller writes in any readable form; raises Refused."""
-    read = read_scan(name, hosts)
+    read = read_scan(name, forms.hosts, forms.legacy_forms)
     if isinstance(read, ReadFailure):
         raise Refused("code_unreadable", read.text_en)
     return read
 
 
-def cylinder_id_for(unit: Unit, name: str, hosts: Sequence[str]) -> str:
+def cylinder_id_for(unit: Unit, name: str, forms: ScanForms) -> str:
     """The id of the cylinder called `name` (a code in any readable form, or the id itself); raises Refused."""
     if is_cylinder_id(name):
         return name
-    cylinder = unit.cylinder_by_code(read_name(name, hosts).text)
+    cylinder = unit.cylinder_by_code(read_name(name, forms).text)
     if cylinder is None:
         raise Refused("cylinder_unknown", "no cylinder is on file under this code")
     return cylinder.cylinder_id
 
 
-def find_cylinder(unit: Unit, name: str, hosts: Sequence[str]) -> CylinderState:
+def find_cylinder(unit: Unit, name: str, forms: ScanForms) -> CylinderState:
     """The cylinder called `name`; raises Refused."""
-    cylinder = unit.cylinder(cylinder_id_for(unit, name, hosts))
+    cylinder = unit.cylinder(cylinder_id_for(unit, name, forms))
     if cylinder is None:
         raise Refused("cylinder_unknown", "no cylinder is on file under this id")
     return cylinder

@@ -3,10 +3,10 @@
 scan → read the code again → what the ledger knows → decide_fill → record the decision → answer
 """
 
-from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from cylinder_api.acts.common import SERVICE, raise_dispute, rulebook_in_force
+from cylinder_codes.legacy_forms import ScanForms
 from cylinder_codes.reading import ReadFailure, read_scan
 from cylinder_trace.admission import decide_fill
 from cylinder_trace.decision import Decision, FillRequest, StationFacts
@@ -23,12 +23,12 @@ class Checked(NamedTuple):
     receipt: Receipt
 
 
-def check_fill(unit: Unit, asked: FillRequest, device_id: str, rulebook_id: str, hosts: Sequence[str]) -> Checked:
+def check_fill(unit: Unit, asked: FillRequest, device_id: str, rulebook_id: str, forms: ScanForms) -> Checked:
     """Decide whether gas may flow, and record the decision; asked again, the recorded decision is the answer.
 
     Raises IdConflict when the check_id was used for another question, Refused when no rulebook is in force.
     """
-    request = read_again(asked, hosts)
+    request = read_again(asked, forms)
     if (decided := unit.entry(request.check_id)) is not None:
         return _same_answer(unit, decided, request)
     cylinder = unit.cylinder_by_code(request.code) if request.code else None
@@ -39,9 +39,9 @@ def check_fill(unit: Unit, asked: FillRequest, device_id: str, rulebook_id: str,
     return Checked(decision, receipt)
 
 
-def read_again(asked: FillRequest, hosts: Sequence[str]) -> FillRequest:
+def read_again(asked: FillRequest, forms: ScanForms) -> FillRequest:
     """The request with the code that the service itself reads in the raw scan: the client's reading is not trusted."""
-    read = read_scan(asked.raw_scan, hosts)
+    read = read_scan(asked.raw_scan, forms.hosts, forms.legacy_forms)
     if isinstance(read, ReadFailure):
         return asked.model_copy(update={"code": None, "unreadable_because": str(read.kind)})
     return asked.model_copy(update={"code": read.text, "unreadable_because": None})

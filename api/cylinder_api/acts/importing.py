@@ -13,6 +13,7 @@ from cylinder_api.refusals import Refused
 from cylinder_codes.authenticity import TagKey, tag_is_genuine
 from cylinder_codes.identifiers import Code, new_cylinder_id
 from cylinder_codes.importing import CylinderRow, CylinderTable, RowError, parse_cylinder_table
+from cylinder_codes.legacy_forms import ScanForms
 from cylinder_codes.schemes import Scheme
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.dates import format_day, local_day
@@ -56,11 +57,9 @@ class Imported(NamedTuple):
 # --- reading ------------------------------------------------------------------------------------------------
 
 
-def read_table(
-    data: bytes, filename: str, company_id: str, tag_key: TagKey, hosts: Sequence[str], reader: Reader
-) -> Table:
+def read_table(data: bytes, filename: str, company_id: str, tag_key: TagKey, forms: ScanForms, reader: Reader) -> Table:
     """Read a company's table; a row with an invented code or another owner is an error."""
-    source = parse_cylinder_table(data, filename, hosts)
+    source = parse_cylinder_table(data, filename, forms.hosts)
     errors = list(source.errors)
     good: list[CylinderRow] = []
     for row in source.rows:

@@ -1,11 +1,11 @@
 """What an inspection body states (检验机构): inspection, condemning, destruction."""
 
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from cylinder_api.acts.common import CylinderAct, append_about, find_cylinder
+from cylinder_codes.legacy_forms import ScanForms
 from cylinder_trace.events import Condemned, Destroyed, Event, Inspected
 from cylinder_trace.store.unit import Receipt, Unit
 from cylinder_trace.values import Grams, Month, Sha256, Text
@@ -51,8 +51,8 @@ _ACT_FIELDS = set(CylinderAct.model_fields)
 
 
 def record_verdict(
-    unit: Unit, act: Inspection | Condemnation | Destruction, body_id: str, by: str, hosts: Sequence[str]
+    unit: Unit, act: Inspection | Condemnation | Destruction, body_id: str, by: str, forms: ScanForms
 ) -> Receipt:
     """Record what the inspection body `body_id` states about the cylinder."""
-    cylinder = find_cylinder(unit, act.code, hosts)
+    cylinder = find_cylinder(unit, act.code, forms)
     return append_about(unit, cylinder, act, act.event(body_id), by=by, refs=(f"body/{body_id}",))

@@ -1,12 +1,12 @@
 """What an authority states (监管): marks on cylinders, and locks on scales."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 
 from cylinder_api.acts.common import CylinderAct, append_about, find_cylinder, require_not_future
 from cylinder_api.refusals import Refused
+from cylinder_codes.legacy_forms import ScanForms
 from cylinder_trace.events import Event, FlagCleared, Flagged, FlagKind, ScaleLocked, ScaleUnlocked, state_event
 from cylinder_trace.store.unit import Receipt, Unit
 from cylinder_trace.values import Frozen, Id, Instant, Sha256, Text
@@ -38,9 +38,9 @@ class LockAct(Frozen):
     occurred_at: Instant
 
 
-def set_flag(unit: Unit, act: FlagAct | FlagClearing, authority_id: str, by: str, hosts: Sequence[str]) -> Receipt:
+def set_flag(unit: Unit, act: FlagAct | FlagClearing, authority_id: str, by: str, forms: ScanForms) -> Receipt:
     """Record that the authority marks the cylinder, or lifts the mark."""
-    cylinder = find_cylinder(unit, act.code, hosts)
+    cylinder = find_cylinder(unit, act.code, forms)
     event: Event
     if isinstance(act, FlagAct):
         event = Flagged(flag=act.flag, authority_id=authority_id, cause=act.cause, evidence_sha256=act.evidence_sha256)

@@ -4,11 +4,11 @@ A buyer's identity goes into the vault, in the transaction that records the sale
 """
 
 import hashlib
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from cylinder_api.acts.common import CylinderAct, append_about, find_cylinder
 from cylinder_api.refusals import Refused
+from cylinder_codes.legacy_forms import ScanForms
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.events import OwnershipTransferred, Returned, Sold
 from cylinder_trace.identity import Identity
@@ -41,9 +41,9 @@ class SaleRecorded(NamedTuple):
     customer_id: str
 
 
-def record_sale(unit: Unit, sale: Sale, vault: Vault, company_id: str, by: str, hosts: Sequence[str]) -> SaleRecorded:
+def record_sale(unit: Unit, sale: Sale, vault: Vault, company_id: str, by: str, forms: ScanForms) -> SaleRecorded:
     """Record the sale; a new buyer is sealed into the vault. Raises Refused for another company's cylinder."""
-    cylinder = find_cylinder(unit, sale.code, hosts)
+    cylinder = find_cylinder(unit, sale.code, forms)
     require_owner(cylinder, company_id)
     person = _person_of(unit, sale, vault)
     event = Sold(
@@ -85,14 +85,14 @@ class Return(CylinderAct):
     station_id: Id
 
 
-def record_return(unit: Unit, act: Return, company_id: str | None, by: str, hosts: Sequence[str]) -> Receipt:
+def record_return(unit: Unit, act: Return, company_id: str | None, by: str, forms: ScanForms) -> Receipt:
     """Record the return; a delivery worker (`company_id` given) returns to a station of their own company."""
     station = unit.station(act.station_id)
     if station is None:
         raise Refused("station_unknown", f"no station {act.station_id} is on file")
     if company_id not in (None, station.company_id):
         raise Refused("other_station", f"station {act.station_id} belongs to another company")
-    cylinder = find_cylinder(unit, act.code, hosts)
+    cylinder = find_cylinder(unit, act.code, forms)
     refs = (f"station/{act.station_id}",)
     return append_about(unit, cylinder, act, Returned(station_id=act.station_id), by=by, refs=refs)
 
@@ -103,13 +103,13 @@ class Transfer(CylinderAct):
     to_owner_id: Id
 
 
-def transfer_cylinder(unit: Unit, act: Transfer, company_id: str, by: str, hosts: Sequence[str]) -> Receipt:
+def transfer_cylinder(unit: Unit, act: Transfer, company_id: str, by: str, forms: ScanForms) -> Receipt:
     """Record the change of owner. Only the owner of record can state it, so the old owner has signed."""
     if (done := unit.entry(act.id)) is None:
-        cylinder = find_cylinder(unit, act.code, hosts)
+        cylinder = find_cylinder(unit, act.code, forms)
         require_owner(cylinder, company_id)
     else:
-        cylinder = find_cylinder(unit, done.subject.partition("/")[2], hosts)
+        cylinder = find_cylinder(unit, done.subject.partition("/")[2], forms)
     event = OwnershipTransferred(from_owner_id=company_id, to_owner_id=act.to_owner_id, cosigned=True)
     refs = (f"company/{company_id}", f"company/{act.to_owner_id}")
     return append_about(unit, cylinder, act, event, by=by, refs=refs)

@@ -68,9 +68,9 @@ def _import_table(options: argparse.Namespace) -> int:
     except OSError as error:
         raise CannotDo(f"cannot read {options.file}: {error.strerror}") from error
     with closing(open_service(settings_for(options.data, options.database_url))) as service:
-        hosts = service.settings.link_hosts
+        forms = service.settings.forms
         reader = service.ledger.reader
-        table = importing.read_table(data, options.file.name, options.company, service.keys.tag, hosts, reader)
+        table = importing.read_table(data, options.file.name, options.company, service.keys.tag, forms, reader)
         if table.errors and table.errors[0].row_number == 0:
             raise CannotDo(f"{options.file}: {table.errors[0].what}: {table.errors[0].mend}")
         parts = _import_parts(service, table, options)

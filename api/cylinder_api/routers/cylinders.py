@@ -105,7 +105,7 @@ def _company_of(service: Service, caller: Account) -> str | None:
 def _find(service: Service, name: str) -> CylinderState:
     cylinder_id: str | None = name
     if not is_cylinder_id(name):
-        cylinder_id = service.ledger.reader.cylinder_id(read_name(name, service.settings.link_hosts).text)
+        cylinder_id = service.ledger.reader.cylinder_id(read_name(name, service.settings.forms).text)
     state = service.ledger.reader.state(f"cylinder/{cylinder_id}") if cylinder_id else None
     if not isinstance(state, CylinderState):
         raise Refused("cylinder_unknown", "no cylinder is on file under this code")

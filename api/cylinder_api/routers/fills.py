@@ -57,7 +57,7 @@ async def check_fill(
         asked=asked,
         device_id=caller.account_id,
         rulebook_id=service.settings.rulebook_id,
-        hosts=service.settings.link_hosts,
+        forms=service.settings.forms,
     )
     decision, receipt = await service.commit(act)
     return {"decision": decision, "told": tell(decision), "receipt": receipt}

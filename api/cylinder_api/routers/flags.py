@@ -30,8 +30,8 @@ async def flag_cylinder(
     caller: Caller, service: ServiceHere, act: Annotated[supervision.FlagAct, Depends(JsonBody(supervision.FlagAct))]
 ) -> Any:
     """Black, refurbished, recalled or lost: the very next check anywhere refuses it."""
-    hosts = service.settings.link_hosts
-    work = partial(supervision.set_flag, act=act, authority_id=caller.org_id, by=caller.account_id, hosts=hosts)
+    forms = service.settings.forms
+    work = partial(supervision.set_flag, act=act, authority_id=caller.org_id, by=caller.account_id, forms=forms)
     return {"receipt": await service.commit(work)}
 
 
@@ -49,8 +49,8 @@ async def clear_flag(
     act: Annotated[supervision.FlagClearing, Depends(JsonBody(supervision.FlagClearing))],
 ) -> Any:
     """The mark stays in the history; from now on it no longer refuses."""
-    hosts = service.settings.link_hosts
-    work = partial(supervision.set_flag, act=act, authority_id=caller.org_id, by=caller.account_id, hosts=hosts)
+    forms = service.settings.forms
+    work = partial(supervision.set_flag, act=act, authority_id=caller.org_id, by=caller.account_id, forms=forms)
     return {"receipt": await service.commit(work)}
 
 

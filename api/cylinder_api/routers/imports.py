@@ -131,9 +131,9 @@ async def import_cylinders(
     dry_run: bool = False,
 ) -> ImportAnswer:
     """Good rows are registered, bad ones are told with what to mend. The same file twice changes nothing."""
-    hosts = service.settings.link_hosts
+    forms = service.settings.forms
     reader = service.ledger.reader
-    table = await run_in_threadpool(importing.read_table, *file, caller.org_id, service.keys.tag, hosts, reader)
+    table = await run_in_threadpool(importing.read_table, *file, caller.org_id, service.keys.tag, forms, reader)
     registered, known, errors = 0, 0, list(table.errors)
     for start in range(0, len(table.rows), _ROWS_AT_ONCE):
         rows = table.rows[start : start + _ROWS_AT_ONCE]

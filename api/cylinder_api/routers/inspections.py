@@ -73,6 +73,6 @@ async def _record(
     caller: Account,
     act: inspection.Inspection | inspection.Condemnation | inspection.Destruction,
 ) -> dict[str, Any]:
-    hosts = service.settings.link_hosts
-    work = partial(inspection.record_verdict, act=act, body_id=caller.org_id, by=caller.account_id, hosts=hosts)
+    forms = service.settings.forms
+    work = partial(inspection.record_verdict, act=act, body_id=caller.org_id, by=caller.account_id, forms=forms)
     return {"receipt": await service.commit(work)}

@@ -42,7 +42,7 @@ async def record_sale(
         vault=service.vault,
         company_id=caller.org_id,
         by=caller.account_id,
-        hosts=service.settings.link_hosts,
+        forms=service.settings.forms,
     )
     return (await service.commit(act))._asdict()
 
@@ -62,6 +62,6 @@ async def record_return(
     if caller.role == "station" and act.station_id != caller.org_id:
         raise Refused("other_station", f"this token speaks for station {caller.org_id}")
     company_id = caller.org_id if caller.role == "delivery" else None
-    hosts = service.settings.link_hosts
-    work = partial(trade.record_return, act=act, company_id=company_id, by=caller.account_id, hosts=hosts)
+    forms = service.settings.forms
+    work = partial(trade.record_return, act=act, company_id=company_id, by=caller.account_id, forms=forms)
     return {"receipt": await service.commit(work)}

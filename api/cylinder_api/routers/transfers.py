@@ -30,8 +30,8 @@ async def transfer_cylinder(
     caller: Caller, service: ServiceHere, act: Annotated[trade.Transfer, Depends(JsonBody(trade.Transfer))]
 ) -> Any:
     """Only the owner of record may; a cooling time runs before the new owner's stations may fill it."""
-    hosts = service.settings.link_hosts
-    work = partial(trade.transfer_cylinder, act=act, company_id=caller.org_id, by=caller.account_id, hosts=hosts)
+    forms = service.settings.forms
+    work = partial(trade.transfer_cylinder, act=act, company_id=caller.org_id, by=caller.account_id, forms=forms)
     return {"receipt": await service.commit(work)}
 
 
@@ -52,6 +52,6 @@ async def bind_code(
     """One cylinder, many codes; a code leads to one cylinder, and a dead one to none ever again."""
     work = partial(
         binding.bind_code, act=act, company_id=caller.org_id, by=caller.account_id, tag_key=service.keys.tag,
-        hosts=service.settings.link_hosts,
+        forms=service.settings.forms,
     )  # fmt: skip
     return {"receipt": await service.commit(work)}
