@@ -4,8 +4,9 @@
     signing key     "PRIVATE+KEY+" name "+" hex(key id) "+" base64(01 || 32-byte seed)
     tag key         "TAG+KEY+" name "+" hex(key id) "+" base64(32-byte secret)
 
-The 01 says Ed25519. The key id of an Ed25519 key is the first four bytes of SHA-256(name || 0A || 01 ||
-public key), so a name cannot be moved to another key unnoticed.
+The 01 is the key's kind, Ed25519; other kinds (04 and 06, of those who cosign a log) have the same text form, and
+``parse_key_text`` reads it for the modules that know them. The key id is the first four bytes of SHA-256(name ||
+0A || kind || public key), so a name cannot be moved to another key, nor a key to another use, unnoticed.
 
 Worked example: the seed ``00 01 02 … 1f`` has the public key ``03a107bf…531b8``; named
 ``ledger.example/cylinders``, SHA-256 over ``6c656467…657273 0a 01 03a107bf…531b8`` begins ``42456925``, and
@@ -53,8 +54,7 @@ class VerifyingKey:
     @cached_property
     def key_id(self) -> bytes:
         """Four bytes that say which key a signature claims to come from."""
-        preimage = self.name.encode() + b"\n" + ED25519 + self.public_bytes
-        return hashlib.sha256(preimage).digest()[:KEY_ID_BYTES]
+        return compute_key_id(self.name, ED25519, self.public_bytes)
 
     @cached_property
     def _public_key(self) -> Ed25519PublicKey:
@@ -108,9 +108,40 @@ def check_key_name(name: str) -> None:
         raise KeyFormatError("a key name must not hold white space, control characters or '+'")
 
 
+def compute_key_id(name: str, kind: bytes, public_bytes: bytes) -> bytes:
+    """Four bytes that tie a public key of one kind (one byte) to its name."""
+    return hashlib.sha256(name.encode() + b"\n" + kind + public_bytes).digest()[:KEY_ID_BYTES]
+
+
+@dataclass(frozen=True)
+class KeyText:
+    """A key's text form taken apart; ``material`` may be a secret. Whether the key id is right is yet to be checked."""
+
+    name: str
+    key_id: str
+    kind: bytes
+    material: bytes = field(repr=False)
+
+    def require_key_id(self, key_id: bytes) -> None:
+        """Raise KeyFormatError unless the text carries this key id."""
+        _require_id("key", self.key_id, key_id)
+
+
+def parse_key_text(text: str, *, private: bool = False) -> KeyText:
+    """Take apart a verifying key (or a signing key) of any kind; raises KeyFormatError."""
+    what, prefix = ("signing key", _SIGNER_PREFIX) if private else ("verifying key", "")
+    name, key_id, material = _split(what, prefix, text)
+    return KeyText(name, key_id, material[:1], material[1:])
+
+
+def format_key_text(name: str, key_id: bytes, kind: bytes, material: bytes, *, private: bool = False) -> str:
+    """Return the text form of a key of any kind. With ``private`` it IS the secret."""
+    return f"{_SIGNER_PREFIX if private else ''}{name}+{key_id.hex()}+{encode_base64(kind + material)}"
+
+
 def format_vkey(key: VerifyingKey) -> str:
     """Return the public text form, safe to publish."""
-    return f"{key.name}+{key.key_id.hex()}+{encode_base64(ED25519 + key.public_bytes)}"
+    return format_key_text(key.name, key.key_id, ED25519, key.public_bytes)
 
 
 def parse_vkey(text: str) -> VerifyingKey:
@@ -123,7 +154,7 @@ def parse_vkey(text: str) -> VerifyingKey:
 
 def format_signer(key: SigningKey) -> str:
     """Return the private text form. It IS the secret: keep it in a file only its owner can read."""
-    return f"{_SIGNER_PREFIX}{key.name}+{key.key_id.hex()}+{encode_base64(ED25519 + key.seed)}"
+    return format_key_text(key.name, key.key_id, ED25519, key.seed, private=True)
 
 
 def parse_signer(text: str) -> SigningKey:

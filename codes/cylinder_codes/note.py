@@ -6,8 +6,9 @@
 
 The signature covers the text's UTF-8 bytes, its last newline included. A note is split at its LAST empty
 line, so the text may have empty lines of its own. A signature by a key one does not know is ignored; a known
-key whose signature fails makes the whole note bad. The dash is U+2014. This is the form of C2SP
-``signed-note`` and of Go's checksum database, so their tools check our notes.
+key whose signature fails makes the whole note bad. A known key is whatever has a name, a key id and ``verify``: the
+cosignatures of a log's witnesses, which sign more than the text, bring keys of their own. The dash is U+2014. This
+is the form of C2SP ``signed-note`` and of Go's checksum database, so their tools check our notes.
 
 Worked example: with the seed ``00 01 … 1f`` and the name ``ledger.example/cylinders``, ::
 
@@ -28,12 +29,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from cylinder_codes.keys import (
     KEY_ID_BYTES,
     KeyFormatError,
     SigningKey,
-    VerifyingKey,
     check_key_name,
     decode_base64,
     encode_base64,
@@ -64,6 +65,21 @@ class NoteError(ValueError):
         self.kind = kind
 
 
+class NoteKey(Protocol):
+    """A key that can check signature lines; equal keys are one key."""
+
+    @property
+    def name(self) -> str:
+        """The name its lines carry."""
+
+    @property
+    def key_id(self) -> bytes:
+        """The four bytes its signatures begin with."""
+
+    def verify(self, signature: bytes, data: bytes, /) -> bool:
+        """Say whether ``signature``, without the key id, is this key's over the note's text ``data``."""
+
+
 @dataclass(frozen=True, slots=True)
 class NoteSignature:
     """One signature line: the key it claims, and the bytes behind the key id, as yet unchecked."""
@@ -82,7 +98,7 @@ class OpenedNote:
     """
 
     text: str
-    verified_by: tuple[VerifyingKey, ...]
+    verified_by: tuple[NoteKey, ...]
     signatures: tuple[NoteSignature, ...]
 
 
@@ -104,8 +120,12 @@ def format_note(text: str, signatures: Sequence[NoteSignature]) -> str:
         raise NoteError(NoteErrorKind.NO_SIGNATURE_LINES, "a note needs at least one signature")
     if len(signatures) > MAX_SIGNATURES:
         raise NoteError(NoteErrorKind.TOO_MANY_SIGNATURES, f"a note holds at most {MAX_SIGNATURES} signatures")
-    lines = [f"{_DASH}{line.name} {encode_base64(line.key_id + line.signature)}\n" for line in signatures]
-    return f"{text}\n{''.join(lines)}"
+    return f"{text}\n{format_lines(signatures)}"
+
+
+def format_lines(signatures: Sequence[NoteSignature]) -> str:
+    """Signature lines alone, as a witness answers them; each ends in a newline."""
+    return "".join(f"{_DASH}{line.name} {encode_base64(line.key_id + line.signature)}\n" for line in signatures)
 
 
 def split_note(note: str) -> tuple[str, tuple[NoteSignature, ...]]:
@@ -115,15 +135,20 @@ def split_note(note: str) -> tuple[str, tuple[NoteSignature, ...]]:
         raise NoteError(NoteErrorKind.NO_SIGNATURE_LINES, "not a signed note: no signatures below an empty line")
     text = head + "\n"
     _check_text(text)
-    if not tail.endswith("\n"):
+    return text, parse_lines(tail)
+
+
+def parse_lines(lines: str) -> tuple[NoteSignature, ...]:
+    """Take signature lines apart, one or more, each ending in a newline; NoteError when one is malformed."""
+    if not lines.endswith("\n"):
         raise NoteError(NoteErrorKind.MALFORMED_SIGNATURE, "the last signature line is cut off: no newline at its end")
-    lines = tail[:-1].split("\n")
-    if len(lines) > MAX_SIGNATURES:
+    split = lines[:-1].split("\n")
+    if len(split) > MAX_SIGNATURES:
         raise NoteError(NoteErrorKind.TOO_MANY_SIGNATURES, f"the note has more than {MAX_SIGNATURES} signatures")
-    return text, tuple(_parse_line(line) for line in lines)
+    return tuple(_parse_line(line) for line in split)
 
 
-def open_note(note: str, known: Sequence[VerifyingKey]) -> OpenedNote:
+def open_note(note: str, known: Sequence[NoteKey]) -> OpenedNote:
     """Check a note against the keys one trusts.
 
     Raises NoteError when the note is malformed, when the signature of a known key fails, or when no known key
@@ -131,7 +156,7 @@ def open_note(note: str, known: Sequence[VerifyingKey]) -> OpenedNote:
     """
     text, signatures = split_note(note)
     data = text.encode()
-    verified: list[VerifyingKey] = []
+    verified: list[NoteKey] = []
     for line in signatures:
         key = _claimed_key(line, known)
         if key is None or key in verified:
@@ -145,7 +170,7 @@ def open_note(note: str, known: Sequence[VerifyingKey]) -> OpenedNote:
     return OpenedNote(text, tuple(verified), signatures)
 
 
-def _claimed_key(line: NoteSignature, known: Sequence[VerifyingKey]) -> VerifyingKey | None:
+def _claimed_key(line: NoteSignature, known: Sequence[NoteKey]) -> NoteKey | None:
     claimed = {key for key in known if key.name == line.name and key.key_id == line.key_id}
     if len(claimed) > 1:
         raise NoteError(NoteErrorKind.AMBIGUOUS_KEY, f"two different known keys are called {line.name} with one key id")

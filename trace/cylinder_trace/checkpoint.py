@@ -12,8 +12,8 @@ a witness cosigns the whole text, and several witnesses refuse a text with more 
 
 from collections.abc import Sequence
 
-from cylinder_codes.keys import SigningKey, VerifyingKey, decode_base64, encode_base64
-from cylinder_codes.note import NoteError, open_note, sign_note
+from cylinder_codes.keys import SigningKey, decode_base64, encode_base64
+from cylinder_codes.note import NoteError, NoteKey, NoteSignature, format_note, open_note, sign_text
 from cylinder_trace.merkle import EMPTY_ROOT
 from cylinder_trace.values import Count, Frozen
 
@@ -46,13 +46,20 @@ def parse_checkpoint(text: str) -> Checkpoint:
     return Checkpoint(origin=lines[0], size=int(lines[1]), root=root)
 
 
-def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey) -> str:
-    """The signed note that publishes `checkpoint`."""
-    return sign_note(format_checkpoint(checkpoint), key)
+def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey, others: Sequence[NoteSignature] = ()) -> str:
+    """The signed note that publishes `checkpoint`: the line of `key` first, then the `others`.
+
+    The Ed25519 line must be there, and stands first: it is the one every reader of such logs knows.
+    """
+    text = format_checkpoint(checkpoint)
+    return format_note(text, [sign_text(text, key), *others])
 
 
-def open_checkpoint(note: str, known: Sequence[VerifyingKey]) -> Checkpoint:
-    """The checkpoint in a note that one of the `known` keys signed; raises CheckpointError."""
+def open_checkpoint(note: str, known: Sequence[NoteKey]) -> Checkpoint:
+    """The checkpoint in a note that one of the `known` keys of its origin signed; raises CheckpointError.
+
+    A known key whose line is there but fails spoils the note; lines of unknown keys are passed over.
+    """
     try:
         opened = open_note(note, known)
     except NoteError as error:
