@@ -172,18 +172,21 @@ def _elements(run: Run, *, gs1: bool) -> Read | None:
         return failure(kind, run.position(elements.index))
     found: list[Found] = []
     for element in elements:
-        if element.ai not in (GRAI_AI, GIAI_AI):
-            continue
-        value = run.part(element.start, element.stop)
-        code = _code(element.ai, value)
-        too_long = isinstance(code, ReadFailure) and code.kind == ReadFailureKind.SERIAL_TOO_LONG
-        at_end = element.stop == len(run.text)
-        if at_end and (too_long or isinstance(code, Code)) and runs_on(element.ai, value.text):
-            return failure(ReadFailureKind.LOST_SEPARATOR, value.position(len(value.text)))
-        if isinstance(code, ReadFailure):
-            return code
-        found.append((code, value.position(0)))
+        if element.ai in (GRAI_AI, GIAI_AI):
+            value = run.part(element.start, element.stop)
+            code = _code_of_element(element.ai, value, at_end=element.stop == len(run.text))
+            if isinstance(code, ReadFailure):
+                return code
+            found.append((code, value.position(0)))
     return found or None
+
+
+def _code_of_element(ai: str, value: Run, *, at_end: bool) -> Code | ReadFailure:
+    code = _code(ai, value)
+    may_run_on = isinstance(code, Code) or code.kind == ReadFailureKind.SERIAL_TOO_LONG
+    if at_end and may_run_on and runs_on(ai, value.text):
+        return failure(ReadFailureKind.LOST_SEPARATOR, value.position(len(value.text)))
+    return code
 
 
 def _bare_grais(run: Run) -> Read | None:
