@@ -77,6 +77,10 @@ def _fault_in_object(value: dict[Any, Any]) -> str | None:
     for key, item in value.items():
         if not (isinstance(key, str) and key.isascii()):
             return f": key {key!r} is not ASCII text"
+        # Most values are one of these two; a call for each would cost more than all the rest of an append's text.
+        kind = type(item)
+        if (kind is str and item.isascii()) or (kind is int and -LARGEST_INTEGER <= item <= LARGEST_INTEGER):
+            continue
         if fault := _fault(item):
             return f".{key}{fault}"
     return None

@@ -11,8 +11,9 @@ last entry commits to the whole chain, and the tree commits to every chain.
 from typing import Any, NamedTuple
 
 from cylinder_trace.canonical import LONGEST_ENTRY, CanonicalError, canonical_json
-from cylinder_trace.events import RECORD_FIELDS, DeviceLink, Entry, Record, record_text
+from cylinder_trace.events import DeviceLink, Entry, Record, record_text
 from cylinder_trace.merkle import leaf_hash
+from cylinder_trace.suite import SHA256, Suite
 
 NO_PREVIOUS = "0" * 64
 """`prev` of the first entry of a chain."""
@@ -36,14 +37,32 @@ class Head(NamedTuple):
 EMPTY = Head(0, NO_PREVIOUS)
 
 
-def seal(record: Record, head: Head, recorded_at: int) -> Sealed:
+def seal(record: Record, head: Head, recorded_at: int, suite: Suite = SHA256) -> Sealed:
     """The entry that puts `record` behind `head`; raises CanonicalError if it has no canonical text."""
-    fields: dict[str, Any] = {name: getattr(record, name) for name in RECORD_FIELDS}
-    entry = Entry.model_construct(**fields, n=head.n, prev=head.hash, recorded_at=recorded_at)
-    text = canonical_json(entry.model_dump(mode="json", exclude_none=True))
+    entry = _placed(record, head, recorded_at)
+    text = canonical_json(_as_json(entry))
     if len(text) > LONGEST_ENTRY:
         raise CanonicalError(f"entry of {len(text)} bytes, more than {LONGEST_ENTRY}")
-    return Sealed(entry, text, leaf_hash(text))
+    return Sealed(entry, text, leaf_hash(text, suite))
+
+
+def _placed(record: Record, head: Head, recorded_at: int) -> Entry:
+    fields: dict[str, Any] = {**record.__dict__, "n": head.n, "prev": head.hash, "recorded_at": recorded_at}
+    # `model_construct` would look up aliases and defaults of every field; a record has them all.
+    entry = Entry.__new__(Entry)
+    object.__setattr__(entry, "__dict__", fields)
+    object.__setattr__(entry, "__pydantic_fields_set__", set(fields))
+    object.__setattr__(entry, "__pydantic_extra__", None)
+    object.__setattr__(entry, "__pydantic_private__", None)
+    return entry
+
+
+def _as_json(entry: Entry) -> dict[str, Any]:
+    """What `model_dump` would give; `data` is JSON already and is not walked through once more."""
+    fields = {name: value for name, value in entry.__dict__.items() if value is not None}
+    if entry.device is not None:
+        fields["device"] = entry.device.model_dump(mode="json")
+    return fields
 
 
 def next_head(sealed: Sealed) -> Head:
