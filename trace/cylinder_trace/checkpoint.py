@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from cylinder_codes.keys import SigningKey, decode_base64, encode_base64
 from cylinder_codes.note import NoteError, NoteKey, NoteSignature, format_note, open_note, sign_text
-from cylinder_trace.merkle import EMPTY_ROOT
+from cylinder_trace.merkle import HASH_SIZE
 from cylinder_trace.values import Count, Frozen
 
 
@@ -41,7 +41,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
     if len(lines) < 4 or lines[-1] or not lines[0]:
         raise CheckpointError("a checkpoint has three lines: origin, size, root")
     root = decode_base64(lines[2])
-    if not _is_decimal(lines[1]) or root is None or len(root) != len(EMPTY_ROOT):
+    if not _is_decimal(lines[1]) or root is None or len(root) != HASH_SIZE:
         raise CheckpointError("a checkpoint's size is a decimal number and its root 32 bytes in base64")
     return Checkpoint(origin=lines[0], size=int(lines[1]), root=root)
 

@@ -1,4 +1,4 @@
-"""Cosignatures (共同签名, C2SP tlog-cosignature): what a witness adds to a checkpoint, and the log's own ML-DSA-44 line.
+"""Cosignatures (共同签名, C2SP tlog-cosignature): what a witness adds to a checkpoint, and a log's ML-DSA-44 line.
 
     kind 04, Ed25519      "cosignature/v1\\n" "time " seconds "\\n" and the checkpoint's whole text
     kind 06, ML-DSA-44    "subtree/v1\\n" 00 · len name · u64 seconds · len origin · u64 0 · u64 size · root

@@ -11,11 +11,11 @@ A tile holds 256 neighbouring hashes of level 8·L; a partial tile ends in ``.p/
 
 from collections.abc import Callable, Iterator, Sequence
 
-from cylinder_trace.merkle import NodeReader, node_hash
+from cylinder_trace.merkle import HASH_SIZE, NodeReader, node_hash
+from cylinder_trace.suite import SHA256, Suite
 
 TILE_WIDTH = 256
 _TILE_HEIGHT = 8
-HASH_SIZE = 32
 
 TileReader = Callable[[int, int, int], bytes]
 """``read(level, number, width)`` → the bytes of that tile; the answer may be wider than asked for."""
@@ -57,7 +57,7 @@ def bundle_bytes(entries: Sequence[bytes]) -> bytes:
     return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
 
 
-def nodes_from_tiles(size: int, read_tile: TileReader) -> NodeReader:
+def nodes_from_tiles(size: int, read_tile: TileReader, suite: Suite = SHA256) -> NodeReader:
     """A NodeReader for the tree of `size` that needs only its tiles."""
 
     def read(level: int, index: int) -> bytes:
@@ -67,14 +67,14 @@ def nodes_from_tiles(size: int, read_tile: TileReader) -> NodeReader:
         width = min(TILE_WIDTH, (size >> (_TILE_HEIGHT * tile_level)) - number * TILE_WIDTH)
         tile = read_tile(tile_level, number, width)
         start = (first % TILE_WIDTH) * HASH_SIZE
-        return fold_tile(tile[start : start + (HASH_SIZE << height)])
+        return fold_tile(tile[start : start + (HASH_SIZE << height)], suite)
 
     return read
 
 
-def fold_tile(hashes: bytes) -> bytes:
+def fold_tile(hashes: bytes, suite: Suite = SHA256) -> bytes:
     """The node above a complete run of neighbouring hashes (a full tile, or a power-of-two part of one)."""
     nodes = [hashes[at : at + HASH_SIZE] for at in range(0, len(hashes), HASH_SIZE)]
     while len(nodes) > 1:
-        nodes = [node_hash(nodes[at], nodes[at + 1]) for at in range(0, len(nodes), 2)]
+        nodes = [node_hash(nodes[at], nodes[at + 1], suite) for at in range(0, len(nodes), 2)]
     return nodes[0]

@@ -12,7 +12,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from cylinder_trace.tiles import HASH_SIZE, TILE_WIDTH, fold_tile, tile_path, tiles_of
+from cylinder_trace.merkle import HASH_SIZE
+from cylinder_trace.tiles import TILE_WIDTH, fold_tile, tile_path, tiles_of
 
 
 class LogFiles:
