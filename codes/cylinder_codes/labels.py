@@ -19,11 +19,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from cylinder_codes.digital_link import format_printed_link
-from cylinder_codes.fonts import picture_font, require_drawable
 from cylinder_codes.identifiers import DEFAULT_HOST, Code, format_code_human
 from cylinder_codes.schemes import Scheme
 from cylinder_codes.strokes import HEIGHT, WIDTH, has_strokes, strokes
 from cylinder_codes.symbols import QUIET_ZONE, LabelsUnavailable, Level, Symbol, outlines_of, qr_symbol
+from cylinder_codes.typeface import picture_font, require_drawable
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from cylinder_codes.fonts import font_bytes, require_drawable
 from cylinder_codes.symbols import LabelsUnavailable, Symbol, dark_rows
+from cylinder_codes.typeface import font_bytes, require_drawable
 
 if TYPE_CHECKING:
     from reportlab.pdfgen.canvas import Canvas

@@ -10,11 +10,11 @@ import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from cylinder_codes.fonts import picture_font, require_drawable
 from cylinder_codes.identifiers import format_code_human
 from cylinder_codes.statement import Statement
 from cylinder_codes.symbols import QUIET_ZONE, LabelsUnavailable, qr_matrix
 from cylinder_codes.trust import format_instant
+from cylinder_codes.typeface import picture_font, require_drawable
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw

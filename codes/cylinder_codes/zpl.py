@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from cylinder_codes.fonts import picture_font, require_drawable
 from cylinder_codes.identifiers import DEFAULT_HOST, Code
 from cylinder_codes.labels import lay_out
 from cylinder_codes.symbols import QUIET_ZONE, LabelsUnavailable, Level
+from cylinder_codes.typeface import picture_font, require_drawable
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -12,7 +12,7 @@ import pytest
 from fontTools.ttLib import TTFont
 
 import cjk_font
-from cylinder_codes import fonts
+from cylinder_codes import typeface
 from shipped import OURS, ROOT
 
 SOURCES = [path for folder in OURS.values() for path in sorted((ROOT / folder).rglob("*"))]
@@ -50,7 +50,7 @@ def chinese_strings() -> list[tuple[str, str]]:
 
 @cache
 def drawn(char: str) -> tuple[tuple[int, int], bytes]:
-    mask = fonts.picture_font(48).getmask(char)
+    mask = typeface.picture_font(48).getmask(char)
     return mask.size, bytes(mask)
 
 
@@ -64,24 +64,24 @@ def test_every_chinese_string_of_the_product_is_drawn_without_a_missing_glyph() 
 
 def test_every_chinese_string_of_the_product_passes_as_drawable() -> None:
     for _, text in chinese_strings():
-        fonts.require_drawable("".join(char for char in text if is_cjk(char)))
+        typeface.require_drawable("".join(char for char in text if is_cjk(char)))
 
 
 def test_the_list_of_characters_is_what_the_font_holds() -> None:
-    held = TTFont(BytesIO(fonts.font_bytes())).getBestCmap()
-    assert {chr(point) for point in held} == fonts.characters()
+    held = TTFont(BytesIO(typeface.font_bytes())).getBestCmap()
+    assert {chr(point) for point in held} == typeface.characters()
 
 
 def test_the_font_holds_ascii_full_width_forms_and_all_of_gb_2312() -> None:
     gb_2312 = set(cjk_font.gb_2312())
     assert len([char for char in gb_2312 if "\u4e00" <= char <= "\u9fff"]) == 6763
     wanted = gb_2312 | {chr(point) for point in (*range(0x20, 0x7F), *range(0xFF01, 0xFF5F))}
-    assert wanted <= fonts.characters()
+    assert wanted <= typeface.characters()
 
 
 def test_every_character_but_the_spaces_leaves_ink_and_none_is_the_box() -> None:
     box = drawn("\U0010ffff")
-    for char in fonts.characters() - {" ", "\u3000", "\u00a0"}:
+    for char in typeface.characters() - {" ", "\u3000", "\u00a0"}:
         assert any(drawn(char)[1]), hex(ord(char))
         assert drawn(char) != box, hex(ord(char))
 
@@ -90,13 +90,13 @@ def test_every_character_but_the_spaces_leaves_ink_and_none_is_the_box() -> None
     ("text", "position"), [("気瓶", 1), ("气瓶\U00020000", 3), ("A1\tB", 3), ("😀", 1), ("a\n", 2)]
 )
 def test_a_character_that_the_font_lacks_is_named_and_never_a_box(text: str, position: int) -> None:
-    with pytest.raises(fonts.MissingGlyph, match=rf"character {position}, .*U\+[0-9A-F]{{4,6}}") as caught:
-        fonts.require_drawable(text)
+    with pytest.raises(typeface.MissingGlyph, match=rf"character {position}, .*U\+[0-9A-F]{{4,6}}") as caught:
+        typeface.require_drawable(text)
     assert (caught.value.character, caught.value.position) == (text[position - 1], position)
 
 
 def test_the_changed_font_bears_its_own_name_and_the_licence_of_the_original() -> None:
-    names = {record.nameID: str(record) for record in TTFont(BytesIO(fonts.font_bytes()))["name"].names}
+    names = {record.nameID: str(record) for record in TTFont(BytesIO(typeface.font_bytes()))["name"].names}
     for name_id in (1, 3, 4, 6):
         assert "PingLian" in names[name_id]
         assert "Source" not in names[name_id]
@@ -108,13 +108,13 @@ def test_the_changed_font_bears_its_own_name_and_the_licence_of_the_original() -
 def test_licence_and_notice_ship_beside_the_font() -> None:
     folder = ROOT / "codes" / "cylinder_codes" / "fonts"
     notice = (ROOT / "codes" / "NOTICE").read_text()
-    assert "Reserved Font Name 'Source'" in (folder / fonts.LICENCE_FILE).read_text(encoding="utf-8")
+    assert "Reserved Font Name 'Source'" in (folder / typeface.LICENCE_FILE).read_text(encoding="utf-8")
     assert "@expo-google-fonts/noto-sans-sc 0.4.3" in notice
-    assert fonts.FONT_FILE in notice
+    assert typeface.FONT_FILE in notice
 
 
 def test_the_font_stays_small_enough_to_ship() -> None:
-    assert len(fonts.font_bytes()) < 2_500_000
+    assert len(typeface.font_bytes()) < 2_500_000
 
 
 def test_the_tool_refuses_another_package(tmp_path: Path, capsys: pytest.CaptureFixture[str],

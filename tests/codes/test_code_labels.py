@@ -11,12 +11,12 @@ from PIL import Image
 
 from cylinder_codes.authenticity import TagKey
 from cylinder_codes.digital_link import format_link, format_printed_link
-from cylinder_codes.fonts import MissingGlyph
 from cylinder_codes.identifiers import Code, format_code_human, make_code, stamp_code
 from cylinder_codes.labels import LEAST_LETTER_HEIGHT, draw_label, label_png, lay_out, picture
 from cylinder_codes.reading import read_scan
 from cylinder_codes.strokes import has_strokes
 from cylinder_codes.symbols import LEVELS, Level, qr_matrix
+from cylinder_codes.typeface import MissingGlyph
 
 KEY = TagKey("example", bytes(range(32)))
 OTHER_CODES = [

@@ -21,10 +21,10 @@ from cylinder_codes.book.issue_book import IssueBook
 from cylinder_codes.commands.sheet import read_table
 from cylinder_codes.control_sheet import SheetLine, SheetMaking
 from cylinder_codes.digital_link import format_printed_link, parse_link
-from cylinder_codes.fonts import MissingGlyph
 from cylinder_codes.identifiers import Code, format_code_human, legacy_code, make_code, make_grai
 from cylinder_codes.schemes import Scheme
 from cylinder_codes.sheets import PRESETS, Grid, Sheet, SheetError, plain_grid, sheet_pdf, text_lines
+from cylinder_codes.typeface import MissingGlyph
 
 KEY = TagKey("example", bytes(range(32)))
 MADE_AT = 1_767_225_600_000  # 2026-01-01 00:00 UTC

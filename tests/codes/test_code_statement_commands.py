@@ -18,12 +18,12 @@ from cylinder_codes.authenticity import TagKey
 from cylinder_codes.cli import main
 from cylinder_codes.commands.common import CannotCheck
 from cylinder_codes.commands.issuer import Issuer, open_issuer, open_or_make_issuer
-from cylinder_codes.fonts import require_drawable
 from cylinder_codes.identifiers import Code, format_code_human, make_code
 from cylinder_codes.keys import format_vkey, parse_vkey
 from cylinder_codes.slips import kilograms, lines_of, slip_png
 from cylinder_codes.statement import Statement
 from cylinder_codes.trust import TrustList, format_trust_list, open_trust_list
+from cylinder_codes.typeface import require_drawable
 
 COMMAND = str(Path(sys.executable).with_name("cylinder-codes"))
 PASSPHRASE = "twelve bottles in a row"

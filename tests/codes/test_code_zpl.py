@@ -15,11 +15,11 @@ from PIL import Image
 from cylinder_codes import cli
 from cylinder_codes.authenticity import TagKey
 from cylinder_codes.digital_link import format_printed_link, parse_link
-from cylinder_codes.fonts import MissingGlyph, characters
 from cylinder_codes.identifiers import Code, format_code_human, legacy_code, make_code
 from cylinder_codes.reading import read_scan
 from cylinder_codes.schemes import Scheme
 from cylinder_codes.symbols import Level, qr_symbol
+from cylinder_codes.typeface import MissingGlyph, characters
 from cylinder_codes.zpl import ZplError, ZplMedia, label_zpl, line_picture
 
 KEY = TagKey("example", bytes(range(32)))

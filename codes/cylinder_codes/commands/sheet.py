@@ -26,11 +26,11 @@ from cylinder_codes.commands.issuer import DEFAULT_FOLDER
 from cylinder_codes.commands.pace import progress
 from cylinder_codes.control_sheet import SheetLine, SheetMaking
 from cylinder_codes.errors import CodeError
-from cylinder_codes.fonts import MissingGlyph
 from cylinder_codes.identifiers import Code
 from cylinder_codes.reading import ReadFailure, read_scan
 from cylinder_codes.sheets import PRESETS, Grid, SheetError, plain_grid, sheet_pdf
 from cylinder_codes.symbols import LEVELS, SymbolError
+from cylinder_codes.typeface import MissingGlyph
 
 _COLUMN_NAMES = {
     "code": ("code", "气瓶码", "码"),

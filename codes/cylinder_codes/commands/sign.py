@@ -9,9 +9,9 @@ from cylinder_codes.commands.common import GOOD, CannotCheck, add_command, now_m
 from cylinder_codes.commands.instants import DAY_MS, whole_second
 from cylinder_codes.commands.issuer import Issuer, add_issuer_options, open_issuer
 from cylinder_codes.errors import CodeError
-from cylinder_codes.fonts import MissingGlyph
 from cylinder_codes.identifiers import Code, parse_code
 from cylinder_codes.reading import ReadFailure, read_scan
+from cylinder_codes.typeface import MissingGlyph
 
 if TYPE_CHECKING:
     from cylinder_codes.statement import Statement

@@ -15,8 +15,8 @@ from cylinder_codes.commands.common import (
 )
 from cylinder_codes.commands.pace import progress
 from cylinder_codes.commands.sheet import millimetres, read_table, require_place, write_whole
-from cylinder_codes.fonts import MissingGlyph
 from cylinder_codes.symbols import LEVELS, SymbolError
+from cylinder_codes.typeface import MissingGlyph
 from cylinder_codes.zpl import RESOLUTIONS, ZplError, ZplMedia, label_zpl
 
 

@@ -1,6 +1,6 @@
 """The font (字体) of labels, sheets and printers: Latin letters and Chinese, the same wherever it is drawn.
 
-It is a part of Noto Sans SC under the SIL Open Font License (OFL.txt beside it): ASCII, punctuation, full-width
+It is a part of Noto Sans SC under the SIL Open Font License (fonts/OFL.txt): ASCII, punctuation, full-width
 forms, the 6,763 hanzi of GB 2312 and every character this product itself prints. ``tools/cjk_font.py`` makes it.
 
 A character that it lacks is refused by name, because the empty box that a printer would put in its place is
@@ -48,14 +48,14 @@ def require_drawable(text: str) -> None:
 @cache
 def characters() -> frozenset[str]:
     """Return every character that the font can draw."""
-    lines = (files(__name__) / CHARACTERS_FILE).read_text("utf-8").split("\n")
+    lines = (files("cylinder_codes") / "fonts" / CHARACTERS_FILE).read_text("utf-8").split("\n")
     return frozenset("".join(lines))
 
 
 @cache
 def font_bytes() -> bytes:
     """Return the font as the bytes of a TrueType file."""
-    return (files(__name__) / FONT_FILE).read_bytes()
+    return (files("cylinder_codes") / "fonts" / FONT_FILE).read_bytes()
 
 
 @lru_cache(maxsize=16)
