@@ -5,8 +5,9 @@ of 37 by 37 are 205 modules. A patch touches no finder pattern and no separator;
 timing patterns, alignment pattern, format information and all.
 
 Compact: the next module is always the one nearest to the seed, the distance made uneven by up to two modules and
-stretched up to twofold in a random direction: a blot of paint. Ragged: any neighbour is as likely as any other; such
-a patch has a long coast and full of inlets, and breaks nearly twice as many codewords for its area.
+stretched up to twofold in a random direction: a blot of paint. Ragged: any neighbour is as likely as any other;
+a coast full of inlets, which breaks half as many codewords again for its area (50 instead of 33 of the 134 in version 5
+at 15 %).
 """
 
 import heapq
