@@ -53,7 +53,8 @@ def test_each_format_has_what_it_says(tmp_path: Path) -> None:
     out, name = tmp_path / "labels", codes(1)[0].text
     for kind in ("png", "svg", "dxf", "zpl"):
         options = ("--level", "Q", "--module-mm", "0.6", "--format", kind)
-        assert label("--codes", table(tmp_path, 2), "--out", out, *options).returncode == 0
+        run = label("--codes", table(tmp_path, 2), "--out", out, *options)
+        assert run.returncode == 0, run.stderr
     with Image.open(out / f"{name}.png") as picture:
         assert picture.info["dpi"][0] == pytest.approx(254 / 0.6, rel=1e-4)
     assert 'width="24.6mm"' in (out / f"{name}.svg").read_text()
