@@ -262,9 +262,11 @@ _NO_SYMBOL = PhotoFailure(
 
 
 def _several_codes(codes: Sequence[Code]) -> PhotoFailure:
-    texts = [format_code_human(code) for code in codes]
+    texts = [format_code_human(code) for code in codes[:2]]
+    among_en, among_zh = ("among them ", "如 ") if len(codes) > len(texts) else ("", "")
     return PhotoFailure(
         PhotoFailureKind.SEVERAL_CODES,
-        f"{len(codes)} different codes are in the picture, {' and '.join(texts)}: take a photo of one cylinder's label",
-        f"图片中有 {len(codes)} 个不同的码（{'、'.join(texts)}），请只拍一只气瓶的标签",
+        f"{len(codes)} different codes are in the picture, {among_en}{' and '.join(texts)}:"
+        " take a photo of one cylinder's label",
+        f"图片中有 {len(codes)} 个不同的码（{among_zh}{'、'.join(texts)}），请只拍一只气瓶的标签",
     )

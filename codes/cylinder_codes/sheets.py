@@ -61,7 +61,7 @@ class Grid:
 def plain_grid(columns: int, rows: int) -> Grid:
     """Divide A4 evenly, 10 mm free at the sides and 16 mm at head and foot; SheetError for a grid too fine."""
     if columns < 1 or rows < 1 or columns > 20 or rows > 30:
-        raise SheetError(f"a grid of {columns} by {rows} labels is not from 1x1 to 20x30: choose fewer")
+        raise SheetError(f"a grid of {columns} by {rows} labels is not from 1x1 to 20x30: take 3x8 for instance")
     width, height = (PAGE_WIDTH_MM - 2 * _SIDE_MM) / columns, (PAGE_HEIGHT_MM - 2 * _TOP_MM) / rows
     return Grid(columns, rows, width, height, _SIDE_MM, _TOP_MM, width, height)
 

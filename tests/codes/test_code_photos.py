@@ -332,7 +332,7 @@ def test_with_the_issuers_folder_and_passphrase_at_hand_a_photo_is_said_to_be_ge
     monkeypatch.setenv("CYLINDER_CODES_PASSPHRASE", "long enough for a test")
     issuer = open_or_make_issuer(argparse.Namespace(issuer=Path("issuer"), passphrase_file=None))
     ours = make_code(bytes(range(10)), issuer.tag_key())
-    for code, exit_code, word in ((ours, 0, "真码"), (CODE, 1, "伪码")):
+    for code, exit_code, word in ((ours, 0, "真码"), (CODE, 1, "未通过防伪核验")):
         (tmp_path / "photo.png").write_bytes(saved(label(code)))
         assert main(["read", "--photo", "photo.png"]) == exit_code
         assert word in capsys.readouterr().out

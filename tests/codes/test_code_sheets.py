@@ -302,7 +302,7 @@ def test_a_book_that_does_not_know_the_codes_lends_them_no_holder(
     ("arguments", "said"),
     [
         (["--grid", "3"], "is not a grid such as 3x8"),
-        (["--grid", "0x9"], "choose fewer"),
+        (["--grid", "0x9"], "take 3x8"),
         (["--preset", "a5"], "invalid choice"),
         (["--module-mm", "wide"], "is not a length in mm"),
         (["--grid", "20x20"], "take fewer columns"),

@@ -21,6 +21,7 @@ from cylinder_codes.digital_link import format_printed_link
 from cylinder_codes.identifiers import format_code_human
 
 _LONGEST_NAME = 80
+_SHOWN = 20
 _COLUMNS = ("number", "code", "human_text", "link", "range", "issued_at")
 
 
@@ -28,10 +29,14 @@ def line_of_text(text: str) -> str:
     """Return a name of 1 to 80 characters in NFC, or a note; argparse's error for one that no line can hold."""
     name = unicodedata.normalize("NFC", text).strip()
     if not 1 <= len(name) <= _LONGEST_NAME:
-        raise argparse.ArgumentTypeError(f"{text!a} has not 1 to {_LONGEST_NAME} characters")
+        raise argparse.ArgumentTypeError(f"{_beginning(name)} has not 1 to {_LONGEST_NAME} characters")
     if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in name):
-        raise argparse.ArgumentTypeError(f"{text!a} has a control character in it")
+        raise argparse.ArgumentTypeError(f"{_beginning(name)} has a control character in it")
     return name
+
+
+def _beginning(name: str) -> str:
+    return repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
 
 
 def holder_name(holder: str) -> str:

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import re
+import sys
 import textwrap
 import time
 from collections.abc import Callable
@@ -28,7 +29,31 @@ class CannotCheck(Exception):
 
 
 def say(options: argparse.Namespace, text: str, /, **facts: Any) -> None:
-    print(json.dumps(facts, ensure_ascii=False) if options.json else text)
+    show(_as_json(facts) if options.json else text)
+
+
+def show(text: str) -> None:
+    """Print on any terminal: a character that it does not have is written as its number, and stops nothing."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _as_json(facts: dict[str, Any]) -> str:
+    text = json.dumps(facts, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(facts)  # the numbers that show() writes are not all JSON
+    return text
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return ``1 label``, ``2 labels``; ``many`` where it is not ``one`` and an s."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def is_or_are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def now_ms() -> int:

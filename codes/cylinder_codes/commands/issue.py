@@ -14,6 +14,8 @@ from cylinder_codes.commands.common import (
     CannotCheck,
     add_command,
     add_host,
+    counted,
+    is_or_are,
     now_ms,
     positive,
     require_free,
@@ -88,8 +90,9 @@ def _issue_all(book: IssueBook, code_range: CodeRange, key: TagKey) -> CodeRange
 
 def _say_done(options: argparse.Namespace, code_range: CodeRange, issued_before: int) -> int:
     resumed = f" ({issued_before} of them in an earlier run)" if issued_before else ""
-    terms, codes = code_range.terms, f"{code_range.issued} codes{resumed}"
-    say(options, f"{code_range.name}, {holder_name(terms.holder)}: {codes} are in {options.out}",
+    terms, codes = code_range.terms, f"{counted(code_range.issued, 'code')}{resumed}"
+    whose = f"{code_range.name}, {holder_name(terms.holder)}"
+    say(options, f"{whose}: {codes} {is_or_are(code_range.issued)} in {options.out}",
         range=code_range.name, to=terms.holder, scheme=terms.scheme.value, allotted=terms.allotted,
         issued=code_range.issued, issued_before=issued_before, out=str(options.out))  # fmt: skip
     return GOOD

@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from cylinder_codes.commands.common import GOOD, CannotCheck, add_command, add_host, pixels, read_codes, say
+from cylinder_codes.commands.common import (
+    GOOD,
+    CannotCheck,
+    add_command,
+    add_host,
+    counted,
+    is_or_are,
+    pixels,
+    read_codes,
+    say,
+)
 from cylinder_codes.commands.pace import progress
 from cylinder_codes.commands.pool import in_batches, processors
 from cylinder_codes.dxf import dxf
@@ -84,7 +94,8 @@ def _label(options: argparse.Namespace) -> int:
     except KeyboardInterrupt as error:
         message = f"stopped; every label in {options.out} is whole, and the same command draws all of them again"
         raise CannotCheck(message) from error
-    say(options, f"{len(codes)} labels are in {options.out}", labels=len(codes), out=str(options.out))
+    amount = f"{counted(len(codes), 'label')} {is_or_are(len(codes))}"
+    say(options, f"{amount} in {options.out}", labels=len(codes), out=str(options.out))
     return GOOD
 
 

@@ -21,6 +21,11 @@ from cylinder_codes.schemes import SCHEMES
 _LOOKED_AT = frozenset({PhotoFailureKind.NO_SYMBOL, PhotoFailureKind.SEVERAL_CODES})
 """The picture could be looked at; with every other kind there was nothing to check."""
 
+_NOT_OURS = (
+    "NOT genuine by the keys at hand: compare it with the text under the symbol, then ask its issuer"
+    " (未通过防伪核验：请与码下方的文字核对，再向发码单位查询)"
+)
+
 
 def _read(options: argparse.Namespace) -> int:
     keys = _tag_keys(options)
@@ -59,9 +64,7 @@ def _say_code(options: argparse.Namespace, code: Code, keys: Sequence[TagKey]) -
         say(options, f"{code.text} (well formed; {why})\n{in_words}", ok=True, **facts)
         return GOOD
     key = issuing_key(code, keys)
-    verdict = (
-        "NOT genuine: not made with the keys at hand (伪码)" if key is None else f"genuine, made with {key.name} (真码)"
-    )
+    verdict = _NOT_OURS if key is None else f"genuine, made with {key.name} (真码)"
     say(options, f"{code.text} {verdict}\n{in_words}", ok=key is not None, genuine=key is not None, **facts)
     return BAD if key is None else GOOD
 

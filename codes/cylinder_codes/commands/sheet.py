@@ -5,7 +5,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from cylinder_codes.commands.common import (
     CannotCheck,
     add_command,
     add_host,
+    counted,
+    is_or_are,
     now_ms,
     positive,
     read_text,
@@ -55,8 +57,9 @@ def _sheet(options: argparse.Namespace) -> int:
             raise CannotCheck(f"{options.codes}: {error}") from error
     write_whole(options.out, sheet.pdf)
     warning = f"; mind: {sheet.fit.warning}" if sheet.fit.warning else ""
-    say(options, f"{len(lines)} labels in {sheet.boxes} boxes on {sheet.pages} pages are in {options.out},"
-        f" {sheet.fit.module_mm:.2f} mm a module: print them at 100 %{warning}",
+    amount = f"{counted(len(lines), 'label')} in {counted(sheet.boxes, 'box', 'boxes')} on {sheet.pages} pages"
+    say(options, f"{amount} {is_or_are(len(lines))} in {options.out},"
+        f" {sheet.fit.module_mm:.2f} mm a module: print at 100 % (请按 100% 打印){warning}",
         labels=len(lines), boxes=sheet.boxes, pages=sheet.pages, module_mm=sheet.fit.module_mm,
         version=sheet.fit.version, warning=sheet.fit.warning, out=str(options.out))  # fmt: skip
     return GOOD
@@ -138,10 +141,11 @@ def write_whole(out: Path, content: bytes) -> None:
     unfinished = out.with_name(out.name + ".part")
     try:
         unfinished.write_bytes(content)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        raise
-    unfinished.replace(out)
+        unfinished.replace(out)
+    except OSError as error:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise CannotCheck(f"{out}: {error.strerror}, and nothing is written: name another folder") from error
 
 
 def _grid(text: str) -> Grid:

@@ -21,6 +21,11 @@ _PREFIX = "PL1:"
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _LARGEST = 50_000_000
 _NOTE = re.compile("\n\n\N{EM DASH} ")
+_NONE = (
+    "no signed statement is in the picture: take the slip's symbol whole and near; a cylinder's label is read by"
+    " `cylinder-codes read --photo` (图片中没有签名凭证，请靠近拍全凭证上的码；气瓶标签请用 read --photo 识读)"
+)
+_SEVERAL = "several statements are in the picture: take one at a time (图片中有多张凭证，请一次只拍一张)"
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -73,7 +78,7 @@ def _text_in_picture(path: Path, data: bytes) -> str:
         raise CannotCheck(f"{path}: {texts.text_en} ({texts.text_zh})")
     statements = [text for text in texts if text.startswith(_PREFIX)]
     if len(statements) != 1:
-        raise CannotCheck(f"{path}: {len(statements)} statements are in the picture: one at a time, whole and near")
+        raise CannotCheck(f"{path}: {_SEVERAL if statements else _NONE}")
     return statements[0]
 
 

@@ -10,6 +10,8 @@ from cylinder_codes.commands.common import (
     CannotCheck,
     add_command,
     add_host,
+    counted,
+    is_or_are,
     positive,
     say,
 )
@@ -35,7 +37,8 @@ def _zpl(options: argparse.Namespace) -> int:
         raise CannotCheck(f"{options.codes}: {error}") from error
     write_whole(options.out, "".join(labels).encode())
     module_mm = media.printed_module_mm
-    say(options, f"{len(codes)} labels are in {options.out}, {module_mm:.2f} mm a module at {media.dpi} dpi",
+    say(options, f"{counted(len(codes), 'label')} {is_or_are(len(codes))} in {options.out},"
+        f" {module_mm:.2f} mm a module at {media.dpi} dpi",
         labels=len(codes), out=str(options.out), dpi=media.dpi,
         module_mm=round(module_mm, 4))  # fmt: skip
     return GOOD
