@@ -16,20 +16,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from filelock import FileLock
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from cylinder_codes.keys import SigningKey, format_vkey
-from cylinder_trace.events import Record
+from cylinder_trace.events import CodeBound, Record
 from cylinder_trace.store.database import StoreError, create_schema, lock_file, open_engine, parse_url, sqlite_path
 from cylinder_trace.store.files import LogFiles
+from cylinder_trace.store.memory import Memory
 from cylinder_trace.store.publisher import Publisher
 from cylinder_trace.store.reader import Reader
-from cylinder_trace.store.tables import EntryRow
 from cylinder_trace.store.unit import Batch, Receipt, Unit
+from cylinder_trace.store.wire import wire_of
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,25 @@ Listener = Callable[[int, Sequence[str]], None]
 _LARGEST_BATCH = 512
 
 
+class Hints(NamedTuple):
+    """What a work will look up: read ahead for all works of a batch together. Only a matter of speed."""
+
+    ids: Sequence[str] = ()
+    subjects: Sequence[str] = ()
+    codes: Sequence[str] = ()
+
+
+NO_HINTS = Hints()
+
+
+class _Work(NamedTuple):
+    """A caller's work, waiting for its group commit."""
+
+    run: Callable[[Unit], Any]
+    hints: Hints
+    future: Future[Any]
+
+
 class Ledger:
     """An open ledger. Use as a context manager, or call `close`."""
 
@@ -51,7 +71,9 @@ class Ledger:
         self._lock = _take_lock(sqlite_path(parsed))
         self._clock = clock
         self._listeners: list[Listener] = []
-        self._works: queue.SimpleQueue[tuple[Callable[[Unit], Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._works: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._memory: Memory | None = None
+        self._turn = threading.Lock()
         self._engine = open_engine(parsed, writer=True)
         self._reading = open_engine(parsed, writer=False)
         files = LogFiles(folder / "log")
@@ -84,19 +106,19 @@ class Ledger:
         """For reading the service's own tables."""
         return self._reading
 
-    def submit(self, work: Callable[[Unit], Answer]) -> "Future[Answer]":
+    def submit(self, work: Callable[[Unit], Answer], hints: Hints = NO_HINTS) -> "Future[Answer]":
         """Run `work` in the next group commit; the future answers once the commit is durable."""
         future: Future[Answer] = Future()
-        self._works.put((work, future))
+        self._works.put(_Work(work, hints, future))
         return future
 
-    def transact(self, work: Callable[[Unit], Answer]) -> Answer:
+    def transact(self, work: Callable[[Unit], Answer], hints: Hints = NO_HINTS) -> Answer:
         """`submit` and wait."""
-        return self.submit(work).result()
+        return self.submit(work, hints).result()
 
     def append(self, records: Sequence[Record]) -> list[Receipt]:
         """Append `records` in one transaction: all or none."""
-        return self.transact(lambda unit: unit.append_all(records))
+        return self.transact(lambda unit: unit.append_all(records), hints_for(records))
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` after each commit, in the writing thread: it must be quick and must not raise."""
@@ -124,22 +146,26 @@ class Ledger:
                     self._works.put(None)
                     break
                 works.append(following)
-            self._commit([work for work in works if work[1].set_running_or_notify_cancel()])
+            self._commit([work for work in works if work.future.set_running_or_notify_cancel()])
 
-    def _commit(self, works: "list[tuple[Callable[[Unit], Any], Future[Any]]]") -> None:
-        answers: list[tuple[Future[Any], Any, BaseException | None]] = []
+    def _commit(self, works: Sequence[_Work]) -> None:
+        answers: list[tuple[Any, BaseException | None]] = []
+        # Taken away until the commit is known to be durable: a failed one leaves no memory of what never came to be.
+        memory, self._memory = self._memory, None
         try:
             with self._engine.begin() as connection:
-                batch = _open_batch(connection, self._clock())
-                answers = [(future, *_run_work(work, batch)) for work, future in works]
+                batch = _open_batch(connection, self._clock(), memory)
+                batch.prefetch(*_all_hints(works))
+                answers = [_run_work(work.run, batch) for work in works]
                 batch.flush()
         except Exception as error:  # noqa: BLE001 - whatever it is, the callers get an answer and the thread lives on
-            log.error("group commit failed: %s", error)
+            log.error("group commit failed: %s", _said(error))
             _fail(works, StoreError("the ledger cannot write now; nothing of this was recorded, try again"))
             return
+        self._memory = batch.remember()
         self._announce(batch)
-        for future, answer, failure in answers:
-            future.set_exception(failure) if failure else future.set_result(answer)
+        for work, (answer, failure) in zip(works, answers, strict=True):
+            work.future.set_exception(failure) if failure else work.future.set_result(answer)
 
     def _announce(self, batch: Batch) -> None:
         if not batch.staged.entries:
@@ -160,23 +186,40 @@ def _take_lock(path: Path | None) -> FileLock | None:
     return lock
 
 
-_entry = EntryRow.__table__  # type: ignore[attr-defined]
-_NEWEST_ENTRY = select(_entry.c.log_index, _entry.c.recorded_at).order_by(_entry.c.log_index.desc()).limit(1)
+def hints_for(records: Sequence[Record]) -> Hints:
+    """What appending `records` will look up."""
+    return Hints(
+        ids=[record.id for record in records],
+        subjects=[record.subject for record in records],
+        codes=[record.data["code"] for record in records if record.type == CodeBound.type],
+    )
 
 
-def _open_batch(connection: Connection, now: int) -> Batch:
-    if connection.dialect.name == "postgresql":
-        # One writer at a time gives gap-free indexes; the group commit makes that one lock per batch, not per entry.
-        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('pinglian-writer'))"))
-    row = connection.execute(_NEWEST_ENTRY).one_or_none()
-    return Batch(connection, row.log_index + 1, max(now, row.recorded_at)) if row else Batch(connection, 0, now)
+def _all_hints(works: Sequence[_Work]) -> Hints:
+    if len(works) == 1:
+        return works[0].hints
+    return Hints(*([key for work in works for key in work.hints[kind]] for kind in range(len(Hints._fields))))
+
+
+def _open_batch(connection: Connection, now: int, memory: Memory | None) -> Batch:
+    wire = wire_of(connection)
+    newest = wire.newest()
+    size, clock = (newest.log_index + 1, max(now, newest.recorded_at)) if newest else (0, now)
+    if memory is None or memory.size != size:  # another process has written: nothing remembered counts any more
+        memory = Memory()
+    return Batch(connection, wire, size, clock, memory)
+
+
+def _said(error: Exception) -> str:
+    """What went wrong, without the values that were to be written: a driver may quote them behind the first line."""
+    return str(error) if isinstance(error, DBAPIError) else str(error).partition("\n")[0]
 
 
 def _run_work(work: Callable[[Unit], Any], batch: Batch) -> tuple[Any, BaseException | None]:
     unit = Unit(batch)
     try:
         answer = work(unit)
-    except (DBAPIError, OSError):
+    except (DBAPIError, OSError, batch.wire.Error):
         raise
     except Exception as error:  # noqa: BLE001 - whatever one caller's work raises is that caller's answer
         return None, error
@@ -184,9 +227,9 @@ def _run_work(work: Callable[[Unit], Any], batch: Batch) -> tuple[Any, BaseExcep
     return answer, None
 
 
-def _fail(works: "list[tuple[Callable[[Unit], Any], Future[Any]]]", error: StoreError) -> None:
-    for _work, future in works:
-        future.set_exception(error)
+def _fail(works: Sequence[_Work], error: StoreError) -> None:
+    for work in works:
+        work.future.set_exception(error)
 
 
 def wait_published(ledger: Ledger, size: int, timeout_s: float = 2.0) -> bool:

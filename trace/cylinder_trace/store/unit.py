@@ -4,12 +4,12 @@ Nothing is written while units run.  A unit stages its rows in memory; a unit th
 the good units staged is written in bulk and committed once (see ``ledger``).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Insert, Select, bindparam, delete, insert, select
+from sqlalchemy import Connection, Insert, bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel
 
@@ -26,7 +26,9 @@ from cylinder_trace.events import (
 )
 from cylinder_trace.rulebook import Rulebook, parse_rulebook
 from cylinder_trace.station import StationState
-from cylinder_trace.store.tables import APPEND_ONLY, CodeRow, EntryRefRow, EntryRow, SubjectNowRow
+from cylinder_trace.store.memory import Found, Memory, SubjectNow
+from cylinder_trace.store.tables import APPEND_ONLY
+from cylinder_trace.store.wire import CODE, ENTRY, REF, Values, Wire
 from cylinder_trace.subjects import (
     DeviceState,
     RulebookState,
@@ -59,15 +61,6 @@ class Receipt:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SubjectNow:
-    """A subject's chain end and state, as the unit sees it."""
-
-    head: Head
-    state: SubjectState | None
-    log_index: int
-
-
 _NEW_SUBJECT = SubjectNow(EMPTY, None, -1)
 
 
@@ -97,18 +90,9 @@ class Staged:
         self.rows.update(other.rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An entry as it was found by its id."""
-
-    text: bytes
-    index: int
-    digest: bytes
-
-
 @dataclass(slots=True)
 class Read:
-    """What this transaction has read, also what it found to be absent; nobody else writes meanwhile."""
+    """What this transaction has read or remembered, also what it found to be absent; nobody else writes meanwhile."""
 
     entries: dict[str, Found | None] = field(default_factory=dict)
     subjects: dict[str, SubjectNow] = field(default_factory=dict)
@@ -120,10 +104,12 @@ class Batch:
     """One transaction of the group commit."""
 
     connection: Connection
+    wire: Wire
     size: int
     """Entries in the log before this batch."""
     now: int
     """The ledger's clock, never behind the last entry's."""
+    memory: Memory = field(default_factory=Memory)
     staged: Staged = field(default_factory=Staged)
     read: Read = field(default_factory=Read)
 
@@ -138,21 +124,42 @@ class Batch:
         for table, rows in _by_table(self.staged.rows.values()).items():
             _put_all(self.connection, table, rows)
 
+    def remember(self) -> Memory:
+        """What is known once this batch is committed."""
+        staged, read = self.staged, self.read
+        subjects = {name: now for name, now in read.subjects.items() if now.state is not None} | staged.subjects
+        entries = {id: found for id, found in read.entries.items() if found is not None}
+        entries |= {id: Found(sealed.text, index, sealed.hash) for id, (sealed, index) in staged.entries.items()}
+        codes = {code: holder for code, holder in (read.codes | staged.codes).items() if holder is not None}
+        self.memory.keep(self.next_index, entries, subjects)
+        self.memory.keep_codes(codes, freed=staged.freed)
+        return self.memory
+
+    def prefetch(self, ids: Iterable[str] = (), subjects: Iterable[str] = (), codes: Iterable[str] = ()) -> None:
+        """Have at hand what the next steps will ask for, with at most one query for each of the three."""
+        read, memory = self.read, self.memory
+        if unread := _unread(ids, read.entries, memory.entries):
+            read.entries.update(_select_entries(self.wire, unread))
+        if unread := _unread(subjects, read.subjects, memory.subjects):
+            read.subjects.update(_select_subjects(self.wire, unread))
+        if unread := _unread(codes, read.codes, memory.codes):
+            read.codes.update(_select_codes(self.wire, unread))
+
     def _flush_entries(self) -> None:
         sealed = list(self.staged.entries.values())
-        self.connection.execute(insert(EntryRow), [_entry_row(item, index) for item, index in sealed])
-        refs = [{"ref": ref, "log_index": index} for item, index in sealed for ref in dict.fromkeys(item.entry.refs)]
+        self.wire.insert(ENTRY, [_entry_row(item, index) for item, index in sealed])
+        refs = [(ref, index) for item, index in sealed for ref in dict.fromkeys(item.entry.refs)]
         if refs:
-            self.connection.execute(insert(EntryRefRow), refs)
+            self.wire.insert(REF, refs)
         self._flush_codes()
-        upsert(self.connection, SubjectNowRow, [_now_row(name, now) for name, now in self.staged.subjects.items()])
+        self.wire.put_subjects([_now_row(name, now) for name, now in self.staged.subjects.items()])
 
     def _flush_codes(self) -> None:
         if self.staged.freed:
-            self.connection.execute(_FREE_CODE, [{"freed": code} for code in sorted(self.staged.freed)])
-        rows = [{"code": code, "cylinder_id": cylinder} for code, cylinder in self.staged.codes.items() if cylinder]
+            self.wire.free_codes(sorted(self.staged.freed))
+        rows = [(code, cylinder) for code, cylinder in self.staged.codes.items() if cylinder]
         if rows:
-            self.connection.execute(insert(CodeRow), rows)
+            self.wire.insert(CODE, rows)
 
 
 class Unit:
@@ -263,21 +270,17 @@ class Unit:
 
     def prefetch(self, ids: Sequence[str] = (), subjects: Sequence[str] = (), codes: Sequence[str] = ()) -> None:
         """Read what the next steps will ask for, in a few queries instead of one each."""
-        read, connection = self._batch.read, self.connection
-        if unread := [id for id in ids if id not in read.entries]:
-            read.entries.update(_select_entries(connection, unread))
-        if unread := [subject for subject in subjects if subject not in read.subjects]:
-            read.subjects.update(_select_subjects(connection, unread))
-        if unread := [code for code in codes if code not in read.codes]:
-            read.codes.update(_select_codes(connection, unread))
+        self._batch.prefetch(ids, subjects, codes)
 
     def subject(self, subject: str) -> SubjectNow:
         """Chain end and state of any subject."""
         for staged in (self._own, self._batch.staged):
             if now := staged.subjects.get(subject):
                 return now
-        self.prefetch(subjects=[subject])
-        return self._batch.read.subjects[subject]
+        read = self._batch.read.subjects
+        if subject not in read:
+            self._batch.prefetch(subjects=(subject,))
+        return read[subject]
 
     def _stage(self, sealed: Sealed, state: SubjectState) -> Receipt:
         index = self._batch.next_index + len(self._own.entries)
@@ -298,33 +301,25 @@ class Unit:
         for staged in (self._own, self._batch.staged):
             if code in staged.codes:
                 return staged.codes[code]
-        self.prefetch(codes=[code])
-        return self._batch.read.codes[code]
+        read = self._batch.read.codes
+        if code not in read:
+            self._batch.prefetch(codes=(code,))
+        return read[code]
 
     def _found(self, id: str) -> Found | None:
         for staged in (self._own, self._batch.staged):
             if id in staged.entries:
                 sealed, index = staged.entries[id]
                 return Found(sealed.text, index, sealed.hash)
-        self.prefetch(ids=[id])
-        return self._batch.read.entries[id]
+        read = self._batch.read.entries
+        if id not in read:
+            self._batch.prefetch(ids=(id,))
+        return read[id]
 
 
-_AT_ONCE = 500
-_entry = EntryRow.__table__  # type: ignore[attr-defined]
-_now = SubjectNowRow.__table__  # type: ignore[attr-defined]
-_code = CodeRow.__table__  # type: ignore[attr-defined]
-_ENTRIES_BY_ID = select(_entry.c.id, _entry.c.text, _entry.c.log_index, _entry.c.hash).where(
-    _entry.c.id.in_(bindparam("keys", expanding=True))
+_BETWEEN = select(ENTRY.c.text).where(
+    ENTRY.c.subject == bindparam("subject"), ENTRY.c.n > bindparam("after"), ENTRY.c.n < bindparam("before")
 )
-_SUBJECTS = select(_now).where(_now.c.subject.in_(bindparam("keys", expanding=True)))
-_BETWEEN = select(_entry.c.text).where(
-    _entry.c.subject == bindparam("subject"), _entry.c.n > bindparam("after"), _entry.c.n < bindparam("before")
-)
-_CODES = select(_code).where(_code.c.code.in_(bindparam("keys", expanding=True)))
-
-
-_FREE_CODE = delete(CodeRow).where(_code.c.code == bindparam("freed"))
 
 
 def _why_taken(code: str, holder_id: str, holder: CylinderState | None) -> str:
@@ -333,25 +328,34 @@ def _why_taken(code: str, holder_id: str, holder: CylinderState | None) -> str:
     return f"code {code} already leads to {holder_id}; a code leads to one cylinder"
 
 
-def _rows(connection: Connection, query: Select[Any], keys: Sequence[str]) -> Iterator[Any]:
-    for start in range(0, len(keys), _AT_ONCE):
-        yield from connection.execute(query, {"keys": keys[start : start + _AT_ONCE]})
+def _unread(keys: Iterable[str], read: dict[str, Any], remembered: Mapping[str, Any]) -> list[str]:
+    """Those of `keys` that the database must be asked for; what is remembered counts as read from now on."""
+    missing: dict[str, None] = {}
+    for key in keys:
+        if key in read:
+            continue
+        known = remembered.get(key)
+        if known is None:
+            missing[key] = None
+        else:
+            read[key] = known
+    return list(missing)
 
 
-def _select_entries(connection: Connection, ids: Sequence[str]) -> dict[str, Found | None]:
-    rows = _rows(connection, _ENTRIES_BY_ID, ids)
-    return dict.fromkeys(ids) | {row.id: Found(bytes(row.text), row.log_index, bytes(row.hash)) for row in rows}
+def _select_entries(wire: Wire, ids: Sequence[str]) -> dict[str, Found | None]:
+    rows = wire.entries(ids)
+    return dict.fromkeys(ids) | {id: Found(bytes(text), index, bytes(digest)) for id, text, index, digest in rows}
 
 
-def _select_subjects(connection: Connection, subjects: Sequence[str]) -> dict[str, SubjectNow]:
+def _select_subjects(wire: Wire, subjects: Sequence[str]) -> dict[str, SubjectNow]:
     found = dict.fromkeys(subjects, _NEW_SUBJECT)
-    for row in _rows(connection, _SUBJECTS, subjects):
-        found[row.subject] = SubjectNow(Head(row.n, row.head), parse_state(row.subject, row.state), row.log_index)
+    for subject, n, head, state, log_index in wire.subjects(subjects):
+        found[subject] = SubjectNow(Head(n, head), parse_state(subject, state), log_index)
     return found
 
 
-def _select_codes(connection: Connection, codes: Sequence[str]) -> dict[str, str | None]:
-    return dict.fromkeys(codes) | {row.code: row.cylinder_id for row in _rows(connection, _CODES, codes)}
+def _select_codes(wire: Wire, codes: Sequence[str]) -> dict[str, str | None]:
+    return dict.fromkeys(codes) | dict(wire.codes(codes))
 
 
 def _replayed(record: Record, found: Found) -> Receipt:
@@ -365,32 +369,16 @@ def _receipt(entry: Entry, index: int, digest: bytes, replayed: bool = False) ->
     return Receipt(entry.id, entry.subject, entry.n, index, digest.hex(), entry.recorded_at, replayed)
 
 
-def _entry_row(sealed: Sealed, index: int) -> dict[str, Any]:
+def _entry_row(sealed: Sealed, index: int) -> Values:
     entry = sealed.entry
-    return {
-        "log_index": index,
-        "id": entry.id,
-        "subject": entry.subject,
-        "n": entry.n,
-        "type": entry.type,
-        "occurred_at": entry.occurred_at,
-        "recorded_at": entry.recorded_at,
-        "hash": sealed.hash,
-        "text": sealed.text,
-    }
+    place = (index, entry.id, entry.subject, entry.n, entry.type, entry.occurred_at, entry.recorded_at)
+    return (*place, sealed.hash, sealed.text)
 
 
-def _now_row(subject: str, now: SubjectNow) -> dict[str, Any]:
+def _now_row(subject: str, now: SubjectNow) -> Values:
     assert now.state is not None  # noqa: S101 - a staged subject always has a state
-    return {
-        "subject": subject,
-        "kind": kind_of(subject),
-        "n": now.head.n,
-        "head": now.head.hash,
-        "log_index": now.log_index,
-        "owner_id": now.state.owner_id if isinstance(now.state, CylinderState) else None,
-        "state": format_state(now.state),
-    }
+    owner_id = now.state.owner_id if isinstance(now.state, CylinderState) else None
+    return subject, kind_of(subject), now.head.n, now.head.hash, now.log_index, owner_id, format_state(now.state)
 
 
 def _key_columns(table: type[SQLModel]) -> list[Any]:

@@ -1,0 +1,68 @@
+"""What the writing process remembers of the log between two group commits, so that it need not ask again.
+
+The law: what is remembered holds for a log of exactly `size` entries, and every change to a chain or a code is an
+entry.  So a batch may use it if, and only if, the log has that size when the batch holds the writer's lock.  On SQLite
+it always has; on PostgreSQL another process may have written meanwhile, and then all is forgotten.  Whoever commits
+takes the memory away first and puts it back behind the commit: a commit that failed, or nobody knows how, leaves none.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from cylinder_trace.chain import Head
+from cylinder_trace.subjects import SubjectState
+
+Known = TypeVar("Known")
+
+_MOST = 4096
+"""Things remembered of each kind; some 2 KB each, so the memory stays below 20 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry as it was found by its id."""
+
+    text: bytes
+    index: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectNow:
+    """A subject's chain end and state, as the unit sees it."""
+
+    head: Head
+    state: SubjectState | None
+    log_index: int
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is known of a log of `size` entries; only of what exists, absence is not remembered."""
+
+    size: int = 0
+    entries: dict[str, Found] = field(default_factory=dict)
+    subjects: dict[str, SubjectNow] = field(default_factory=dict)
+    codes: dict[str, str] = field(default_factory=dict)
+
+    def keep(self, size: int, entries: Mapping[str, Found], subjects: Mapping[str, SubjectNow]) -> None:
+        """Take over what a commit wrote; the log has `size` entries now."""
+        self.size = size
+        _renew(self.entries, entries)
+        _renew(self.subjects, subjects)
+
+    def keep_codes(self, codes: Mapping[str, str], freed: Iterable[str]) -> None:
+        """Take over the codes that a commit bound, and those it set free."""
+        for code in freed:
+            self.codes.pop(code, None)
+        _renew(self.codes, codes)
+
+
+def _renew(known: dict[str, Known], newer: Mapping[str, Known]) -> None:
+    """Put `newer` behind what was known, and forget what was not used for the longest time."""
+    for key in newer:
+        known.pop(key, None)
+    known.update(newer)
+    while len(known) > _MOST:
+        del known[next(iter(known))]

@@ -1,0 +1,221 @@
+"""The group commit's statements, handed to the driver itself: no statement is built while callers wait.
+
+Tables stay defined once, in ``tables``; the statements are written out from them, once.  They run on the driver's
+connection that the group commit's own SQLAlchemy transaction holds, so they commit or go with it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from sqlalchemy import ClauseElement, ColumnElement, Connection, Table, bindparam, delete, insert, select
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+
+from cylinder_trace.store.tables import CodeRow, EntryRefRow, EntryRow, SubjectNowRow
+
+Values = tuple[Any, ...]
+"""A row's values in the order of its table's columns."""
+
+ENTRY: Table = EntryRow.__table__  # type: ignore[attr-defined]
+REF: Table = EntryRefRow.__table__  # type: ignore[attr-defined]
+NOW: Table = SubjectNowRow.__table__  # type: ignore[attr-defined]
+CODE: Table = CodeRow.__table__  # type: ignore[attr-defined]
+
+
+class Newest(NamedTuple):
+    """The log's last entry."""
+
+    log_index: int
+    recorded_at: int
+
+
+class Wire(Protocol):
+    """What a group commit reads and writes, in the words of one driver."""
+
+    Error: type[Exception]
+    """What the driver raises when the database fails."""
+
+    def newest(self) -> Newest | None:
+        """Lock out other writers until the commit, then read the log's last entry."""
+
+    def entries(self, ids: Sequence[str]) -> Iterable[Values]:
+        """Id, text, log index and hash of each entry with one of `ids`."""
+
+    def subjects(self, subjects: Sequence[str]) -> Iterable[Values]:
+        """Subject, n, head, state and log index of each of `subjects` that is on file."""
+
+    def codes(self, codes: Sequence[str]) -> Iterable[Values]:
+        """Code and cylinder of each of `codes` that is bound."""
+
+    def insert(self, table: Table, rows: Sequence[Values]) -> None:
+        """Write new rows."""
+
+    def put_subjects(self, rows: Sequence[Values]) -> None:
+        """Write where chains end, in place of what stood there."""
+
+    def free_codes(self, codes: Sequence[str]) -> None:
+        """Take the rows of `codes` away."""
+
+
+def wire_of(connection: Connection) -> Wire:
+    """The wire of an open transaction's connection."""
+    driver = connection.connection.driver_connection
+    error = connection.dialect.loaded_dbapi.Error
+    return PostgresWire(driver, error) if connection.dialect.name == "postgresql" else SqliteWire(driver, error)
+
+
+_FOUND = {
+    ENTRY: (ENTRY.c.id, ENTRY.c.text, ENTRY.c.log_index, ENTRY.c.hash),
+    NOW: (NOW.c.subject, NOW.c.n, NOW.c.head, NOW.c.state, NOW.c.log_index),
+    CODE: (CODE.c.code, CODE.c.cylinder_id),
+}
+"""What is read of a table; the first column is the one it is looked up by."""
+_NEWEST = select(ENTRY.c.log_index, ENTRY.c.recorded_at).order_by(ENTRY.c.log_index.desc()).limit(1)
+
+
+_WRITTEN = (ENTRY, REF, CODE)
+_SQLITE = SQLiteDialect()
+_POSTGRES = PGDialect()  # type: ignore[no-untyped-call]
+
+
+def _text(statement: ClauseElement) -> str:
+    return str(statement.compile(dialect=_SQLITE))
+
+
+def _sqlite_lookup(table: Table) -> str:
+    columns = _FOUND[table]
+    return _text(select(*columns).where(columns[0] == bindparam("key")))
+
+
+def _sqlite_upsert(table: Table) -> str:
+    statement = sqlite.insert(table)
+    changed = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+    return _text(statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changed))
+
+
+class SqliteWire:
+    """SQLite through `sqlite3`, which keeps the prepared statement of each of these texts."""
+
+    _newest = str(_NEWEST.compile(dialect=_SQLITE, compile_kwargs={"literal_binds": True}))
+    _lookups: Mapping[Table, str] = {table: _sqlite_lookup(table) for table in _FOUND}
+    _inserts: Mapping[Table, str] = {table: _text(insert(table)) for table in _WRITTEN}
+    _put_subject = _sqlite_upsert(NOW)
+    _free_code = _text(delete(CODE).where(CODE.c.code == bindparam("freed")))
+
+    def __init__(self, driver: Any, error: type[Exception]) -> None:
+        self._driver, self.Error = driver, error
+
+    def newest(self) -> Newest | None:
+        row = self._driver.execute(self._newest).fetchone()  # the transaction holds the write lock since it began
+        return Newest(*row) if row else None
+
+    def entries(self, ids: Sequence[str]) -> Iterable[Values]:
+        return self._look_up(ENTRY, ids)
+
+    def subjects(self, subjects: Sequence[str]) -> Iterable[Values]:
+        return self._look_up(NOW, subjects)
+
+    def codes(self, codes: Sequence[str]) -> Iterable[Values]:
+        return self._look_up(CODE, codes)
+
+    def insert(self, table: Table, rows: Sequence[Values]) -> None:
+        self._driver.executemany(self._inserts[table], rows)
+
+    def put_subjects(self, rows: Sequence[Values]) -> None:
+        self._driver.executemany(self._put_subject, rows)
+
+    def free_codes(self, codes: Sequence[str]) -> None:
+        self._driver.executemany(self._free_code, [(code,) for code in codes])
+
+    def _look_up(self, table: Table, keys: Sequence[str]) -> Iterator[Values]:
+        statement, execute = self._lookups[table], self._driver.execute
+        for key in keys:
+            yield from execute(statement, (key,))
+
+
+_LOCK = "SELECT pg_advisory_xact_lock(hashtext('pinglian-writer'))"
+_COPY_FROM = 16
+"""Rows from which COPY is cheaper than one INSERT each: COPY costs a round trip more."""
+_POSTGRES_TYPES = {"BIGINT": "int8", "VARCHAR": "text", "BYTEA": "bytea"}
+
+
+# The names in the statements below come from the tables, never from a caller.
+def _postgres_types(table: Table) -> list[str]:
+    return [_POSTGRES_TYPES[column.type.compile(dialect=_POSTGRES)] for column in table.columns]
+
+
+def _names(columns: Iterable[ColumnElement[Any]]) -> str:
+    return ", ".join(str(column.key) for column in columns)
+
+
+def _postgres_lookup(table: Table) -> str:
+    columns = _FOUND[table]
+    return f"SELECT {_names(columns)} FROM {table.name} WHERE {columns[0].name} = ANY(%s)"  # noqa: S608
+
+
+def _postgres_insert(table: Table) -> str:
+    values = ", ".join(["%s"] * len(table.columns))
+    return f"INSERT INTO {table.name} ({_names(table.columns)}) VALUES ({values})"  # noqa: S608
+
+
+def _postgres_copy(table: Table) -> str:
+    return f"COPY {table.name} ({_names(table.columns)}) FROM STDIN (FORMAT BINARY)"
+
+
+def _postgres_upsert(table: Table) -> str:
+    changed = ", ".join(f"{column.name} = excluded.{column.name}" for column in table.columns if not column.primary_key)
+    arrays = ", ".join(f"%s::{kind}[]" for kind in _postgres_types(table))
+    rows = f"INSERT INTO {table.name} ({_names(table.columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608
+    return f"{rows} ON CONFLICT ({_names(table.primary_key.columns)}) DO UPDATE SET {changed}"
+
+
+class PostgresWire:
+    """PostgreSQL through psycopg: one statement for all keys of a look-up, COPY for many rows."""
+
+    _newest = str(_NEWEST.compile(dialect=_POSTGRES, compile_kwargs={"literal_binds": True}))
+    _lookups: Mapping[Table, str] = {table: _postgres_lookup(table) for table in _FOUND}
+    _inserts: Mapping[Table, str] = {table: _postgres_insert(table) for table in _WRITTEN}
+    _copies: Mapping[Table, str] = {table: _postgres_copy(table) for table in _WRITTEN}
+    _types: Mapping[Table, list[str]] = {table: _postgres_types(table) for table in _WRITTEN}
+    _put_subjects = _postgres_upsert(NOW)
+    _free_codes = f"DELETE FROM {CODE.name} WHERE {CODE.c.code.name} = ANY(%s)"  # noqa: S608
+
+    def __init__(self, driver: Any, error: type[Exception]) -> None:
+        self._driver, self.Error = driver, error
+
+    def newest(self) -> Newest | None:
+        # One writer at a time gives gap-free indexes; the group commit makes that one lock per batch, not per entry.
+        # Two statements, because the second must see what was committed while the first waited.
+        self._driver.execute(_LOCK, prepare=True)
+        row = self._driver.execute(self._newest, prepare=True).fetchone()
+        return Newest(*row) if row else None
+
+    def entries(self, ids: Sequence[str]) -> Iterable[Values]:
+        return self._look_up(ENTRY, ids)
+
+    def subjects(self, subjects: Sequence[str]) -> Iterable[Values]:
+        return self._look_up(NOW, subjects)
+
+    def codes(self, codes: Sequence[str]) -> Iterable[Values]:
+        return self._look_up(CODE, codes)
+
+    def insert(self, table: Table, rows: Sequence[Values]) -> None:
+        with self._driver.cursor() as cursor:
+            if len(rows) < _COPY_FROM:
+                cursor.executemany(self._inserts[table], rows)
+                return
+            with cursor.copy(self._copies[table]) as copy:
+                copy.set_types(self._types[table])
+                for row in rows:
+                    copy.write_row(row)
+
+    def put_subjects(self, rows: Sequence[Values]) -> None:
+        self._driver.execute(self._put_subjects, [list(column) for column in zip(*rows, strict=True)], prepare=True)
+
+    def free_codes(self, codes: Sequence[str]) -> None:
+        self._driver.execute(self._free_codes, (list(codes),))
+
+    def _look_up(self, table: Table, keys: Sequence[str]) -> Iterable[Values]:
+        found: Iterable[Values] = self._driver.execute(self._lookups[table], (list(keys),), prepare=True)
+        return found
