@@ -5,6 +5,7 @@ sentence on stderr. ``--json`` prints one JSON object on stdout instead of text.
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -54,6 +55,9 @@ exit codes: 0 good · 1 checked and bad · 2 could not be checked
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # help and sentences reach a terminal that has no Chinese too
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
@@ -68,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         sentence = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
     except KeyboardInterrupt:
-        sentence = "stopped; what was finished is kept, and the same command goes on from there"
+        sentence = "stopped (已停止): start the same command again; issue goes on where it was"
     print(f"cylinder-codes {options.name}: {sentence}", file=sys.stderr)
     return NOT_CHECKED
 

@@ -41,6 +41,19 @@ def lines_of(statement: Statement) -> list[str]:
     ]
 
 
+def past_of(statement: Statement, month: str) -> dict[str, str]:
+    """Return what the claims say is past by ``month`` (``YYYY-MM``): claim → sentence in Chinese and English.
+
+    A month named on a cylinder is counted to its end; what the law counts more strictly is the rulebook's business.
+    """
+    past = {}
+    if month > statement.next_due_month:
+        past["next_due_month"] = "注意：检验期已过，不得充装。 NOTE: the inspection is overdue, do not fill"
+    if month > statement.end_of_life_month:
+        past["end_of_life_month"] = "注意：已过报废年月，不得充装。 NOTE: past its end of life, do not fill"
+    return past
+
+
 def kilograms(grams: int) -> str:
     """Return grams as kilograms, exactly: 16500 is ``16.5``, 16005 is ``16.005``."""
     return f"{grams // 1000}.{grams % 1000:03d}".rstrip("0").removesuffix(".")
@@ -83,14 +96,15 @@ def _write(draw: "ImageDraw.ImageDraw", rows: list[str], left: int, top: int) ->
 
 
 def _broken(lines: list[str], width_px: int) -> Iterator[str]:
-    """The lines, broken at any character where they are wider than the slip."""
+    """The lines, broken behind a hyphen or blank where they are wider than the slip, else at any character."""
     font = picture_font(_TEXT_PX)
     for line in lines:
         row = ""
         for char in line:
             if row and font.getlength(row + char) > width_px:
-                yield row
-                row = ""
+                end = 1 + max(row.rfind("-"), row.rfind(" ")) or len(row)
+                yield row[:end]
+                row = row[end:]
             row += char
         yield row
 

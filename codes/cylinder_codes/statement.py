@@ -268,8 +268,8 @@ def _claimed_signer(protected: bytes, trust: TrustList) -> TrustedKey | Statemen
         return _odd_header(protected)
     return trust.statement_key(key_id) or _failure(
         _Kind.UNKNOWN_KEY,
-        f"signed by a key ({key_id.hex()}) that is not in the trust list",
-        f"签名密钥（{key_id.hex()}）不在信任列表中",
+        f"signed by a key ({key_id.hex()}) that is not in the trust list: fetch the newest list (trust take)",
+        f"签名密钥（{key_id.hex()}）不在信任列表中，请取最新的列表（trust take）",
     )
 
 
@@ -368,5 +368,7 @@ _NOT_CANONICAL = _failure(
 )
 _WRONG_ALGORITHM = _failure(_Kind.WRONG_ALGORITHM, "not signed with Ed25519", "签名算法不是 Ed25519")
 _WRONG_SIGNATURE = _failure(
-    _Kind.WRONG_SIGNATURE, "FORGED or changed: the signature does not fit", "签名不符：凭证被伪造或被改动"
+    _Kind.WRONG_SIGNATURE,
+    "the signature does not fit: take a new photo, or ask the issuer for another slip",
+    "签名不符：请重新拍照，或请发证方另出一份",
 )

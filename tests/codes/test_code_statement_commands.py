@@ -216,14 +216,23 @@ def test_the_verdict_stands_first_and_every_claim_below_it_in_both_languages(
     capsys.readouterr()
     assert main(["verify", "slip.txt"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("GENUINE")
-    assert lines[1].startswith("真实有效")
+    assert lines[0].startswith("真实有效")
+    assert lines[1].startswith("GENUINE")
     assert f"气瓶码 code: {format_code_human(CODE)}" in lines
     assert "皮重 tare: 16.5 kg" in lines
     assert main(["verify", "slip.txt", "--at", "2099-01-01"]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("NOT GOOD: expired at")
-    assert lines[1].startswith("无效：")
+    assert lines[0].startswith("不能采信：")
+    assert lines[1].startswith("NOT GOOD: expired at")
+
+
+def test_a_genuine_statement_says_when_the_cylinder_is_overdue_or_past_its_end_of_life(
+    issuer: Issuer, say: Say
+) -> None:
+    slip = say("sign", *("--code", CODE.text, *FACTS), "--valid-days", "3650")["text"]
+    months = {"2026-12-01": [], "2030-03-01": ["next_due_month"], "2034-03-01": ["end_of_life_month", "next_due_month"]}
+    for day, past in months.items():
+        assert say("verify", slip, "--at", day)["past"] == past
 
 
 def test_a_human_code_and_a_scanned_link_name_the_cylinder_as_well(issuer: Issuer, say: Say) -> None:

@@ -161,3 +161,11 @@ def test_what_cannot_be_written_is_told_by_the_name_that_was_given(
     text = said(capsys, "zpl", str(table(tmp_path, 1)), "--out", str(tmp_path / "one.zpl"))
     assert "one.zpl: " in text
     assert "name another" in text
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "gbk"])
+def test_the_help_is_read_on_any_terminal(encoding: str) -> None:
+    for words in (["--help"], ["sheet", "--help"]):
+        run = on_terminal(encoding, *words)
+        assert run.returncode == 0
+        assert b"Traceback" not in run.stderr

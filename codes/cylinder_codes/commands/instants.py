@@ -26,6 +26,11 @@ def instant(text: str) -> int:
         ) from error
 
 
+def beijing_month(at: int) -> str:
+    """The month ``YYYY-MM`` in which ``at`` (UTC ms) lies in Beijing."""
+    return datetime.fromtimestamp(at / 1000, _BEIJING).strftime("%Y-%m")
+
+
 def whole_second(at: int) -> int:
     """The second in which ``at`` (UTC ms) lies."""
     return at - at % 1000

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cylinder_codes.commands.common import BAD, GOOD, CannotCheck, add_command, now_ms, read_key, read_text, say
-from cylinder_codes.commands.instants import HELP, instant
+from cylinder_codes.commands.instants import HELP, beijing_month, instant
 from cylinder_codes.commands.issuer import DEFAULT_FOLDER, read_trust_list
 from cylinder_codes.keys import parse_vkey
 from cylinder_codes.note import NoteError, NoteErrorKind, open_note
@@ -83,19 +83,21 @@ def _text_in_picture(path: Path, data: bytes) -> str:
 
 
 def _say_good(options: argparse.Namespace, opened: "Opened", trust: TrustList) -> int:
-    from cylinder_codes.slips import lines_of
+    from cylinder_codes.slips import lines_of, past_of
 
     statement, signer = opened.statement, opened.signed_by
-    verdict = ["GENUINE: signed by the issuer, and in force", "真实有效：由发证方签名，且在有效期内"]
+    past = past_of(statement, beijing_month(now_ms() if options.at is None else options.at))
+    verdict = ["真实有效：由发证方签名，且在有效期内", "GENUINE: signed by the issuer, and in force", *past.values()]
     claims = asdict(statement) | {"code": statement.code.text}
     signed_by = f"签名密钥 signed by: {signer.name} ({signer.key_id.hex()})"
     say(options, "\n".join([*verdict, *lines_of(statement), signed_by, _words(trust)]),
-        ok=True, **claims, signed_by=signer.name, key_id=signer.key_id.hex(), trust_serial=trust.serial)  # fmt: skip
+        ok=True, past=sorted(past), **claims, signed_by=signer.name, key_id=signer.key_id.hex(), 
+        trust_serial=trust.serial)  # fmt: skip
     return GOOD
 
 
 def _say_bad(options: argparse.Namespace, failure: "StatementFailure", trust: TrustList) -> int:
-    say(options, f"NOT GOOD: {failure.text_en}\n无效：{failure.text_zh}\n{_words(trust)}",
+    say(options, f"不能采信：{failure.text_zh}\nNOT GOOD: {failure.text_en}\n{_words(trust)}",
         ok=False, **asdict(failure), trust_serial=trust.serial)  # fmt: skip
     return BAD
 
