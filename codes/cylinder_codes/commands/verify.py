@@ -91,7 +91,7 @@ def _say_good(options: argparse.Namespace, opened: "Opened", trust: TrustList) -
     claims = asdict(statement) | {"code": statement.code.text}
     signed_by = f"签名密钥 signed by: {signer.name} ({signer.key_id.hex()})"
     say(options, "\n".join([*verdict, *lines_of(statement), signed_by, _words(trust)]),
-        ok=True, past=sorted(past), **claims, signed_by=signer.name, key_id=signer.key_id.hex(), 
+        ok=True, past=sorted(past), **claims, signed_by=signer.name, key_id=signer.key_id.hex(),
         trust_serial=trust.serial)  # fmt: skip
     return GOOD
 
