@@ -17,7 +17,8 @@ PHOTO = "photo.jpg"
 def commands_of(readme: str) -> list[str]:
     """The lines of the label printer's block, continued lines joined."""
     text = (ROOT / readme).read_text(encoding="utf-8")
-    block: str = next(block for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "cylinder-codes sheet" in block)
+    blocks: list[str] = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    block = next(block for block in blocks if "cylinder-codes sheet" in block)
     return block.replace("\\\n", " ").splitlines()
 
 
