@@ -1,10 +1,25 @@
 """The state of a cylinder: what its events add up to. `next_state` is one step, `replay` the whole life.
 
 State folds in the order of recording and accepts late events by one rule: a late event updates history and
-counters, but never brings back what a later occurrence ended; condemned and destroyed absorb.
+counters, but never brings back what a later occurrence ended; condemned, cancelled and destroyed absorb.
 
-An author's clock may be wrong or set on purpose.  So nothing counts as having occurred after it was recorded, and a
-waiting time counts from the recording: neither an event dated ahead nor one dated back gains anything.
+An author's clock may be wrong or set on purpose.  So nothing counts as having occurred after it was recorded
+(`Entry.at`), and a waiting time counts from the recording: neither an event dated ahead nor one dated back gains
+anything.
+
+What does not depend on the order of recording.  Take the events of two stations' uploads and of people, none dated
+ahead, interleaved in any way that keeps each author's own order and in which the ledger takes them all: status,
+inspection, evaluation, owner, custodian, valve, flags, marks, maker's record, codes (as a set), the counter of fills,
+the last fill and the last sighting come out the same.  Each is held by what occurred last, not by what was told last.
+
+What does depend on it, by nature:
+  * `n`, hashes, `recorded_at`, the order within `codes`, and `transferred_on`, from which the waiting time counts;
+  * which of two events of one moment holds: the one recorded later.  An inspection carries a month and a day, so
+    against another inspection or a sending its moment is its Beijing day; the lifting of a mark never wins a draw;
+  * acts that exclude each other, such as two transfers from one owner or a withdrawal after a life began: the ledger
+    refuses the second, whichever it is, and what a station did all the same it keeps and disputes;
+  * `stamp.tare_g`, where some inspections state a tare and others do not, and what a correction meets: it changes what
+    still says what the corrected entry had said.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,20 +27,35 @@ from typing import Any, Literal
 
 from cylinder_trace import events
 from cylinder_trace.dates import format_day, local_day
-from cylinder_trace.events import Entry, FlagKind, Stamp
-from cylinder_trace.values import Count, Day, Frozen, Grams, Id, Instant, Month, Text
+from cylinder_trace.events import Entry, FlagKind, Stamp, first_fault
+from cylinder_trace.values import CodeText, Count, Day, Frozen, Grams, Id, Instant, Month, Text
 
-Status = Literal["empty", "filled", "at_customer", "in_inspection", "condemned", "destroyed", "withdrawn"]
+Status = Literal[
+    "made",
+    "empty",
+    "filled",
+    "in_delivery",
+    "at_customer",
+    "in_inspection",
+    "condemned",
+    "cancelled",
+    "destroyed",
+    "withdrawn",
+]
 STATUS_ZH: dict[Status, str] = {
+    "made": "未登记",
     "empty": "空瓶在站",
     "filled": "重瓶在站",
+    "in_delivery": "配送中",
     "at_customer": "用户处",
     "in_inspection": "送检",
     "condemned": "待报废",
+    "cancelled": "已注销",
     "destroyed": "已去功能化",
     "withdrawn": "登记已撤销",
 }
-_FINAL = ("condemned", "destroyed")
+_FINAL: tuple[Status, ...] = ("condemned", "cancelled", "destroyed", "withdrawn")
+"""Each absorbs whatever is told, before or after, except what stands behind it here."""
 
 
 class StateError(ValueError):
@@ -39,6 +69,24 @@ class InspectionState(Frozen):
     next_due_month: Month | None = None
     result: Literal["passed", "failed"]
     recorded_on: Day
+
+
+class MadeState(Frozen):
+    """The maker's record: who made it, when, and in which batch."""
+
+    maker_id: Id
+    made_on: Day
+    certificate_no: Text
+    batch_no: Text | None = None
+
+
+class ValveState(Frozen):
+    """The valve that was put in last."""
+
+    maker: Text
+    serial: Text
+    made_month: Month
+    changed_at: Instant
 
 
 class CylinderState(Frozen):
@@ -59,7 +107,7 @@ class CylinderState(Frozen):
     evaluated_at: Instant | None = None
     flags: tuple[FlagKind, ...] = ()
     flagged_at: dict[str, Instant] = {}
-    """Flag → when an authority last stated it; clearing it must have occurred later."""
+    """Flag → when an authority last stated or cleared it; what occurred before changes it no more."""
     status: Status = "empty"
     status_since: Instant
     last_seen_station_id: Id | None = None
@@ -68,6 +116,26 @@ class CylinderState(Frozen):
     last_filled_at: Instant | None = None
     last_net_g: Grams | None = None
     last_filled_station_id: Id | None = None
+    # From here on every field is absent from the stored JSON until an event of its own kind came.
+    made: MadeState | None = None
+    valve: ValveState | None = None
+    custodian_id: Id | None = None
+    """Who has it (保管方), as last handed over; absent if never stated."""
+    custody_since: Instant | None = None
+    marks: dict[str, Instant] | None = None
+    """What keeps it from use → since when: ``seized/<authority>``, ``lost/<holder>``, ``recall/<id>``."""
+    lifted: dict[str, Instant] | None = None
+    """Marks that were lifted → when, so that one told late is not taken for a new one."""
+    retags: dict[str, CodeText] | None = None
+    """Open requests for a new tag (换标申请) → the code to be replaced."""
+    cancellation_no: Text | None = None
+    """Receipt of the cancelled registration (注销回执)."""
+    corrected: dict[str, Id] | None = None
+    """Field that a correction changed (更正) → id of the correcting entry; the old value stays in the history."""
+
+    def is_marked(self, kind: Literal["seized", "lost", "recall"]) -> bool:
+        """Whether a mark of this kind stands."""
+        return any(mark.startswith(f"{kind}/") for mark in self.marks or ())
 
 
 Change = dict[str, Any]
@@ -86,7 +154,7 @@ def next_state(state: CylinderState | None, entry: Entry, event: events.Event) -
     if isinstance(event, events.CylinderRegistered):
         return _registered(state, entry, event)
     if state is None:
-        raise StateError(f"{entry.type} before cylinder_registered")
+        return _begun(entry, event)
     apply = _CHANGES.get(type(event))
     if apply is None:
         raise StateError(f"{entry.type} is not an event of a cylinder")
@@ -103,49 +171,128 @@ def replay(entries: Iterable[Entry]) -> CylinderState | None:
     return state
 
 
-def _registered(state: CylinderState | None, entry: Entry, event: events.CylinderRegistered) -> CylinderState:
-    if state is not None:
-        raise StateError("a cylinder is registered once; a correction is another event")
+def _begun(entry: Entry, event: events.Event) -> CylinderState:
+    """A chain may begin with the maker's record: the cylinder is its maker's until it is registered."""
+    if not isinstance(event, events.CylinderMade):
+        raise StateError(f"{entry.type} before cylinder_registered")
     return CylinderState(
+        cylinder_id=cylinder_id_of(entry.subject),
+        n=entry.n + 1,
+        stamp=event.stamp,
+        owner_id=event.maker_id,
+        in_service_on=event.made_on,
+        status="made",
+        status_since=entry.at,
+        made=_made_state(event),
+    )
+
+
+def _registered(state: CylinderState | None, entry: Entry, event: events.CylinderRegistered) -> CylinderState:
+    if state is not None and state.status != "made":
+        raise StateError("a cylinder is registered once; a correction is another event")
+    registered = CylinderState(
         cylinder_id=cylinder_id_of(entry.subject),
         n=entry.n + 1,
         stamp=event.stamp,
         owner_id=event.owner_id,
         registration_no=event.registration_no,
         in_service_on=event.in_service_on,
-        status_since=_occurred_at(entry),
+        status_since=entry.at,
+    )
+    return registered.model_copy(update={"made": state.made}) if state else registered
+
+
+def _made_state(event: events.CylinderMade) -> MadeState:
+    return MadeState(
+        maker_id=event.maker_id,
+        made_on=event.made_on,
+        certificate_no=event.certificate_no,
+        batch_no=event.batch_no,
     )
 
 
-def _occurred_at(entry: Entry) -> int:
-    return min(entry.occurred_at, entry.recorded_at)
+def _made(state: CylinderState, entry: Entry, event: events.CylinderMade) -> Change:
+    if state.made is not None:
+        raise StateError("a cylinder is made once; a correction is another event")
+    return {"made": _made_state(event)}
+
+
+def _use_registered(state: CylinderState, entry: Entry, event: events.UseRegistered) -> Change:
+    if state.registration_no not in (None, event.registration_no):
+        raise StateError(f"it is registered as {state.registration_no}; a cylinder has one live registration")
+    return {"registration_no": event.registration_no}
+
+
+def _registration_cancelled(state: CylinderState, entry: Entry, event: events.RegistrationCancelled) -> Change:
+    return {"cancellation_no": event.receipt_no, **_moved(state, entry, "cancelled")}
 
 
 def _moved(state: CylinderState, entry: Entry, status: Status) -> Change:
-    """The change to `status`, unless something that occurred later has already ended it."""
-    if state.status in ("destroyed", "withdrawn") or (state.status == "condemned" and status != "destroyed"):
+    """The change to `status`, unless something that occurred later, or an end, stands against it."""
+    if state.status in _FINAL or status in _FINAL:
+        return _ended(state, entry, status)
+    if entry.at < state.status_since:
         return {}
-    at = _occurred_at(entry)
-    if at < state.status_since and status not in _FINAL:
+    return {"status": status, "status_since": entry.at}
+
+
+def _ended(state: CylinderState, entry: Entry, status: Status) -> Change:
+    """The change to an end: the furthest end holds, since the earliest moment that anybody stated it."""
+    if _rank(status) < _rank(state.status):
         return {}
-    return {"status": status, "status_since": max(at, state.status_since)}
+    since = min(entry.at, state.status_since) if status == state.status else entry.at
+    return {"status": status, "status_since": since}
+
+
+def _rank(status: Status) -> int:
+    return _FINAL.index(status) + 1 if status in _FINAL else 0
 
 
 def _code_bound(state: CylinderState, entry: Entry, event: events.CodeBound) -> Change:
+    if event.code in state.voided_codes:  # told after its end: a dead code does not live again
+        return {}
     return {"codes": (*state.codes, event.code)}
 
 
 def _code_voided(state: CylinderState, entry: Entry, event: events.CodeVoided) -> Change:
+    return _without_code(state, event.code)
+
+
+def _without_code(state: CylinderState, dead: str) -> Change:
+    known = dead in state.voided_codes
     return {
-        "codes": tuple(code for code in state.codes if code != event.code),
-        "voided_codes": (*state.voided_codes, event.code),
+        "codes": tuple(code for code in state.codes if code != dead),
+        "voided_codes": state.voided_codes if known else (*state.voided_codes, dead),
     }
 
 
+def _retag_requested(state: CylinderState, entry: Entry, event: events.RetagRequested) -> Change:
+    return {"retags": {**(state.retags or {}), entry.id: event.old_code}}
+
+
+def _retag_approved(state: CylinderState, entry: Entry, event: events.RetagApproved) -> Change:
+    retags = _settled(state, event.request_id)
+    if (state.retags or {})[event.request_id] != event.old_code:
+        raise StateError(f"request {event.request_id} is about another code than {event.old_code}")
+    return {"retags": retags, **_without_code(state, event.old_code)}
+
+
+def _retag_refused(state: CylinderState, entry: Entry, event: events.RetagRefused) -> Change:
+    return {"retags": _settled(state, event.request_id)}
+
+
+def _settled(state: CylinderState, request_id: str) -> dict[str, str] | None:
+    """The requests that stay open when one is answered; raises StateError if that one is not open."""
+    if request_id not in (state.retags or {}):
+        raise StateError(f"there is no open request {request_id} for a new tag")
+    return {key: code for key, code in (state.retags or {}).items() if key != request_id} or None
+
+
 def _registration_withdrawn(state: CylinderState, entry: Entry, event: events.RegistrationWithdrawn) -> Change:
-    if state.status != "empty" or state.fills or state.voided_codes or state.flags or state.transferred_on:
+    lived = state.fills or state.voided_codes or state.flags or state.transferred_on or state.marks
+    if state.status != "empty" or lived:
         raise StateError("the cylinder has lived since it was registered; its registration is not withdrawn")
-    return {"status": "withdrawn", "status_since": max(_occurred_at(entry), state.status_since), "codes": ()}
+    return {"status": "withdrawn", "status_since": max(entry.at, state.status_since), "codes": ()}
 
 
 def _transferred(state: CylinderState, entry: Entry, event: events.OwnershipTransferred) -> Change:
@@ -158,14 +305,23 @@ def _transferred(state: CylinderState, entry: Entry, event: events.OwnershipTran
     }
 
 
+def _handed_over(state: CylinderState, entry: Entry, event: events.HandedOver) -> Change:
+    if entry.at < (state.custody_since or 0):
+        return {}
+    return {"custodian_id": event.to_holder_id, "custody_since": entry.at}
+
+
 def _inspected(state: CylinderState, entry: Entry, event: events.Inspected) -> Change:
     inspection = InspectionState(
         inspected_month=event.inspected_month,
         next_due_month=event.next_due_month,
         result=event.result,
-        recorded_on=format_day(local_day(_occurred_at(entry))),
+        recorded_on=format_day(local_day(entry.at)),
     )
-    change = _moved(state, entry, "empty") if state.status == "in_inspection" else {}
+    # It ends the stay at the inspection body and keeps the sending's moment: a movement told late is held against
+    # that, whichever of the three was recorded first.
+    ends_stay = state.status == "in_inspection" and entry.at >= state.status_since
+    change: Change = {"status": "empty"} if ends_stay else {}
     if state.inspection and _inspection_order(inspection) < _inspection_order(state.inspection):
         return change
     stamp = state.stamp.model_copy(update={"tare_g": event.tare_g}) if event.tare_g else state.stamp
@@ -177,7 +333,7 @@ def _inspection_order(inspection: InspectionState) -> tuple[str, str]:
 
 
 def _evaluated(state: CylinderState, entry: Entry, event: events.Evaluated) -> Change:
-    at = _occurred_at(entry)
+    at = entry.at
     if state.evaluated_at is not None and at < state.evaluated_at:
         return {}
     return {"evaluated_until": event.valid_until_month if event.passed else None, "evaluated_at": at}
@@ -192,17 +348,61 @@ def _destroyed(state: CylinderState, entry: Entry, event: events.Destroyed) -> C
 
 
 def _flagged(state: CylinderState, entry: Entry, event: events.Flagged) -> Change:
-    at = max(_occurred_at(entry), state.flagged_at.get(event.flag, 0))
+    if entry.at < state.flagged_at.get(event.flag, 0):
+        return {}
     return {
         "flags": tuple(sorted({*state.flags, event.flag})),
-        "flagged_at": {**state.flagged_at, event.flag: at},
+        "flagged_at": {**state.flagged_at, event.flag: entry.at},
     }
 
 
 def _flag_cleared(state: CylinderState, entry: Entry, event: events.FlagCleared) -> Change:
-    if _occurred_at(entry) < state.flagged_at.get(event.flag, 0):
+    if entry.at < state.flagged_at.get(event.flag, 0):
         return {}
-    return {"flags": tuple(flag for flag in state.flags if flag != event.flag)}
+    return {
+        "flags": tuple(flag for flag in state.flags if flag != event.flag),
+        "flagged_at": {**state.flagged_at, event.flag: entry.at},
+    }
+
+
+def _seized(state: CylinderState, entry: Entry, event: events.Seized) -> Change:
+    return _marked(state, entry, f"seized/{event.authority_id}")
+
+
+def _released(state: CylinderState, entry: Entry, event: events.Released) -> Change:
+    return _unmarked(state, entry, f"seized/{event.authority_id}")
+
+
+def _lost(state: CylinderState, entry: Entry, event: events.ReportedLost) -> Change:
+    return _marked(state, entry, f"lost/{event.holder_id}")
+
+
+def _found(state: CylinderState, entry: Entry, event: events.Found) -> Change:
+    return _unmarked(state, entry, f"lost/{event.holder_id}")
+
+
+def _recalled(state: CylinderState, entry: Entry, event: events.Recalled) -> Change:
+    return _marked(state, entry, f"recall/{event.recall_id}")
+
+
+def _recall_lifted(state: CylinderState, entry: Entry, event: events.RecallLifted) -> Change:
+    return _unmarked(state, entry, f"recall/{event.recall_id}")
+
+
+def _marked(state: CylinderState, entry: Entry, mark: str) -> Change:
+    if entry.at < (state.lifted or {}).get(mark, 0):
+        return {}
+    marks = state.marks or {}
+    return {"marks": {**marks, mark: max(entry.at, marks.get(mark, 0))}}
+
+
+def _unmarked(state: CylinderState, entry: Entry, mark: str) -> Change:
+    """Lift a mark that was set before; of one moment the mark holds. The lifting is kept for marks told late."""
+    marks, lifted = state.marks or {}, state.lifted or {}
+    change: Change = {"lifted": {**lifted, mark: max(entry.at, lifted.get(mark, 0))}}
+    if mark in marks and entry.at > marks[mark]:
+        change["marks"] = {key: at for key, at in marks.items() if key != mark} or None
+    return change
 
 
 def _fill_decided(state: CylinderState, entry: Entry, event: events.FillDecided) -> Change:
@@ -210,6 +410,11 @@ def _fill_decided(state: CylinderState, entry: Entry, event: events.FillDecided)
     if state.last_seen_at is not None and at < state.last_seen_at:
         return {}
     return {"last_seen_station_id": event.request.station_id, "last_seen_at": at}
+
+
+def _fill_started(state: CylinderState, entry: Entry, event: events.FillStarted) -> Change:
+    # Once the valve was open nobody may take the cylinder for empty, whether or not the fill's end is ever told.
+    return _moved(state, entry, "filled")
 
 
 def _filled(state: CylinderState, entry: Entry, event: events.Filled) -> Change:
@@ -231,32 +436,107 @@ def _returned(state: CylinderState, entry: Entry, event: events.Returned) -> Cha
     return _moved(state, entry, "empty")
 
 
+def _left_station(state: CylinderState, entry: Entry, event: events.LeftStation) -> Change:
+    return _moved(state, entry, "in_delivery")
+
+
 def _sent_to_inspection(state: CylinderState, entry: Entry, event: events.SentToInspection) -> Change:
-    return _moved(state, entry, "in_inspection")
+    change = _moved(state, entry, "in_inspection")
+    back = state.inspection and format_day(local_day(entry.at)) < state.inspection.recorded_on
+    return {**change, "status": "empty"} if back and change.get("status") == "in_inspection" else change
 
 
-def _disputed(state: CylinderState, entry: Entry, event: events.DisputeRaised) -> Change:
+def _valve_changed(state: CylinderState, entry: Entry, event: events.ValveChanged) -> Change:
+    if state.valve is not None and entry.at < state.valve.changed_at:
+        return {}
+    valve = ValveState(maker=event.maker, serial=event.serial, made_month=event.made_month, changed_at=entry.at)
+    return {"valve": valve}
+
+
+_CORRECTABLE = {
+    ("cylinder_registered", "in_service_on"): ("", "in_service_on"),
+    ("cylinder_registered", "registration_no"): ("", "registration_no"),
+    ("use_registered", "registration_no"): ("", "registration_no"),
+    ("inspected", "inspected_month"): ("inspection", "inspected_month"),
+    ("inspected", "next_due_month"): ("inspection", "next_due_month"),
+    ("inspected", "tare_g"): ("stamp", "tare_g"),
+    ("valve_changed", "serial"): ("valve", "serial"),
+    ("cylinder_made", "batch_no"): ("made", "batch_no"),
+    **{("cylinder_registered", f"stamp.{name}"): ("stamp", name) for name in Stamp.model_fields},
+}
+"""(event, field) → where the state keeps it. A correction of anything else is history only."""
+
+
+def _corrected(state: CylinderState, entry: Entry, event: events.Corrected) -> Change:
+    if event.approver_id == entry.by:
+        raise StateError("a correction needs a second person; its author cannot approve it")
+    group, name = _CORRECTABLE.get((event.entry_type, event.field), ("", ""))
+    holder: Frozen | None = getattr(state, group) if group else state
+    if not name or holder is None or getattr(holder, name) != event.was:
+        return {}
+    try:
+        mended = type(holder).model_validate({**dict(holder), name: event.now})
+    except ValueError as error:
+        raise StateError(f"{event.field} cannot be {event.now!r}: {first_fault(error)}") from error
+    change: Change = {group: mended} if group else {name: getattr(mended, name)}
+    return {**change, "corrected": {**(state.corrected or {}), event.field: entry.id}}
+
+
+def _kept(state: CylinderState, entry: Entry, event: events.Event) -> Change:
+    """Nothing but history: what is read from the entries themselves, not from the state."""
     return {}
 
 
 # What a station did before it heard of the withdrawal happened all the same; the ledger disputes it.
-_KEPT_AFTER_WITHDRAWAL = (events.FillDecided, events.Filled, events.DisputeRaised)
+_KEPT_AFTER_WITHDRAWAL = (
+    events.PrefillChecked,
+    events.FillDecided,
+    events.FillStarted,
+    events.Filled,
+    events.PostfillChecked,
+    events.Reweighed,
+    events.DisputeRaised,
+    events.DisputeResolved,
+)
 
 _CHANGES: dict[type[events.Event], Callable[[CylinderState, Entry, Any], Change]] = {
+    events.CylinderMade: _made,
+    events.UseRegistered: _use_registered,
+    events.RegistrationWithdrawn: _registration_withdrawn,
+    events.RegistrationCancelled: _registration_cancelled,
     events.CodeBound: _code_bound,
     events.CodeVoided: _code_voided,
-    events.RegistrationWithdrawn: _registration_withdrawn,
+    events.RetagRequested: _retag_requested,
+    events.RetagApproved: _retag_approved,
+    events.RetagRefused: _retag_refused,
     events.OwnershipTransferred: _transferred,
+    events.HandedOver: _handed_over,
+    events.PrefillChecked: _kept,
+    events.FillDecided: _fill_decided,
+    events.FillStarted: _fill_started,
+    events.Filled: _filled,
+    events.PostfillChecked: _kept,
+    events.Reweighed: _kept,
+    events.LeftStation: _left_station,
+    events.Sold: _sold,
+    events.SafetyChecked: _kept,
+    events.Returned: _returned,
+    events.SentToInspection: _sent_to_inspection,
+    events.InspectionItemRecorded: _kept,
+    events.ValveChanged: _valve_changed,
     events.Inspected: _inspected,
     events.Evaluated: _evaluated,
     events.Condemned: _condemned,
     events.Destroyed: _destroyed,
     events.Flagged: _flagged,
     events.FlagCleared: _flag_cleared,
-    events.FillDecided: _fill_decided,
-    events.Filled: _filled,
-    events.Sold: _sold,
-    events.Returned: _returned,
-    events.SentToInspection: _sent_to_inspection,
-    events.DisputeRaised: _disputed,
+    events.Seized: _seized,
+    events.Released: _released,
+    events.ReportedLost: _lost,
+    events.Found: _found,
+    events.Recalled: _recalled,
+    events.RecallLifted: _recall_lifted,
+    events.Corrected: _corrected,
+    events.DisputeRaised: _kept,
+    events.DisputeResolved: _kept,
 }

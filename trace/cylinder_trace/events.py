@@ -4,344 +4,256 @@ Law of evolution (never broken, because stored text is hashed):
   * a field may be added only with a default that means "absent"; absent fields are not written;
   * a field's meaning, unit or type never changes, and no field is removed;
   * a changed meaning is a new event class with a new `type` word; the old class stays readable for ever;
-  * `v` of a record changes only if the envelope itself changes.
+  * an event's version is in its word: ``inspected`` is version 1, a second would be ``inspected_v2`` (`event_version`),
+    so that a reader who does not know it refuses it by name and never misreads it;
+  * `v` of a record is the version of the envelope and changes only if the envelope itself changes.
 Facts are never rewritten: a correction is a new event that names the old one.
 
 A *record* is what an author states; an *entry* is a record with its place in the ledger (``chain`` seals it).
 Personal data never enters an event: a sale carries a salted commitment to it (see ``Sold``).
 """
 
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
 from cylinder_trace.canonical import canonical_json, parse_canonical
-from cylinder_trace.decision import Decision, FillRequest, StationFacts
-from cylinder_trace.values import (
-    CodeText,
-    Count,
-    Day,
-    Frozen,
-    Grams,
-    Id,
-    Instant,
-    LongText,
-    Millilitres,
-    Month,
-    Sha256,
-    Subject,
-    Text,
+from cylinder_trace.values import Count, Frozen, Id, Instant, Sha256, Subject
+from cylinder_trace.vocabulary.correcting import (
+    Corrected,
+    DisputeRaised,
+    DisputeResolved,
+)
+from cylinder_trace.vocabulary.filling import (
+    CheckItem,
+    FillDecided,
+    Filled,
+    FillStarted,
+    PostfillChecked,
+    PrefillChecked,
+    Reweighed,
+)
+from cylinder_trace.vocabulary.gas import (
+    GasLotBlocked,
+    GasLotReceived,
+    GasLotReleased,
+    GasLotTested,
+)
+from cylinder_trace.vocabulary.holding import (
+    HandedOver,
+    LeftStation,
+    OwnershipTransferred,
+    Returned,
+    SafetyChecked,
+    SafetyItem,
+    Sold,
+)
+from cylinder_trace.vocabulary.inspecting import (
+    Condemned,
+    Destroyed,
+    Evaluated,
+    Inspected,
+    InspectionItemRecorded,
+    SentToInspection,
+    ValveChanged,
+)
+from cylinder_trace.vocabulary.licensing import (
+    CertificateRecorded,
+    DeviceEnrolled,
+    HeadSigned,
+    LicenceRecorded,
+    RulebookPublished,
+    ScaleLocked,
+    ScaleUnlocked,
+    ScaleVerified,
+    StationLicensed,
+    WorkerCertified,
+)
+from cylinder_trace.vocabulary.naming import (
+    CodeBound,
+    CodeScheme,
+    CodeVoided,
+    CylinderMade,
+    CylinderRegistered,
+    RegistrationCancelled,
+    RegistrationWithdrawn,
+    RetagApproved,
+    RetagRefused,
+    RetagRequested,
+    Stamp,
+    UseRegistered,
+)
+from cylinder_trace.vocabulary.supervising import (
+    FlagCleared,
+    Flagged,
+    FlagKind,
+    Found,
+    RecallClosed,
+    Recalled,
+    RecallLifted,
+    RecallOpened,
+    Released,
+    ReportedLost,
+    Seized,
 )
 
-# --- the life of a cylinder ---------------------------------------------------------------------------------
-
-
-class Stamp(Frozen):
-    """What is stamped into the steel (钢印); compared at the scan, because a QR alone can be copied."""
-
-    maker: Text
-    serial: Text
-    model: Text
-    manufactured_month: Month | None = None
-    """Absent when unreadable or ground off, which condemns the cylinder (R25)."""
-    tare_g: Grams
-    water_volume_ml: Millilitres
-    max_fill_g: Grams
-    design_life_months: Count | None = None
-
-
-class CylinderRegistered(Frozen):
-    """Put on file with its stamp and owner (建档、使用登记); `registration_no` absent = not yet registered."""
-
-    type: ClassVar[str] = "cylinder_registered"
-    stamp: Stamp
-    owner_id: Id
-    medium: Literal["lpg"] = "lpg"
-    registration_no: Text | None = None
-    in_service_on: Day
-
-
-CodeScheme = Literal["own", "grai", "giai", "province", "registration", "stamp", "tid", "maker"]
-"""Who gave out a code: we, a GS1 key's holder, a province, a registrar, the stamp, the chip's or cylinder's maker."""
-
-
-class CodeBound(Frozen):
-    """A code is given to the cylinder (赋码): its own, or another name it has already, an alias (别名)."""
-
-    type: ClassVar[str] = "code_bound"
-    code: CodeText
-    scheme: CodeScheme = "own"
-
-
-class RegistrationWithdrawn(Frozen):
-    """A registration that an import made by mistake is taken back (撤销登记), before the cylinder has lived.
-
-    Nothing is erased: the cylinder stays on file as withdrawn, is never filled, and its codes are free to be bound to
-    the cylinder that they truly belong to.
-    """
-
-    type: ClassVar[str] = "registration_withdrawn"
-    import_id: Id
-    """The import that is undone."""
-    company_id: Id
-    """The company whose import it was, in whose name it is undone."""
-    cause: Text
-
-
-class CodeVoided(Frozen):
-    """A code is dead for ever (注销码): never issued again, every later scan is an alarm."""
-
-    type: ClassVar[str] = "code_voided"
-    code: CodeText
-    cause: Text
-
-
-class OwnershipTransferred(Frozen):
-    """Change of owner (产权变更)."""
-
-    type: ClassVar[str] = "ownership_transferred"
-    from_owner_id: Id
-    to_owner_id: Id
-    cosigned: bool
-    """Whether the old owner signed too."""
-
-
-class Inspected(Frozen):
-    """Result of a periodic inspection (定期检验) with the months on the inspection ring."""
-
-    type: ClassVar[str] = "inspected"
-    body_id: Id
-    inspected_month: Month
-    next_due_month: Month | None = None
-    result: Literal["passed", "failed"]
-    report_no: Text
-    tare_g: Grams | None = None
-
-
-class Evaluated(Frozen):
-    """Safety evaluation at the end of the design life (安全评定), with changed registration."""
-
-    type: ClassVar[str] = "evaluated"
-    body_id: Id
-    passed: bool
-    valid_until_month: Month | None = None
-    report_no: Text
-
-
-class Condemned(Frozen):
-    """Judged fit for scrapping only (报废判定)."""
-
-    type: ClassVar[str] = "condemned"
-    body_id: Id
-    cause: Text
-
-
-class Destroyed(Frozen):
-    """Made unusable (去功能化), with hashes of the evidence pictures."""
-
-    type: ClassVar[str] = "destroyed"
-    body_id: Id
-    method: Literal["cut", "crushed", "burst"]
-    evidence_sha256: tuple[Sha256, ...]
-
-
-FlagKind = Literal["black", "refurbished", "recalled", "lost"]
-"""black 黑气瓶 · refurbished 翻新 · recalled 召回 · lost 丢失/协查."""
-
-
-class Flagged(Frozen):
-    """An authority marks the cylinder (标记)."""
-
-    type: ClassVar[str] = "flagged"
-    flag: FlagKind
-    authority_id: Id
-    cause: Text
-    evidence_sha256: tuple[Sha256, ...] = ()
-
-
-class FlagCleared(Frozen):
-    """An authority lifts a mark (撤销标记)."""
-
-    type: ClassVar[str] = "flag_cleared"
-    flag: FlagKind
-    authority_id: Id
-    cause: Text
-
-
-class FillDecided(Frozen):
-    """A decision whether gas may flow (准充决定), with everything it was taken from.
-
-    A refused scan of an unreadable or unknown code has no cylinder; its subject is then the station.
-    """
-
-    type: ClassVar[str] = "fill_decided"
-    request: FillRequest
-    station: StationFacts
-    decision: Decision
-    decided_by: Literal["service", "station"]
-    own_act_ids: tuple[Id, ...] | None = None
-    """The station's own acts that the ledger had not shown it yet: the last of the `cylinder_n` entries known."""
-
-
-class Filled(Frozen):
-    """Gas went in (充装), under the permit of decision `check_id`."""
-
-    type: ClassVar[str] = "filled"
-    check_id: Id
-    station_id: Id
-    scale_id: Id
-    lane: Count
-    worker_id: Id
-    started_at: Instant
-    ended_at: Instant
-    empty_gross_g: Grams
-    full_gross_g: Grams
-    net_g: Grams
-    """Gas in the cylinder after the fill, residue included, against the stamped tare."""
-    ended_because: Literal["limit_reached", "stopped", "fault"]
-
-
-class Sold(Frozen):
-    """Real-name sale (实名销售) at the door. The buyer is a commitment; the identity lies in the vault."""
-
-    type: ClassVar[str] = "sold"
-    order_no: Id
-    point_id: Id
-    worker_id: Id
-    customer_id: Id
-    identity_commitment: Sha256
-    """SHA-256 of salt and identity; salt and identity are kept encrypted outside the ledger."""
-    safety_check_passed: bool
-    """Whether the check at the user's home that goes with each delivery (随瓶安检) was passed."""
-
-
-class Returned(Frozen):
-    """The empty cylinder came back to a station (空瓶回收)."""
-
-    type: ClassVar[str] = "returned"
-    station_id: Id
-
-
-class SentToInspection(Frozen):
-    """Left for the inspection body (送检)."""
-
-    type: ClassVar[str] = "sent_to_inspection"
-    body_id: Id
-
-
-class DisputeRaised(Frozen):
-    """Two accounts of the same act differ (争议): nothing is rejected away, a person looks."""
-
-    type: ClassVar[str] = "dispute_raised"
-    about_id: Id
-    kind: Id
-    message: Text
-
-
-# --- stations, devices, rulebooks ---------------------------------------------------------------------------
-
-
-class StationLicensed(Frozen):
-    """State of the filling licence (充装许可)."""
-
-    type: ClassVar[str] = "station_licensed"
-    company_id: Id
-    licence_no: Text
-    valid_until: Day
-    suspended: bool = False
-    region: Text
-
-
-class ScaleVerified(Frozen):
-    """Verification of a filling scale (秤检定)."""
-
-    type: ClassVar[str] = "scale_verified"
-    scale_id: Id
-    valid_until: Day
-
-
-class ScaleLocked(Frozen):
-    """A regulator locks a scale (监管锁秤)."""
-
-    type: ClassVar[str] = "scale_locked"
-    scale_id: Id
-    authority_id: Id
-    cause: Text
-
-
-class ScaleUnlocked(Frozen):
-    """A regulator unlocks a scale."""
-
-    type: ClassVar[str] = "scale_unlocked"
-    scale_id: Id
-    authority_id: Id
-    cause: Text
-
-
-class WorkerCertified(Frozen):
-    """Certificate of a filler (作业人员证)."""
-
-    type: ClassVar[str] = "worker_certified"
-    worker_id: Id
-    valid_until: Day
-
-
-class DeviceEnrolled(Frozen):
-    """A station's device key is trusted from now on (设备入网)."""
-
-    type: ClassVar[str] = "device_enrolled"
-    station_id: Id
-    vkey: Text
-
-
-class HeadSigned(Frozen):
-    """A device signs the head of its own chain: one signature covers all records before it."""
-
-    type: ClassVar[str] = "head_signed"
-    seq: Count
-    head: Sha256
-    signature: Text
-
-
-class RulebookPublished(Frozen):
-    """A rulebook comes into the ledger whole, so that its decisions can be replayed from the ledger alone."""
-
-    type: ClassVar[str] = "rulebook_published"
-    rulebook_id: Id
-    version: Id
-    text: LongText
-
+__all__ = [
+    "EVENT_CLASSES",
+    "RECORD_FIELDS",
+    "CertificateRecorded",
+    "CheckItem",
+    "CodeBound",
+    "CodeScheme",
+    "CodeVoided",
+    "Condemned",
+    "Corrected",
+    "CylinderMade",
+    "CylinderRegistered",
+    "Destroyed",
+    "DeviceEnrolled",
+    "DeviceLink",
+    "DisputeRaised",
+    "DisputeResolved",
+    "Entry",
+    "Evaluated",
+    "Event",
+    "EventError",
+    "FillDecided",
+    "FillStarted",
+    "Filled",
+    "FlagCleared",
+    "FlagKind",
+    "Flagged",
+    "Found",
+    "GasLotBlocked",
+    "GasLotReceived",
+    "GasLotReleased",
+    "GasLotTested",
+    "HandedOver",
+    "HeadSigned",
+    "Inspected",
+    "InspectionItemRecorded",
+    "LeftStation",
+    "LicenceRecorded",
+    "OwnershipTransferred",
+    "PostfillChecked",
+    "PrefillChecked",
+    "RecallClosed",
+    "RecallLifted",
+    "RecallOpened",
+    "Recalled",
+    "Record",
+    "RegistrationCancelled",
+    "RegistrationWithdrawn",
+    "Released",
+    "ReportedLost",
+    "RetagApproved",
+    "RetagRefused",
+    "RetagRequested",
+    "Returned",
+    "Reweighed",
+    "RulebookPublished",
+    "SafetyChecked",
+    "SafetyItem",
+    "ScaleLocked",
+    "ScaleUnlocked",
+    "ScaleVerified",
+    "Seized",
+    "SentToInspection",
+    "Sold",
+    "Stamp",
+    "StationLicensed",
+    "UseRegistered",
+    "ValveChanged",
+    "WorkerCertified",
+    "event_version",
+    "first_fault",
+    "parse_entry",
+    "parse_event",
+    "parse_record",
+    "record_text",
+    "state_event",
+]
 
 Event = (
-    CylinderRegistered
+    # the cylinder and its names
+    CylinderMade
+    | CylinderRegistered
+    | UseRegistered
+    | RegistrationCancelled
     | CodeBound
-    | CodeVoided
     | RegistrationWithdrawn
+    | CodeVoided
+    | RetagRequested
+    | RetagApproved
+    | RetagRefused
+    # filling
+    | PrefillChecked
+    | FillDecided
+    | FillStarted
+    | Filled
+    | PostfillChecked
+    | Reweighed
+    # owner, custody, delivery
     | OwnershipTransferred
+    | HandedOver
+    | LeftStation
+    | Sold
+    | SafetyChecked
+    | Returned
+    # inspection and end
+    | SentToInspection
+    | InspectionItemRecorded
+    | ValveChanged
     | Inspected
     | Evaluated
     | Condemned
     | Destroyed
+    # marks
     | Flagged
     | FlagCleared
-    | FillDecided
-    | Filled
-    | Sold
-    | Returned
-    | SentToInspection
-    | DisputeRaised
+    | Seized
+    | Released
+    | ReportedLost
+    | Found
+    | RecallOpened
+    | RecallClosed
+    | Recalled
+    | RecallLifted
+    # gas
+    | GasLotReceived
+    | GasLotTested
+    | GasLotReleased
+    | GasLotBlocked
+    # who may do what
     | StationLicensed
+    | LicenceRecorded
+    | CertificateRecorded
+    | WorkerCertified
     | ScaleVerified
     | ScaleLocked
     | ScaleUnlocked
-    | WorkerCertified
     | DeviceEnrolled
     | HeadSigned
     | RulebookPublished
+    # what was told wrongly
+    | Corrected
+    | DisputeRaised
+    | DisputeResolved
 )
 """Everything that can happen; closed: an unknown word is refused, never guessed."""
 
 EVENT_CLASSES: dict[str, type[Event]] = {cls.type: cls for cls in get_args(Event)}
+
+
+def event_version(type_word: str) -> int:
+    """The version of the event that a word names; a word without a number is the first.
+
+    >>> event_version("inspected"), event_version("inspected_v2")
+    (1, 2)
+    """
+    base, found, number = type_word.rpartition("_v")
+    return int(number) if found and base and number.isdecimal() else 1
 
 
 # --- the record: an author's statement ----------------------------------------------------------------------
@@ -457,6 +369,11 @@ class Entry(Record):
     prev: Sha256
     """Hash of the subject's previous entry, or 64 zeros."""
     recorded_at: Instant
+
+    @property
+    def at(self) -> int:
+        """When it counts as having occurred, UTC ms: by the author's clock, but never after it was recorded."""
+        return min(self.occurred_at, self.recorded_at)
 
     def record(self) -> Record:
         """The author's statement alone, as the author wrote it."""

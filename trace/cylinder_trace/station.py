@@ -3,7 +3,7 @@
 from cylinder_trace import events
 from cylinder_trace.decision import FillRequest, StationFacts
 from cylinder_trace.events import Entry
-from cylinder_trace.values import Count, Day, Frozen, Id, Text
+from cylinder_trace.values import Count, Day, Frozen, Id, Instant, Text
 
 
 class ScaleState(Frozen):
@@ -25,12 +25,43 @@ class StationState(Frozen):
     scales: dict[str, ScaleState] = {}
     workers: dict[str, Day] = {}
     """Worker id → the last day of the filler's certificate."""
+    said_at: dict[str, Instant] | None = None
+    """When each of these facts was last stated: ``licence``, ``verified/<scale>``, ``locked/<scale>``, ``worker/<id>``.
+
+    Absent in read models of before; then the next statement holds.
+    """
 
 
 def next_station_state(state: StationState | None, entry: Entry, event: events.Event) -> StationState:
-    """State after `entry`; events that do not change a station (refused scans) only count."""
+    """State after `entry`; events that do not change a station (refused scans) only count.
+
+    Of two statements about one fact the one that occurred later holds, in whatever order they are recorded: a licence,
+    a verification or an unlocking told late never undoes what came after it.  Of one moment, the one recorded later
+    holds.
+    """
     state = state or StationState(station_id=entry.subject.partition("/")[2], n=0)
-    return state.model_copy(update={"n": entry.n + 1, **_change(state, event)})
+    fact = _fact(event)
+    if fact is None:
+        return state.model_copy(update={"n": entry.n + 1})
+    said_at = state.said_at or {}
+    if entry.at < said_at.get(fact, 0):
+        return state.model_copy(update={"n": entry.n + 1})
+    change = {"said_at": {**said_at, fact: entry.at}, **_change(state, event)}
+    return state.model_copy(update={"n": entry.n + 1, **change})
+
+
+def _fact(event: events.Event) -> str | None:
+    """The fact that an event states; None if it states none about a station."""
+    match event:
+        case events.StationLicensed():
+            return "licence"
+        case events.ScaleVerified():
+            return f"verified/{event.scale_id}"
+        case events.ScaleLocked() | events.ScaleUnlocked():
+            return f"locked/{event.scale_id}"
+        case events.WorkerCertified():
+            return f"worker/{event.worker_id}"
+    return None
 
 
 def _change(state: StationState, event: events.Event) -> dict[str, object]:

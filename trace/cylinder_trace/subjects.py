@@ -1,6 +1,8 @@
 """The kinds of subjects that have a chain, and the state that each kind's entries add up to.
 
     cylinder/<id>   CylinderState        station/<id>   StationState
+    worker/<id>     WorkerState          company/<id>   CompanyState
+    lot/<id>        LotState             recall/<id>    RecallState
     device/<id>     DeviceState          rulebook/<id>  RulebookState
 
 One fold for the store, the replica and the audit: what an event means has one home.
@@ -11,6 +13,9 @@ from typing import TypeVar
 from cylinder_trace import events
 from cylinder_trace.cylinder import CylinderState, StateError, next_state
 from cylinder_trace.events import Entry
+from cylinder_trace.lots import LotState, next_lot_state
+from cylinder_trace.recalls import RecallState, next_recall_state
+from cylinder_trace.standing import CompanyState, WorkerState, next_company_state, next_worker_state
 from cylinder_trace.station import StationState, next_station_state
 from cylinder_trace.values import Count, Frozen, Id, LongText, Text
 
@@ -33,10 +38,16 @@ class RulebookState(Frozen):
 
 
 AnyState = TypeVar("AnyState")
-SubjectState = CylinderState | StationState | DeviceState | RulebookState
+SubjectState = (
+    CylinderState | StationState | WorkerState | CompanyState | LotState | RecallState | DeviceState | RulebookState
+)
 STATE_CLASSES: dict[str, type[SubjectState]] = {
     "cylinder": CylinderState,
     "station": StationState,
+    "worker": WorkerState,
+    "company": CompanyState,
+    "lot": LotState,
+    "recall": RecallState,
     "device": DeviceState,
     "rulebook": RulebookState,
 }
@@ -67,6 +78,14 @@ def next_subject_state(state: SubjectState | None, entry: Entry, event: events.E
             return next_state(_expect(CylinderState, state), entry, event)
         case "station":
             return next_station_state(_expect(StationState, state), entry, event)
+        case "worker":
+            return next_worker_state(_expect(WorkerState, state), entry, event)
+        case "company":
+            return next_company_state(_expect(CompanyState, state), entry, event)
+        case "lot":
+            return next_lot_state(_expect(LotState, state), entry, event)
+        case "recall":
+            return next_recall_state(_expect(RecallState, state), entry, event)
         case "device":
             return _next_device_state(_expect(DeviceState, state), entry, event)
         case _:
@@ -83,7 +102,7 @@ def _next_device_state(state: DeviceState | None, entry: Entry, event: events.Ev
     if isinstance(event, events.DeviceEnrolled):
         device_id = entry.subject.partition("/")[2]
         return DeviceState(device_id=device_id, n=entry.n + 1, station_id=event.station_id, vkey=event.vkey)
-    if state is None or not isinstance(event, events.HeadSigned | events.DisputeRaised):
+    if state is None or not isinstance(event, events.HeadSigned | events.DisputeRaised | events.DisputeResolved):
         raise StateError(f"{entry.type} cannot follow in a device's chain")
     return state.model_copy(update={"n": entry.n + 1})
 

@@ -56,7 +56,7 @@ def _in_nfc(text: str) -> str:
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$")]
 """An opaque identifier, 1–80 characters of ``A-Z a-z 0-9 _ . : -``."""
 Subject = Annotated[str, StringConstraints(pattern=r"^[a-z]{1,20}/[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$")]
-"""Whose chain an entry belongs to: ``cylinder/cyl_…``, ``station/…``, ``device/…``, ``rulebook/…``."""
+"""Whose chain an entry belongs to: ``cylinder/cyl_…``, ``station/…``, ``lot/…`` (see ``subjects``)."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 as 64 lower-case hex digits."""
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_is_printable)]
@@ -84,3 +84,14 @@ Millilitres = Annotated[int, Field(gt=0, le=2_000_000)]
 """A volume in millilitres."""
 Count = Annotated[int, Field(ge=0, le=2**53 - 1)]
 """A position or a number of things."""
+MediaType = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,40}/[a-z0-9][a-z0-9.+-]{0,79}$")]
+"""What kind of file it is: ``image/jpeg``, ``application/pdf``."""
+
+
+class Evidence(Frozen):
+    """A file that proves something, kept outside the ledger (凭证): whoever has it can show it is the one."""
+
+    sha256: Sha256
+    media_type: MediaType
+    size: Count
+    """Bytes."""

@@ -28,8 +28,8 @@ def not_evaluated(case: CylinderCase) -> Findings | None:
 
 
 def scrapped(case: CylinderCase) -> Findings | None:
-    """R30: condemned or destroyed. 特设法 84(一)(三)."""
-    return when(case.cylinder.status in ("condemned", "destroyed"))
+    """R30: condemned, cancelled or destroyed. 特设法 84(一)(三)."""
+    return when(case.cylinder.status in ("condemned", "cancelled", "destroyed"))
 
 
 def refurbished(case: CylinderCase) -> Findings | None:
@@ -44,12 +44,12 @@ def black_cylinder(case: CylinderCase) -> Findings | None:
 
 def recalled(case: CylinderCase) -> Findings | None:
     """R36: belongs to a recalled model, batch or maker's series (召回)."""
-    return when("recalled" in case.cylinder.flags)
+    return when("recalled" in case.cylinder.flags or case.cylinder.is_marked("recall"))
 
 
 def reported_lost(case: CylinderCase) -> Findings | None:
-    """R38: reported lost or stolen (协查)."""
-    return when("lost" in case.cylinder.flags)
+    """R38: reported lost or stolen (协查), by an authority or its holder."""
+    return when("lost" in case.cylinder.flags or case.cylinder.is_marked("lost"))
 
 
 def service_life_ends_soon(case: CylinderCase) -> Findings | None:

@@ -24,6 +24,6 @@ def tare_drift(case: CylinderCase) -> Findings | None:
 def not_empty_here(case: CylinderCase) -> Findings | None:
     """R69: by the record it is full, at a customer or away; two fills never without a return between."""
     status = case.cylinder.status
-    if status in ("empty", "condemned", "destroyed"):
+    if status in ("empty", "condemned", "cancelled", "destroyed"):
         return None
     return {"status": status}

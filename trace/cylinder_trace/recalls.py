@@ -1,0 +1,44 @@
+"""The state of a recall of a model or batch (召回): what it covers, and whether it still stands."""
+
+from typing import Any
+
+from cylinder_trace import events
+from cylinder_trace.cylinder import StateError
+from cylinder_trace.events import Entry
+from cylinder_trace.values import Count, Frozen, Id, Month, Text
+
+
+class RecallState(Frozen):
+    """A recall after `n` entries of its chain. What is absent does not narrow it."""
+
+    recall_id: Id
+    n: Count
+    issuer_id: Id
+    maker: Text
+    model: Text | None = None
+    batch_no: Text | None = None
+    made_from: Month | None = None
+    made_to: Month | None = None
+    open: bool = True
+
+
+def next_recall_state(state: RecallState | None, entry: Entry, event: events.Event) -> RecallState:
+    """State of a recall after `entry`; raises StateError if the event cannot follow.
+
+    A recall is opened once and closed for good: what is recalled again is another recall, with its own cause.
+    """
+    if state is None:
+        if not isinstance(event, events.RecallOpened):
+            raise StateError(f"{entry.type} before recall_opened")
+        scope = event.model_dump(exclude={"cause", "evidence"})
+        return RecallState(recall_id=entry.subject.partition("/")[2], n=entry.n + 1, **scope)
+    return state.model_copy(update={"n": entry.n + 1, **_change(entry, event)})
+
+
+def _change(entry: Entry, event: events.Event) -> dict[str, Any]:
+    match event:
+        case events.RecallClosed():
+            return {"open": False}
+        case events.DisputeRaised() | events.DisputeResolved() | events.Corrected():
+            return {}
+    raise StateError(f"{entry.type} cannot follow in a recall's chain")
