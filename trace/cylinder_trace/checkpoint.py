@@ -13,7 +13,7 @@ a witness cosigns the whole text, and several witnesses refuse a text with more 
 from collections.abc import Sequence
 
 from cylinder_codes.keys import SigningKey, decode_base64, encode_base64
-from cylinder_codes.note import NoteError, NoteKey, NoteSignature, format_note, open_note, sign_text
+from cylinder_codes.note import NoteError, NoteKey, NoteSignature, format_note, open_note, sign_text, split_note
 from cylinder_trace.merkle import HASH_SIZE
 from cylinder_trace.values import Count, Frozen
 
@@ -44,6 +44,14 @@ def parse_checkpoint(text: str) -> Checkpoint:
     if not _is_decimal(lines[1]) or root is None or len(root) != HASH_SIZE:
         raise CheckpointError("a checkpoint's size is a decimal number and its root 32 bytes in base64")
     return Checkpoint(origin=lines[0], size=int(lines[1]), root=root)
+
+
+def unverified_checkpoint(note: str) -> Checkpoint:
+    """The checkpoint a signed note claims, before anybody has checked it; raises CheckpointError."""
+    try:
+        return parse_checkpoint(split_note(note)[0])
+    except NoteError as error:
+        raise CheckpointError(str(error)) from error
 
 
 def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey, others: Sequence[NoteSignature] = ()) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from cylinder_codes.keys import KeyFormatError, VerifyingKey, decode_base64, encode_base64, parse_vkey
+from cylinder_codes.note import NoteKey
 from cylinder_trace.chain import EMPTY, Head
 from cylinder_trace.checkpoint import Checkpoint, CheckpointError, open_checkpoint
 from cylinder_trace.events import Entry, parse_entry
@@ -75,7 +76,7 @@ def make_bundle(
     )
 
 
-def verify_bundle(bundle: HistoryBundle, known: Sequence[VerifyingKey]) -> Verdict:
+def verify_bundle(bundle: HistoryBundle, known: Sequence[NoteKey]) -> Verdict:
     """Check `bundle` against the keys one trusts; raises BundleError naming the step and place."""
     checkpoint = _signed_checkpoint(bundle, known)
     last = _check_chain(bundle)
@@ -96,7 +97,7 @@ def bundle_key(bundle: HistoryBundle) -> VerifyingKey:
         raise BundleError(f"step 1: {error}") from error
 
 
-def _signed_checkpoint(bundle: HistoryBundle, known: Sequence[VerifyingKey]) -> Checkpoint:
+def _signed_checkpoint(bundle: HistoryBundle, known: Sequence[NoteKey]) -> Checkpoint:
     try:
         return open_checkpoint(bundle.checkpoint, known)
     except CheckpointError as error:

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cylinder_codes.keys import decode_base64, encode_base64
-from cylinder_trace.checkpoint import CheckpointError, parse_checkpoint
+from cylinder_trace.checkpoint import CheckpointError, unverified_checkpoint
 from cylinder_trace.merkle import HASH_SIZE, NodeReader, ProofError, check_inclusion, leaf_hash, prove_inclusion
 from cylinder_trace.policy import Endorsed, Policy, accept
 from cylinder_trace.suite import suite_of_origin
@@ -50,7 +50,7 @@ class TlogProof:
 
 def make_tlog_proof(index: int, read: NodeReader, checkpoint: str, extra: bytes | None = None) -> TlogProof:
     """The proof that leaf `index` is under `checkpoint`; raises CheckpointError, and ValueError when it is not."""
-    claimed = parse_checkpoint(checkpoint.rpartition("\n\n")[0] + "\n")
+    claimed = unverified_checkpoint(checkpoint)
     nodes = prove_inclusion(index, claimed.size, read, suite_of_origin(claimed.origin))
     return TlogProof(index, tuple(nodes), checkpoint, extra)
 

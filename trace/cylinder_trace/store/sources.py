@@ -6,6 +6,7 @@ A source gives the stored rows, the checkpoints and, from a database, the read m
 import json
 from collections.abc import Iterator, Mapping
 from http.client import HTTPException
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 from urllib.error import HTTPError
@@ -15,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from cylinder_trace.audit import StoredEntry
 from cylinder_trace.checkpoint import CheckpointError, parse_checkpoint
-from cylinder_trace.merkle import NodeReader, leaf_hash
+from cylinder_trace.merkle import HashesInMemory, NodeReader, leaf_hash
 from cylinder_trace.store.database import StoreError, first_line, open_engine, parse_url, sqlite_path
 from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.reader import Reader
@@ -41,6 +42,15 @@ class Source(Protocol):
 
     def vkeys(self) -> list[str]:
         """The keys it names itself: enough to try out, no proof of whose log it is."""
+
+    def checkpoint(self) -> str | None:
+        """The newest signed checkpoint, with the cosignatures it has; None before the first."""
+
+    def entry(self, name: str) -> StoredEntry | None:
+        """The entry with this index or, where that can be looked up, this id."""
+
+    def nodes(self, size: int) -> NodeReader:
+        """Node hashes of the tree of `size`."""
 
 
 def open_source(place: str, token: str | None = None) -> Source:
@@ -78,6 +88,22 @@ class DatabaseSource:
     def checkpoints(self) -> list[str]:
         return self._reader.checkpoints()
 
+    def checkpoint(self) -> str | None:
+        newest = self._reader.checkpoint()
+        return newest[1] if newest else None
+
+    def entry(self, name: str) -> StoredEntry | None:
+        if not _is_index(name):
+            return self._reader.entry(name)
+        rows = self._reader.entries(int(name), 1)
+        return rows[0] if rows and rows[0].index == int(name) else None
+
+    def nodes(self, size: int) -> NodeReader:
+        """From the tiles in the data folder; without one from every entry's stored hash, which reads them all."""
+        if self._folder is not None:
+            return nodes_from_tiles(size, self._reader.tile)
+        return HashesInMemory([row.hash for row in islice(self._reader.all_entries(), size)])
+
     def read_model(self) -> Mapping[str, str]:
         return self._reader.read_model()
 
@@ -113,6 +139,16 @@ class ServiceSource:
     def checkpoint(self) -> str:
         """The newest signed checkpoint."""
         return self._text("/log/checkpoint")
+
+    def entry(self, name: str) -> StoredEntry | None:
+        if not _is_index(name):
+            raise StoreError("a service is asked by index: name the entry's index, which its receipt shows")
+        index, size = int(name), self.size()
+        number, start = index // TILE_WIDTH, index - index % TILE_WIDTH
+        if index >= size:
+            return None
+        bundle = self.get(f"/log/{tile_path('entries', number, min(TILE_WIDTH, size - start))}")
+        return next((row for row in _rows(start, bundle) if row.index == index), None)
 
     def checkpoints(self) -> list[str]:
         return [self.checkpoint()]
@@ -154,6 +190,10 @@ class ServiceSource:
             raise StoreError(f"{self._url}{path} did not answer: {error}{mend}") from error
         except (OSError, HTTPException, ValueError) as error:  # ValueError: an address or token that cannot be sent
             raise StoreError(f"{self._url}{path} did not answer: {getattr(error, 'reason', error)}") from error
+
+
+def _is_index(name: str) -> bool:
+    return name.isascii() and name.isdecimal() and len(name) <= 16
 
 
 def _rows(start: int, bundle: bytes) -> Iterator[StoredEntry]:

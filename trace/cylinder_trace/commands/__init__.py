@@ -1,0 +1,1 @@
+"""The commands of `cylinder-trace`, a module each."""

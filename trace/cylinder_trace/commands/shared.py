@@ -1,0 +1,107 @@
+"""What the commands of `cylinder-trace` share: reading files and sources, saying one sentence, exit statuses."""
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cylinder_codes.keys import KeyFormatError
+from cylinder_trace.checkpoint import CheckpointError, parse_checkpoint
+from cylinder_trace.cosignature import LogKey, parse_log_keys
+
+GOOD, BAD, COULD_NOT_CHECK = 0, 1, 2
+Item = TypeVar("Item")
+
+
+class CannotCheck(Exception):
+    """One sentence for the person at the keyboard: what, where, what to do next."""
+
+
+def open_source_of(arguments: Namespace) -> Any:
+    """The ledger that the arguments name; its reading errors become one sentence."""
+    from cylinder_trace.store.sources import open_source
+
+    return _Careful(from_store(lambda: open_source(arguments.source, arguments.token)))
+
+
+class _Careful:
+    """A source whose reading errors become one sentence."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *asked: from_store(lambda: getattr(self._source, name)(*asked))
+
+    def entries(self) -> Iterator[Any]:
+        rows = from_store(self._source.entries)
+        while (row := from_store(lambda: next(rows, None))) is not None:
+            yield row
+
+
+def from_store(read: Callable[[], Item]) -> Item:
+    """Run a read and turn what the store says into one sentence; the store is an extra that may be missing."""
+    try:
+        from cylinder_trace.store.database import StoreError, first_line
+    except ModuleNotFoundError as error:
+        raise CannotCheck("this needs the extra `store`: install cylinder-trace[store]") from error
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        return read()
+    except StoreError as error:
+        raise CannotCheck(str(error)) from error
+    except DBAPIError as error:
+        raise CannotCheck(f"the database cannot be read as a ledger: {first_line(error)}") from error
+
+
+def keys_in(text: str) -> list[LogKey]:
+    """The verifying keys in an argument: a key, or a file with keys, a line each."""
+    try:
+        keys = parse_log_keys(text_or_file(text).splitlines())
+    except KeyFormatError as error:
+        raise CannotCheck(f"not a verifying key name+id+base64, as in the log's file keys: {error}") from error
+    if not keys:
+        raise CannotCheck(f"{text} names no key that this program knows")
+    return keys
+
+
+def text_or_file(text: str) -> str:
+    """An argument itself, or what stands in the file it names."""
+    return read_text(text).strip() if "+" not in text or Path(text).is_file() else text
+
+
+def read_text(path: str) -> str:
+    """The text of a file."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise CannotCheck(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CannotCheck(f"cannot read {path}: it is not UTF-8 text; name another file") from error
+
+
+def say(arguments: Namespace, told: dict[str, Any], story: str) -> None:
+    """Print the story, or with --json the same as one object."""
+    print(json.dumps(told, ensure_ascii=False) if arguments.json else story)
+
+
+def with_progress(items: Iterator[Item], total: int, what: str) -> Iterator[Item]:
+    """The items, counted on standard error when somebody is watching."""
+    for count, item in enumerate(items, start=1):
+        yield item
+        if sys.stderr.isatty() and (count % 2000 == 0 or count == total):
+            end = "\n" if count == total else ""
+            print(f"\r{count}/{total} {what}", end=end, file=sys.stderr, flush=True)
+
+
+def kept_checkpoint(path: str) -> str:
+    """A checkpoint that was kept in a file, unverified; a file that is none says nothing about the log."""
+    note = read_text(path)
+    try:
+        parse_checkpoint(note)
+    except CheckpointError as error:
+        raise CannotCheck(f"{path} is not a checkpoint: {error}; name the file that `witness` keeps") from error
+    return note
