@@ -62,8 +62,10 @@ def _fault(value: object) -> str | None:
     if isinstance(value, dict):
         return _fault_in_object(value)
     if isinstance(value, list | tuple):
-        faults = (f"[{index}]{fault}" for index, item in enumerate(value) if (fault := _fault(item)))
-        return next(faults, None)
+        for index, item in enumerate(value):
+            if fault := _fault(item):
+                return f"[{index}]{fault}"
+        return None
     if isinstance(value, int):
         return None if abs(value) <= LARGEST_INTEGER else ": integer beyond 2^53-1"
     return f": {type(value).__name__} has no canonical form"

@@ -46,12 +46,15 @@ def seal(record: Record, head: Head, recorded_at: int, suite: Suite = SHA256) ->
     return Sealed(entry, text, leaf_hash(text, suite))
 
 
+_ALL_FIELDS = set(Entry.model_fields)
+
+
 def _placed(record: Record, head: Head, recorded_at: int) -> Entry:
     fields: dict[str, Any] = {**record.__dict__, "n": head.n, "prev": head.hash, "recorded_at": recorded_at}
     # `model_construct` would look up aliases and defaults of every field; a record has them all.
     entry = Entry.__new__(Entry)
     object.__setattr__(entry, "__dict__", fields)
-    object.__setattr__(entry, "__pydantic_fields_set__", set(fields))
+    object.__setattr__(entry, "__pydantic_fields_set__", _ALL_FIELDS)
     object.__setattr__(entry, "__pydantic_extra__", None)
     object.__setattr__(entry, "__pydantic_private__", None)
     return entry

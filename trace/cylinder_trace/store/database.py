@@ -71,6 +71,8 @@ def open_engine(url: URL, *, writer: bool) -> Engine:
 
 
 def _tune_sqlite(engine: Engine, writer: bool) -> None:
+    begin = "BEGIN IMMEDIATE" if writer else "BEGIN"
+
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: object) -> None:
         # Python's own BEGIN logic is switched off: it would start transactions late and commit before DDL.
@@ -82,7 +84,9 @@ def _tune_sqlite(engine: Engine, writer: bool) -> None:
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+        driver = connection.connection.driver_connection
+        assert driver is not None  # noqa: S101 - a transaction has a connection
+        driver.execute(begin)
 
 
 def create_schema(engine: Engine, origin: str) -> None:

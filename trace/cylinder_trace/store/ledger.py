@@ -1,8 +1,10 @@
 """The ledger on disk: group commit in front, publisher behind, reader beside.
 
 Callers hand in *work*: a function that reads states, decides and appends through a `Unit`.  One writing thread gathers
-whatever work has arrived, runs it piece by piece against memory, writes the result in bulk and commits once.  An answer
-means durable.  Work that raises gets its exception back and leaves nothing; its neighbours are not touched.
+whatever work has arrived, runs it piece by piece against memory, writes the result in bulk and commits once.  A caller
+who waits for his answer anyway, and finds nobody else there, commits in his own thread: two changes of threads cost as
+much as the commit.  An answer means durable.  Work that raises gets its exception back and leaves nothing; its
+neighbours are not touched.
 
 Crash points: before the commit nothing of the batch exists and nobody was answered; after it all of it exists, and a
 caller who did not get the answer asks again with the same id and gets the same receipt.
@@ -12,6 +14,7 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -19,18 +22,18 @@ from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 from filelock import FileLock
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from cylinder_codes.keys import SigningKey, format_vkey
 from cylinder_trace.events import CodeBound, Record
 from cylinder_trace.store.database import StoreError, create_schema, lock_file, open_engine, parse_url, sqlite_path
 from cylinder_trace.store.files import LogFiles
+from cylinder_trace.store.line import Begun, Line
 from cylinder_trace.store.memory import Memory
 from cylinder_trace.store.publisher import Publisher
 from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.unit import Batch, Receipt, Unit
-from cylinder_trace.store.wire import wire_of
 
 log = logging.getLogger(__name__)
 
@@ -71,10 +74,15 @@ class Ledger:
         self._lock = _take_lock(sqlite_path(parsed))
         self._clock = clock
         self._listeners: list[Listener] = []
-        self._works: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._works: deque[_Work] = deque()
+        self._wake: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        """True for each work handed in, False at the end."""
         self._memory: Memory | None = None
         self._turn = threading.Lock()
+        """Whoever holds it commits. Works leave the queue under it alone: nobody overtakes what he handed in before."""
+        self._closed = False
         self._engine = open_engine(parsed, writer=True)
+        self._line = Line(self._engine)
         self._reading = open_engine(parsed, writer=False)
         files = LogFiles(folder / "log")
         self.key = key
@@ -107,14 +115,34 @@ class Ledger:
         return self._reading
 
     def submit(self, work: Callable[[Unit], Answer], hints: Hints = NO_HINTS) -> "Future[Answer]":
-        """Run `work` in the next group commit; the future answers once the commit is durable."""
+        """Run `work` in the next group commit; the future answers once the commit is durable.
+
+        `hints` may name what the work will look up, so that one query reads it for all works of the commit.  Raises
+        StoreError when the ledger is closed.
+        """
+        if self._closed:
+            raise StoreError("the ledger is closed")
         future: Future[Answer] = Future()
-        self._works.put(_Work(work, hints, future))
+        self._works.append(_Work(work, hints, future))
+        self._wake.put(True)
         return future
 
     def transact(self, work: Callable[[Unit], Answer], hints: Hints = NO_HINTS) -> Answer:
         """`submit` and wait."""
-        return self.submit(work, hints).result()
+        if not self._turn.acquire(blocking=False):
+            return self.submit(work, hints).result()
+        try:
+            alone = not self._works and not self._closed
+            # Only his own work: an interrupt of this thread must not leave other callers without an answer.
+            future = self._commit_own(work, hints) if alone else None
+        finally:
+            self._turn.release()
+        return (future or self.submit(work, hints)).result()
+
+    def _commit_own(self, work: Callable[[Unit], Answer], hints: Hints) -> "Future[Answer]":
+        future: Future[Answer] = Future()
+        self._commit([_Work(work, hints, future)])
+        return future
 
     def append(self, records: Sequence[Record]) -> list[Receipt]:
         """Append `records` in one transaction: all or none."""
@@ -126,35 +154,34 @@ class Ledger:
 
     def close(self) -> None:
         """Finish what was submitted, publish it, and let go of the database."""
-        self._works.put(None)
+        with self._turn:
+            self._closed = True
+        self._wake.put(False)
         self._thread.join()
         self.publisher.stop()
         self._release()
 
     def _release(self) -> None:
+        self._line.close()
         self._engine.dispose()
         self._reading.dispose()
         if self._lock is not None:
             self._lock.release()
 
     def _run(self) -> None:
-        while (first := self._works.get()) is not None:
-            works = [first]
-            while len(works) < _LARGEST_BATCH and not self._works.empty():
-                following = self._works.get()
-                if following is None:
-                    self._works.put(None)
-                    break
-                works.append(following)
-            self._commit([work for work in works if work.future.set_running_or_notify_cancel()])
+        while self._wake.get():
+            with self._turn:
+                works = [self._works.popleft() for _ in range(min(len(self._works), _LARGEST_BATCH))]
+                if running := [work for work in works if work.future.set_running_or_notify_cancel()]:
+                    self._commit(running)
 
     def _commit(self, works: Sequence[_Work]) -> None:
         answers: list[tuple[Any, BaseException | None]] = []
         # Taken away until the commit is known to be durable: a failed one leaves no memory of what never came to be.
         memory, self._memory = self._memory, None
         try:
-            with self._engine.begin() as connection:
-                batch = _open_batch(connection, self._clock(), memory)
+            with self._line.transaction() as begun:
+                batch = _open_batch(begun, self._clock(), memory)
                 batch.prefetch(*_all_hints(works))
                 answers = [_run_work(work.run, batch) for work in works]
                 batch.flush()
@@ -201,9 +228,8 @@ def _all_hints(works: Sequence[_Work]) -> Hints:
     return Hints(*([key for work in works for key in work.hints[kind]] for kind in range(len(Hints._fields))))
 
 
-def _open_batch(connection: Connection, now: int, memory: Memory | None) -> Batch:
-    wire = wire_of(connection)
-    newest = wire.newest()
+def _open_batch(begun: Begun, now: int, memory: Memory | None) -> Batch:
+    connection, wire, newest = begun
     size, clock = (newest.log_index + 1, max(now, newest.recorded_at)) if newest else (0, now)
     if memory is None or memory.size != size:  # another process has written: nothing remembered counts any more
         memory = Memory()

@@ -8,7 +8,7 @@ takes the memory away first and puts it back behind the commit: a commit that fa
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from cylinder_trace.chain import Head
 from cylinder_trace.subjects import SubjectState
@@ -28,8 +28,7 @@ class Found:
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SubjectNow:
+class SubjectNow(NamedTuple):
     """A subject's chain end and state, as the unit sees it."""
 
     head: Head

@@ -1,0 +1,67 @@
+"""The writer's line to the database: one connection that stays open, one transaction at a time.
+
+Taking a connection out of a pool, and giving it back, costs more than writing an entry.  So the connection is kept; a
+line that broke while nobody used it is noticed when a transaction begins, before any work has run, and laid anew.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Engine
+
+from cylinder_trace.store.wire import Newest, Wire, wire_of
+
+
+class Begun(NamedTuple):
+    """A transaction that holds the writer's lock, and the log's last entry as it stands now."""
+
+    connection: Connection
+    wire: Wire
+    newest: Newest | None
+
+
+class Line:
+    """One writer's connection; not for several threads at once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._kept: Begun | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Begun]:
+        """Begin; commit when the block ends, undo everything when it raises."""
+        begun = self._begin()
+        try:
+            yield begun
+            begun.connection.commit()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let the connection go; what is not committed is undone."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            # Whatever the database says to the undoing: without a commit it does the same by itself.
+            with suppress(Exception):
+                kept.connection.close()
+
+    def _begin(self) -> Begun:
+        if self._kept is not None:
+            try:
+                return self._read_newest(self._kept.connection, self._kept.wire)
+            except Exception:  # noqa: BLE001 - it is old and may be broken in any way; a new one says what is wrong
+                self.close()
+        connection = self._engine.connect()
+        try:
+            return self._read_newest(connection, None)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _read_newest(self, connection: Connection, wire: Wire | None) -> Begun:
+        connection.begin()
+        wire = wire or wire_of(connection)
+        self._kept = Begun(connection, wire, wire.newest())
+        return self._kept
