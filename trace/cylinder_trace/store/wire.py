@@ -5,9 +5,11 @@ connection that the group commit's own SQLAlchemy transaction holds, so they com
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import ClauseElement, ColumnElement, Connection, Table, bindparam, delete, insert, select
+from sqlalchemy import ClauseElement, ColumnElement, Connection, Table, bindparam, delete, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
@@ -79,29 +81,50 @@ _SQLITE = SQLiteDialect()
 _POSTGRES = PGDialect()  # type: ignore[no-untyped-call]
 
 
-def _text(statement: ClauseElement) -> str:
+_MOST_ROWS = 128
+"""Rows of one SQLite statement; 128 rows of an entry's nine columns are far below SQLite's 32,766 parameters."""
+
+
+def _groups(count: int) -> Iterator[slice]:
+    """`count` things in groups of 128, then 64, 32 … 1: few sizes, so that each size's statement stays prepared."""
+    start, size = 0, _MOST_ROWS
+    while start < count:
+        while size > count - start:
+            size //= 2
+        yield slice(start, start + size)
+        start += size
+
+
+@lru_cache(maxsize=64)
+def _sqlite_lookup(table: Table, count: int) -> str:
+    columns = _FOUND[table]
+    wanted = columns[0].in_([bindparam(f"key{number}") for number in range(count)])
+    return str(select(*columns).where(wanted).compile(dialect=_SQLITE, compile_kwargs={"render_postcompile": True}))
+
+
+@lru_cache(maxsize=64)
+def _sqlite_insert(table: Table, count: int) -> str:
+    """Insert `count` rows; a subject's row takes the place of the one before."""
+    statement = sqlite.insert(table).values([(None,) * len(table.columns)] * count)
+    if table is NOW:
+        changed = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+        statement = statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changed)
+    return _sqlite_text(statement)
+
+
+def _sqlite_text(statement: ClauseElement) -> str:
     return str(statement.compile(dialect=_SQLITE))
 
 
-def _sqlite_lookup(table: Table) -> str:
-    columns = _FOUND[table]
-    return _text(select(*columns).where(columns[0] == bindparam("key")))
-
-
-def _sqlite_upsert(table: Table) -> str:
-    statement = sqlite.insert(table)
-    changed = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
-    return _text(statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changed))
-
-
 class SqliteWire:
-    """SQLite through `sqlite3`, which keeps the prepared statement of each of these texts."""
+    """SQLite through `sqlite3`, which keeps the prepared statement of each of these texts.
+
+    `sqlite3` lets go of the interpreter's lock for every step, and a busy neighbour, such as the publisher, may then
+    hold it for milliseconds.  So many rows go into one statement.
+    """
 
     _newest = str(_NEWEST.compile(dialect=_SQLITE, compile_kwargs={"literal_binds": True}))
-    _lookups: Mapping[Table, str] = {table: _sqlite_lookup(table) for table in _FOUND}
-    _inserts: Mapping[Table, str] = {table: _text(insert(table)) for table in _WRITTEN}
-    _put_subject = _sqlite_upsert(NOW)
-    _free_code = _text(delete(CODE).where(CODE.c.code == bindparam("freed")))
+    _free_code = _sqlite_text(delete(CODE).where(CODE.c.code == bindparam("freed")))
 
     def __init__(self, driver: Any, error: type[Exception]) -> None:
         self._driver, self.Error = driver, error
@@ -120,18 +143,19 @@ class SqliteWire:
         return self._look_up(CODE, codes)
 
     def insert(self, table: Table, rows: Sequence[Values]) -> None:
-        self._driver.executemany(self._inserts[table], rows)
+        for group in _groups(len(rows)):
+            values = tuple(chain.from_iterable(rows[group]))
+            self._driver.execute(_sqlite_insert(table, group.stop - group.start), values)
 
     def put_subjects(self, rows: Sequence[Values]) -> None:
-        self._driver.executemany(self._put_subject, rows)
+        self.insert(NOW, rows)
 
     def free_codes(self, codes: Sequence[str]) -> None:
         self._driver.executemany(self._free_code, [(code,) for code in codes])
 
     def _look_up(self, table: Table, keys: Sequence[str]) -> Iterator[Values]:
-        statement, execute = self._lookups[table], self._driver.execute
-        for key in keys:
-            yield from execute(statement, (key,))
+        for group in _groups(len(keys)):
+            yield from self._driver.execute(_sqlite_lookup(table, group.stop - group.start), keys[group])
 
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('pinglian-writer'))"
