@@ -1,7 +1,9 @@
 """Two stations upload, people act online: in whatever order the ledger hears of it, it ends in the same state."""
 
+import json
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,9 +15,9 @@ from cylinder_trace.admission import decide_fill
 from cylinder_trace.chain import EMPTY, next_head, seal
 from cylinder_trace.cylinder import CylinderState, replay
 from cylinder_trace.dates import DAY_MS, format_day, local_day
-from cylinder_trace.events import Entry, Event, state_event
+from cylinder_trace.events import Entry, Event, parse_entry, state_event
 from cylinder_trace.station import StationState
-from cylinder_trace.subjects import SubjectState, next_subject_state
+from cylinder_trace.subjects import SubjectState, format_state, next_subject_state
 from vectors.admission.cases import base_case
 
 GOOD = base_case()
@@ -304,3 +306,15 @@ def test_what_a_station_may_do_follows_from_what_was_stated_last_not_from_what_w
 ) -> None:
     story = [Told("authority-1", event, T0 + at) for event, at in said]
     assert station(data.draw(st.permutations(story))) == station(sorted(story, key=lambda told: told.occurred_at))
+
+
+# --- what lies in databases already ---------------------------------------------------------------------------
+
+LIVES = json.loads((Path(__file__).parents[1] / "vectors/states.json").read_text("utf-8"))["lives"]
+
+
+@pytest.mark.parametrize("stored", LIVES, ids=lambda stored: str(stored["life"]))
+def test_the_read_model_of_an_old_history_stays_what_it_was(stored: dict[str, Any]) -> None:
+    state = replay(parse_entry(text.encode()) for text in stored["entries"])
+    assert state is not None
+    assert format_state(state) == stored["state"]
