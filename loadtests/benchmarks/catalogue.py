@@ -1,7 +1,7 @@
 """All rows of the table, in the order in which they are shown."""
 
 from benchmarks.measure import Row
-from benchmarks.rows import api, codes, labels, reading, store, trace
+from benchmarks.rows import api, codes, labels, reading, store, store_postgres, trace
 
 ROWS: tuple[Row, ...] = (
     codes.SIGN,
@@ -10,5 +10,10 @@ ROWS: tuple[Row, ...] = (
     labels.LABELS,
     trace.DECIDE_FILL,
     store.APPEND_ONE,
+    store.APPEND_64,
+    store.APPEND_64_P99,
+    store.APPEND_1000,
+    store_postgres.APPEND_1000,
+    store_postgres.APPEND_LOCKED,
     api.FILL_CHECK,
 )
