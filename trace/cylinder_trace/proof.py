@@ -13,9 +13,10 @@ from typing import Literal
 from cylinder_codes.keys import KeyFormatError, VerifyingKey, decode_base64, encode_base64, parse_vkey
 from cylinder_codes.note import NoteKey
 from cylinder_trace.chain import EMPTY, Head
-from cylinder_trace.checkpoint import Checkpoint, CheckpointError, open_checkpoint
+from cylinder_trace.checkpoint import Checkpoint, CheckpointError, open_checkpoint, unverified_checkpoint
 from cylinder_trace.events import Entry, parse_entry
 from cylinder_trace.merkle import NodeReader, ProofError, check_inclusion, leaf_hash, prove_inclusion
+from cylinder_trace.suite import SHA256, Suite, suite_of_origin
 from cylinder_trace.values import Count, Frozen, Subject
 
 
@@ -35,6 +36,8 @@ class HistoryBundle(Frozen):
     """Sibling hashes from the last entry up to the root, base64."""
     checkpoint: str
     log_vkey: str
+    suite: Literal["sha256", "sm3"] = "sha256"
+    """The hash; the signed origin says the same."""
 
 
 class Verdict(Frozen):
@@ -44,6 +47,7 @@ class Verdict(Frozen):
     entries: Count
     origin: str
     size: Count
+    suite: str = SHA256.name
 
 
 PROVES = (
@@ -66,26 +70,33 @@ def make_bundle(
     vkey: str,
 ) -> HistoryBundle:
     """The bundle for `texts`, whose last entry is leaf `last_index` of the log of `size` in `checkpoint`."""
+    suite = suite_of_origin(unverified_checkpoint(checkpoint).origin)
+    siblings = prove_inclusion(last_index, size, read, suite)
     return HistoryBundle(
         subject=subject,
         entries=tuple(text.decode() for text in texts),
         last_index=last_index,
-        inclusion_proof=tuple(encode_base64(node) for node in prove_inclusion(last_index, size, read)),
+        inclusion_proof=tuple(encode_base64(node) for node in siblings),
         checkpoint=checkpoint,
         log_vkey=vkey,
+        suite="sha256" if suite is SHA256 else "sm3",
     )
 
 
 def verify_bundle(bundle: HistoryBundle, known: Sequence[NoteKey]) -> Verdict:
     """Check `bundle` against the keys one trusts; raises BundleError naming the step and place."""
     checkpoint = _signed_checkpoint(bundle, known)
-    last = _check_chain(bundle)
-    _check_last_entry(bundle, last, checkpoint)
+    suite = suite_of_origin(checkpoint.origin)
+    if bundle.suite != suite.name:
+        raise BundleError(f"step 1: a log with the origin {checkpoint.origin} is hashed with {suite.name}")
+    last = _check_chain(bundle, suite)
+    _check_last_entry(bundle, last, checkpoint, suite)
     return Verdict(
         subject=bundle.subject,
         entries=len(bundle.entries),
         origin=checkpoint.origin,
         size=checkpoint.size,
+        suite=suite.name,
     )
 
 
@@ -104,13 +115,13 @@ def _signed_checkpoint(bundle: HistoryBundle, known: Sequence[NoteKey]) -> Check
         raise BundleError(f"step 1: {error}") from error
 
 
-def _check_chain(bundle: HistoryBundle) -> bytes:
+def _check_chain(bundle: HistoryBundle, suite: Suite) -> bytes:
     head, last = EMPTY, b""
     for position, text in enumerate(bundle.entries):
         entry = _entry_at(position, text)
         if entry.subject != bundle.subject or (entry.n, entry.prev) != head:
             raise BundleError(f"step 2: entry {position} does not follow on the one before it")
-        last = leaf_hash(text.encode())
+        last = leaf_hash(text.encode(), suite)
         head = Head(position + 1, last.hex())
     if not last:
         raise BundleError("step 2: the bundle has no entries")
@@ -124,13 +135,13 @@ def _entry_at(position: int, text: str) -> Entry:
         raise BundleError(f"step 2: entry {position} is not an entry") from error
 
 
-def _check_last_entry(bundle: HistoryBundle, last: bytes, checkpoint: Checkpoint) -> None:
+def _check_last_entry(bundle: HistoryBundle, last: bytes, checkpoint: Checkpoint, suite: Suite) -> None:
     nodes = [decode_base64(node) for node in bundle.inclusion_proof]
     try:
         if None in nodes:
             raise ProofError("a node is not base64")
         proof = [node for node in nodes if node is not None]
-        check_inclusion(last, bundle.last_index, checkpoint.size, proof, checkpoint.root)
+        check_inclusion(last, bundle.last_index, checkpoint.size, proof, checkpoint.root, suite)
     except ProofError as error:
         place = f"index {bundle.last_index}"
         raise BundleError(f"step 3: the last entry is not in the log at {place}: {error}") from error

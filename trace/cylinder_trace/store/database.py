@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlmodel import SQLModel
 
 from cylinder_trace.store.tables import APPEND_ONLY, SCHEMA_VERSION, MetaRow
+from cylinder_trace.suite import SHA256, suite_of_origin
 
 
 class StoreError(Exception):
@@ -136,12 +137,13 @@ CREATE OR REPLACE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCAT
 
 
 def _check_meta(connection: Connection, origin: str) -> None:
-    expected = {"schema": SCHEMA_VERSION, "origin": origin}
+    expected = {"schema": SCHEMA_VERSION, "origin": origin, "suite": suite_of_origin(origin).name}
     stored = {row.key: row.value for row in connection.execute(select(MetaRow.__table__))}  # type: ignore[attr-defined]
     if not stored:
         rows = [{"key": key, "value": value} for key, value in expected.items()]
         connection.execute(insert(MetaRow), rows)
         return
     for key, value in expected.items():
-        if stored.get(key) != value:
-            raise StoreError(f"this database holds {key} {stored.get(key)!r}, not {value!r}: wrong folder or wrong key")
+        # a ledger from before there was a choice says nothing, and is hashed with SHA-256
+        if (held := stored.get(key, SHA256.name if key == "suite" else None)) != value:
+            raise StoreError(f"this database holds {key} {held!r}, not {value!r}: wrong folder or wrong key")

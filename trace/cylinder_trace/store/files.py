@@ -1,6 +1,7 @@
 """The log's public files: tiles and the newest checkpoint, in a folder any web server can serve.
 
-    log/keys                the log's verifying keys, a line each
+    log/keys                the log's verifying keys, a line each, the newest first
+    log/rotations           how the log's key was rotated, if it was
     log/checkpoint          the newest signed note (replaced atomically)
     log/tile/0/000 …        immutable; partial tiles are dropped once their full tile exists
 
@@ -13,14 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cylinder_trace.merkle import HASH_SIZE
+from cylinder_trace.suite import SHA256, Suite
 from cylinder_trace.tiles import TILE_WIDTH, fold_tile, tile_path, tiles_of
 
 
 class LogFiles:
     """The log's folder. One publisher writes; any number of readers read."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, suite: Suite = SHA256) -> None:
+        self._folder, self.suite = folder, suite
 
     def read_tile(self, level: int, number: int, width: int = TILE_WIDTH) -> bytes:
         """The tile of this width, cut from the full tile if only that is left; raises FileNotFoundError."""
@@ -39,7 +41,7 @@ class LogFiles:
             if level == 0:
                 tile += b"".join(leaves[first - old_size : end - old_size])
             else:
-                tile += b"".join(fold_tile(self.read_tile(level - 1, child)) for child in range(first, end))
+                tile += b"".join(fold_tile(self.read_tile(level - 1, child), self.suite) for child in range(first, end))
             self._write(tile_path(level, number, width), tile)
             if width == TILE_WIDTH:
                 shutil.rmtree(self._folder / f"{tile_path(level, number)}.p", ignore_errors=True)
@@ -52,6 +54,15 @@ class LogFiles:
         """The checkpoint that was published last; None before the first."""
         path = self._folder / "checkpoint"
         return path.read_text(encoding="utf-8") if path.exists() else None
+
+    def rotations(self) -> str:
+        """The statements by which the log's key was rotated, oldest first; empty when it never was."""
+        path = self._folder / "rotations"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    def publish_rotations(self, text: str) -> None:
+        """Replace the statements."""
+        self._write("rotations", text.encode())
 
     def publish_keys(self, vkeys: Sequence[str]) -> None:
         """Write the log's verifying keys, a line each."""

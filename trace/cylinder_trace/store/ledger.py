@@ -32,8 +32,10 @@ from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.line import Begun, Line
 from cylinder_trace.store.memory import Memory
 from cylinder_trace.store.publisher import Publisher
+from cylinder_trace.store.publishing import ONE_KEY, Publishing
 from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.unit import Batch, Receipt, Unit
+from cylinder_trace.suite import Suite, suite_of_origin
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +70,11 @@ class _Work(NamedTuple):
 class Ledger:
     """An open ledger. Use as a context manager, or call `close`."""
 
-    def __init__(self, url: str, folder: Path, key: SigningKey, clock: Clock) -> None:
-        """Open the ledger at `url`, its public files under ``folder/log``; raises StoreError."""
+    def __init__(self, url: str, folder: Path, key: SigningKey, clock: Clock, publishing: Publishing = ONE_KEY) -> None:
+        """Open the ledger at `url`, its public files under ``folder/log``; raises StoreError.
+
+        `key` is named as the log's origin, which also says the hash suite: SM3 if it ends in ``/sm3``.
+        """
         parsed = parse_url(url)
         self._lock = _take_lock(sqlite_path(parsed))
         self._clock = clock
@@ -84,11 +89,12 @@ class Ledger:
         self._engine = open_engine(parsed, writer=True)
         self._line = Line(self._engine)
         self._reading = open_engine(parsed, writer=False)
-        files = LogFiles(folder / "log")
+        self._suite = suite_of_origin(key.name)
+        files = LogFiles(folder / "log", self._suite)
         self.key = key
         self.reader = Reader(self._reading, files, format_vkey(key.verifying_key))
         # Publishing must not hold the writer's lock while it writes tiles: its transactions lock only when they write.
-        self.publisher = Publisher(self._reading, self.reader, files, key, clock)
+        self.publisher = Publisher(self._reading, self.reader, files, key, clock, publishing, folder / "alarms")
         self._start()
 
     def _start(self) -> None:
@@ -181,7 +187,7 @@ class Ledger:
         memory, self._memory = self._memory, None
         try:
             with self._line.transaction() as begun:
-                batch = _open_batch(begun, self._clock(), memory)
+                batch = _open_batch(begun, self._clock(), memory, self._suite)
                 batch.prefetch(*_all_hints(works))
                 answers = [_run_work(work.run, batch) for work in works]
                 batch.flush()
@@ -228,12 +234,12 @@ def _all_hints(works: Sequence[_Work]) -> Hints:
     return Hints(*([key for work in works for key in work.hints[kind]] for kind in range(len(Hints._fields))))
 
 
-def _open_batch(begun: Begun, now: int, memory: Memory | None) -> Batch:
+def _open_batch(begun: Begun, now: int, memory: Memory | None, suite: Suite) -> Batch:
     connection, wire, newest = begun
     size, clock = (newest.log_index + 1, max(now, newest.recorded_at)) if newest else (0, now)
     if memory is None or memory.size != size:  # another process has written: nothing remembered counts any more
         memory = Memory()
-    return Batch(connection, wire, size, clock, memory)
+    return Batch(connection, wire, size, clock, memory, suite=suite)
 
 
 def _said(error: Exception) -> str:

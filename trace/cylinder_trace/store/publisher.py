@@ -5,22 +5,31 @@ Steps, with what a crash leaves behind:
   2. write and fsync their tiles                                          tiles ahead of the checkpoint: written again
   3. store the signed checkpoint in the database (the commit point)       file behind the database: written at start
   4. replace the checkpoint file
+  5. take it to the witnesses, each in its own thread                     they are asked again at start
+  6. keep a cosignature in the database, then put it below the file       file behind the database: written at start
 """
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine, insert, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from cylinder_codes.keys import SigningKey, format_vkey
-from cylinder_trace.checkpoint import Checkpoint, CheckpointError, open_checkpoint, sign_checkpoint
-from cylinder_trace.merkle import leaf_hash, root_hash
+from cylinder_codes.keys import SigningKey, VerifyingKey
+from cylinder_codes.note import NoteSignature, format_lines, sign_text, split_note
+from cylinder_trace.checkpoint import Checkpoint, CheckpointError, open_checkpoint
+from cylinder_trace.cosignature import LogKey
+from cylinder_trace.merkle import NodeReader, leaf_hash, root_hash
+from cylinder_trace.rotation import RotationError, parse_rotations, predecessors
 from cylinder_trace.store.database import StoreError
 from cylinder_trace.store.files import LogFiles
+from cylinder_trace.store.publishing import ONE_KEY, LogSigner, Publishing
 from cylinder_trace.store.reader import Reader
-from cylinder_trace.store.tables import CheckpointRow
+from cylinder_trace.store.tables import CheckpointRow, CosignatureRow
+from cylinder_trace.store.witness_client import WitnessClient, known_alarms
+from cylinder_trace.suite import suite_of_origin
 from cylinder_trace.tiles import nodes_from_tiles
 
 log = logging.getLogger(__name__)
@@ -37,9 +46,23 @@ class Publisher:
     """Publishes checkpoints of one ledger; on PostgreSQL only the process that holds the leader lock does."""
 
     def __init__(
-        self, engine: Engine, reader: Reader, files: LogFiles, key: SigningKey, clock: Callable[[], int]
+        self,
+        engine: Engine,
+        reader: Reader,
+        files: LogFiles,
+        key: SigningKey,
+        clock: Callable[[], int],
+        publishing: Publishing = ONE_KEY,
+        alarms: Path = Path("alarms"),
     ) -> None:
-        self._engine, self._reader, self._files, self._key, self._clock = engine, reader, files, key, clock
+        """`alarms` is the folder in which a fork that a witness saw is kept."""
+        self._engine, self._reader, self._files, self._clock = engine, reader, files, clock
+        self._key, self._suite, self._alarms = key, suite_of_origin(key.name), alarms
+        self._signer = LogSigner(key, publishing.second, _former_keys(files, key))
+        self._witnesses = [
+            WitnessClient(witness, self._nodes, self._published, self._keep_cosignature, alarms, clock)
+            for witness in publishing.witnesses
+        ]
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._one_at_a_time = threading.Lock()
@@ -48,8 +71,24 @@ class Publisher:
     def start(self) -> None:
         """Check what was published before, then publish in the background."""
         self._recover()
-        self._files.publish_keys([format_vkey(self._key.verifying_key)])
+        self._files.publish_keys(self.vkeys)
         self._thread.start()
+        newest = self._reader.checkpoint()
+        for witness in self._witnesses:
+            witness.start()
+            if newest is not None:
+                witness.offer(newest[1])
+        for alarm in self.alarms():
+            log.critical("a witness saw a fork of this log 分叉报警, and nobody has moved the alarm away: %s", alarm)
+
+    @property
+    def vkeys(self) -> list[str]:
+        """The keys that sign and signed this log's checkpoints, newest first, as text."""
+        return self._signer.vkeys
+
+    def alarms(self) -> list[Path]:
+        """Forks that witnesses saw, oldest first: each a file that somebody must look at and move away."""
+        return known_alarms(self._alarms)
 
     def notify(self) -> None:
         """Something was committed."""
@@ -60,6 +99,8 @@ class Publisher:
         self._stop.set()
         self._wake.set()
         self._thread.join()
+        for witness in self._witnesses:
+            witness.stop()
 
     def publish(self) -> None:
         """Publish everything committed so far, unless another process is the leader."""
@@ -88,7 +129,7 @@ class Publisher:
         if newest is None:
             return
         size, note = newest
-        checkpoint = _open(note, self._key)
+        checkpoint = _open(note, self._signer.keys)
         if self._reader.size() < size:
             raise IntegrityAlarm(
                 f"the database holds {self._reader.size()} entries, but a checkpoint of {size} was signed: "
@@ -96,11 +137,31 @@ class Publisher:
             )
         self._require_root(checkpoint)
         self._files.publish(note)
+        self._sign_after_rotation(size, note)
+
+    def _sign_after_rotation(self, size: int, note: str) -> None:
+        # The last checkpoint of the old key gets the new key's line too: one publication that both have signed.
+        text, lines = split_note(note)
+        if all(line.key_id != self._key.key_id for line in lines):
+            self._keep_cosignature(size, sign_text(text, self._key))
+
+    def _keep_cosignature(self, size: int, line: NoteSignature) -> None:
+        """Keep one more line below the checkpoint of `size`; it is shown as long as that is the newest."""
+        row = {"size": size, "key": f"{line.name}+{line.key_id.hex()}", "line": format_lines([line])}
+        with self._one_at_a_time:
+            try:
+                with self._engine.begin() as connection:
+                    connection.execute(insert(CosignatureRow), [row])
+            except IntegrityError:
+                return  # this line is kept already
+            newest = self._reader.checkpoint()
+            # Never the file of an older size over that of a newer one.
+            if newest is not None and newest[0] == size:
+                self._files.publish(newest[1])
 
     def _require_root(self, checkpoint: Checkpoint) -> None:
         """What is signed next grows out of these tiles: a damaged one must not come under a signature."""
-        nodes = nodes_from_tiles(checkpoint.size, self._files.read_tile)
-        if root_hash(checkpoint.size, nodes) != checkpoint.root:
+        if root_hash(checkpoint.size, self._nodes(checkpoint.size), self._suite) != checkpoint.root:
             raise IntegrityAlarm(
                 f"the tiles in the log folder do not have the signed root of {checkpoint.size} entries"
             )
@@ -108,7 +169,7 @@ class Publisher:
     def _refuse_a_database_set_back(self, size: int) -> None:
         # The database is written before the file, so the file is never ahead of it by itself.
         published = self._files.published()
-        if published and (ahead := _open(published, self._key).size) > size:
+        if published and (ahead := _open(published, self._signer.keys).size) > size:
             raise IntegrityAlarm(
                 f"a checkpoint of {ahead} entries was published, but the database knows only one of {size}: "
                 "an old backup was restored; do not go on, put the newer database back or compare with a witness"
@@ -124,30 +185,46 @@ class Publisher:
             if not leaves and newest is not None:
                 return False
             if newest is not None:
-                self._require_root(_open(newest[1], self._key))
+                self._require_root(_open(newest[1], self._signer.keys))
             self._files.grow(size, leaves)
             note = self._signed(size + len(leaves))
             row = {"size": size + len(leaves), "note": note, "published_at": self._clock()}
             connection.execute(insert(CheckpointRow), [row])
         self._files.publish(note)
+        for witness in self._witnesses:
+            witness.offer(note)
         return len(leaves) == _CHUNK
 
     def _read_back(self, start: int) -> list[bytes]:
         leaves: list[bytes] = []
         for row in self._reader.entries(start, _CHUNK):
-            if row.index != start + len(leaves) or leaf_hash(row.text) != row.hash:
+            if row.index != start + len(leaves) or leaf_hash(row.text, self._suite) != row.hash:
                 raise IntegrityAlarm(f"entry {row.index} ({row.subject}) is not what was recorded")
             leaves.append(row.hash)
         return leaves
 
     def _signed(self, size: int) -> str:
-        root = root_hash(size, nodes_from_tiles(size, self._files.read_tile))
-        return sign_checkpoint(Checkpoint(origin=self._key.name, size=size, root=root), self._key)
+        root = root_hash(size, self._nodes(size), self._suite)
+        return self._signer.sign(Checkpoint(origin=self._key.name, size=size, root=root), self._clock() // 1000)
+
+    def _published(self) -> int:
+        newest = self._reader.checkpoint()
+        return newest[0] if newest else 0
+
+    def _nodes(self, size: int) -> NodeReader:
+        return nodes_from_tiles(size, self._files.read_tile, self._suite)
 
 
-def _open(note: str, key: SigningKey) -> Checkpoint:
+def _former_keys(files: LogFiles, key: SigningKey) -> list[VerifyingKey]:
     try:
-        return open_checkpoint(note, [key.verifying_key])
+        return predecessors(key.verifying_key, parse_rotations(files.rotations()))
+    except RotationError as error:
+        raise StoreError(f"log/rotations cannot be read ({error}): put back what was published") from error
+
+
+def _open(note: str, keys: Sequence[LogKey]) -> Checkpoint:
+    try:
+        return open_checkpoint(note, keys)
     except CheckpointError as error:
         raise IntegrityAlarm(f"the stored checkpoint is not signed by this ledger's key: {error}") from error
 

@@ -6,12 +6,12 @@ A reader never sees what is not committed, and never blocks the writer.
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, Select, func, select
+from sqlalchemy import Connection, Engine, Select, func, inspect, select
 
 from cylinder_trace.audit import StoredEntry
 from cylinder_trace.proof import HistoryBundle, make_bundle
 from cylinder_trace.store.files import LogFiles
-from cylinder_trace.store.tables import CheckpointRow, CodeRow, EntryRefRow, EntryRow, SubjectNowRow
+from cylinder_trace.store.tables import CheckpointRow, CodeRow, CosignatureRow, EntryRefRow, EntryRow, SubjectNowRow
 from cylinder_trace.subjects import STATE_CLASSES, SubjectState, parse_state
 from cylinder_trace.tiles import nodes_from_tiles
 
@@ -20,6 +20,7 @@ _ref = EntryRefRow.__table__  # type: ignore[attr-defined]
 _now = SubjectNowRow.__table__  # type: ignore[attr-defined]
 _code = CodeRow.__table__  # type: ignore[attr-defined]
 _checkpoint = CheckpointRow.__table__  # type: ignore[attr-defined]
+_cosignature = CosignatureRow.__table__  # type: ignore[attr-defined]
 
 
 class NotPublished(LookupError):
@@ -48,6 +49,7 @@ class Reader:
         self._engine = engine
         self._files = files
         self._vkey = vkey
+        self._knows_cosignatures = False
 
     def size(self) -> int:
         """Number of entries in the log."""
@@ -136,11 +138,20 @@ class Reader:
         return self._files.read_tile(level, number, width)
 
     def checkpoint(self) -> tuple[int, str] | None:
-        """Size and signed note of the newest published checkpoint."""
+        """Size and signed note of the newest published checkpoint, with the cosignatures it has by now."""
         query = select(_checkpoint.c.size, _checkpoint.c.note).order_by(_checkpoint.c.size.desc()).limit(1)
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
-        return (row.size, row.note) if row else None
+            return (row.size, row.note + self._cosignatures(connection, row.size)) if row else None
+
+    def _cosignatures(self, connection: Connection, size: int) -> str:
+        # Whoever only looks at a ledger from before there were cosignatures finds no table, and none is made.
+        if not self._knows_cosignatures:
+            self._knows_cosignatures = inspect(connection).has_table(CosignatureRow.__tablename__)
+        if not self._knows_cosignatures:
+            return ""
+        query = select(_cosignature.c.line).where(_cosignature.c.size == size).order_by(_cosignature.c.key)
+        return "".join(connection.scalars(query))
 
     def checkpoints(self) -> list[str]:
         """Every published checkpoint, smallest first."""
@@ -154,7 +165,7 @@ class Reader:
         if newest is None or not rows:
             raise NotPublished(f"{subject} has no entry under a published checkpoint yet")
         size, note = newest
-        nodes = nodes_from_tiles(size, self._files.read_tile)
+        nodes = nodes_from_tiles(size, self._files.read_tile, self._files.suite)
         return make_bundle(subject, [row.text for row in rows], rows[-1].index, size, nodes, note, self._vkey)
 
     def _scalar(self, query: Select[Any]) -> Any:

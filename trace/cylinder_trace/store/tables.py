@@ -50,6 +50,17 @@ class CheckpointRow(SQLModel, table=True):
     published_at: int = Field(sa_type=BigInteger)
 
 
+class CosignatureRow(SQLModel, table=True):
+    """One more signature line below a published checkpoint: a witness's, or a new key's after a rotation."""
+
+    __tablename__ = "cosignature"
+
+    size: int = Field(primary_key=True, sa_type=BigInteger)
+    key: str = Field(primary_key=True)
+    """Name and key id of whoever signed: one line of each."""
+    line: str
+
+
 class SubjectNowRow(SQLModel, table=True):
     """Where a subject's chain ends and what it adds up to (read model)."""
 
@@ -135,4 +146,4 @@ class MetaRow(SQLModel, table=True):
     value: str
 
 
-APPEND_ONLY = ("entry", "entry_ref", "checkpoint", "journal")
+APPEND_ONLY = ("entry", "entry_ref", "checkpoint", "cosignature", "journal")

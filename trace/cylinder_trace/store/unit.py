@@ -38,6 +38,7 @@ from cylinder_trace.subjects import (
     next_subject_state,
     parse_state,
 )
+from cylinder_trace.suite import SHA256, Suite
 
 
 class IdConflict(ValueError):
@@ -112,6 +113,7 @@ class Batch:
     memory: Memory = field(default_factory=Memory)
     staged: Staged = field(default_factory=Staged)
     read: Read = field(default_factory=Read)
+    suite: Suite = SHA256
 
     @property
     def next_index(self) -> int:
@@ -234,7 +236,7 @@ class Unit:
             return _replayed(record, found)
         event = record.event()
         now = self.subject(record.subject)
-        sealed = seal(record, now.head, self.now if recorded_at is None else recorded_at)
+        sealed = seal(record, now.head, self.now if recorded_at is None else recorded_at, self._batch.suite)
         state = next_subject_state(now.state, sealed.entry, event)
         self._stage_codes(record.subject.partition("/")[2], event, now.state)
         return self._stage(sealed, state)
