@@ -11,8 +11,10 @@ MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 BEIJING_OFFSET_MS = 8 * HOUR_MS
-LATEST_INSTANT = 253_402_300_799_000 - BEIJING_OFFSET_MS
-"""The last instant whose Beijing date still has a four-digit year."""
+FOR_EVER = "9999"
+"""The year that people write for "for ever"; it is no date, and a field without an end is left out instead."""
+LATEST_INSTANT = 253_370_764_799_999 - BEIJING_OFFSET_MS
+"""The last millisecond before the year 9999 at Beijing."""
 
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _LAST_MONTH = 9999 * 12 + 11

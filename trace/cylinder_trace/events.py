@@ -13,7 +13,7 @@ A *record* is what an author states; an *entry* is a record with its place in th
 Personal data never enters an event: a sale carries a salted commitment to it (see ``Sold``).
 """
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
@@ -277,7 +277,8 @@ class Record(Frozen):
     `id` is made where the act happens and is its idempotency key; `occurred_at` is the author's clock.
     """
 
-    v: Literal[1] = 1
+    v: Annotated[int, Field(ge=1, le=1)] = 1
+    """Version of the envelope; an integer and not `Literal[1]`, which would take ``true`` for 1."""
     id: Id
     subject: Subject
     type: Id

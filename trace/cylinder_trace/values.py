@@ -23,7 +23,7 @@ def _is_month(text: str) -> str:
         dates.parse_month(text)
     except ValueError:  # its message quotes the text, which may be personal data in the wrong field
         raise ValueError("this is not a month YYYY-MM") from None
-    return text
+    return _is_before_for_ever(text)
 
 
 def _is_day(text: str) -> str:
@@ -31,6 +31,12 @@ def _is_day(text: str) -> str:
         dates.parse_day(text)
     except ValueError:
         raise ValueError("this is not a date YYYY-MM-DD") from None
+    return _is_before_for_ever(text)
+
+
+def _is_before_for_ever(text: str) -> str:
+    if text.startswith(dates.FOR_EVER):
+        raise ValueError("the year 9999 is no date; what has no end is left out")
     return text
 
 
