@@ -183,15 +183,17 @@ def _postgres_insert(table: Table) -> str:
     return f"INSERT INTO {table.name} ({_names(table.columns)}) VALUES ({values})"  # noqa: S608
 
 
-def _postgres_copy(table: Table) -> str:
-    return f"COPY {table.name} ({_names(table.columns)}) FROM STDIN (FORMAT BINARY)"
+def _postgres_copy(table: Table, into: str) -> str:
+    return f"COPY {into} ({_names(table.columns)}) FROM STDIN (FORMAT BINARY)"
 
 
-def _postgres_upsert(table: Table) -> str:
+def _on_conflict(table: Table) -> str:
     changed = ", ".join(f"{column.name} = excluded.{column.name}" for column in table.columns if not column.primary_key)
-    arrays = ", ".join(f"%s::{kind}[]" for kind in _postgres_types(table))
-    rows = f"INSERT INTO {table.name} ({_names(table.columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608
-    return f"{rows} ON CONFLICT ({_names(table.primary_key.columns)}) DO UPDATE SET {changed}"
+    return f" ON CONFLICT ({_names(table.primary_key.columns)}) DO UPDATE SET {changed}"
+
+
+_STEP = "subject_step"
+"""A temporary table of the writer's connection: COPY cannot replace rows, so many of them come in by this step."""
 
 
 class PostgresWire:
@@ -200,9 +202,13 @@ class PostgresWire:
     _newest = str(_NEWEST.compile(dialect=_POSTGRES, compile_kwargs={"literal_binds": True}))
     _lookups: Mapping[Table, str] = {table: _postgres_lookup(table) for table in _FOUND}
     _inserts: Mapping[Table, str] = {table: _postgres_insert(table) for table in _WRITTEN}
-    _copies: Mapping[Table, str] = {table: _postgres_copy(table) for table in _WRITTEN}
-    _types: Mapping[Table, list[str]] = {table: _postgres_types(table) for table in _WRITTEN}
-    _put_subjects = _postgres_upsert(NOW)
+    _copies: Mapping[Table, str] = {table: _postgres_copy(table, table.name) for table in _WRITTEN} | {
+        NOW: _postgres_copy(NOW, _STEP)
+    }
+    _types: Mapping[Table, list[str]] = {table: _postgres_types(table) for table in (*_WRITTEN, NOW)}
+    _make_step = f"CREATE TEMPORARY TABLE IF NOT EXISTS {_STEP} (LIKE {NOW.name}) ON COMMIT DELETE ROWS"
+    _put_subject = _postgres_insert(NOW) + _on_conflict(NOW)
+    _put_step = f"INSERT INTO {NOW.name} SELECT * FROM {_STEP}" + _on_conflict(NOW)  # noqa: S608
     _free_codes = f"DELETE FROM {CODE.name} WHERE {CODE.c.code.name} = ANY(%s)"  # noqa: S608
 
     def __init__(self, driver: Any, error: type[Exception]) -> None:
@@ -228,14 +234,23 @@ class PostgresWire:
         with self._driver.cursor() as cursor:
             if len(rows) < _COPY_FROM:
                 cursor.executemany(self._inserts[table], rows)
-                return
-            with cursor.copy(self._copies[table]) as copy:
-                copy.set_types(self._types[table])
-                for row in rows:
-                    copy.write_row(row)
+            else:
+                self._copy(cursor, table, rows)
 
     def put_subjects(self, rows: Sequence[Values]) -> None:
-        self._driver.execute(self._put_subjects, [list(column) for column in zip(*rows, strict=True)], prepare=True)
+        with self._driver.cursor() as cursor:
+            if len(rows) < _COPY_FROM:
+                cursor.executemany(self._put_subject, rows)
+                return
+            cursor.execute(self._make_step)
+            self._copy(cursor, NOW, rows)
+            cursor.execute(self._put_step)
+
+    def _copy(self, cursor: Any, table: Table, rows: Sequence[Values]) -> None:
+        with cursor.copy(self._copies[table]) as copy:
+            copy.set_types(self._types[table])
+            for row in rows:
+                copy.write_row(row)
 
     def free_codes(self, codes: Sequence[str]) -> None:
         self._driver.execute(self._free_codes, (list(codes),))
