@@ -8,286 +8,225 @@ Steps, per entry:
   1. the index follows on; 2. the text hashes to the hash stored beside it; 3. the text is canonical JSON;
   4. the columns copied out of the text still say what it says; 5. position and predecessor continue the chain;
   6. the ledger's clock did not run backwards; 7. the event is one that can happen here, and folds into a state.
-Per checkpoint: 8. signed by the log's key; 9. its size exists; 10. its root is the root of the stored entries.
-At the end: 11. the stored read model equals the folded state.
-What it cannot see without a checkpoint kept elsewhere: a deleted tail together with every newer checkpoint.
+Per tile: 8. its hashes are those of the stored entries.
+Per device: 9. its records form its own chain, and the chain's signed heads are the device's.
+Per checkpoint: 10. signed by the log's key; 11. its size exists; 12. its root is the root of the stored entries.
+At the end: 13. the stored read model equals the folded state.
+What none of this can see without a checkpoint kept elsewhere (a deleted tail, a database set back, a fork) stands in
+the report under `not_excluded`: it is never said to have passed.
 """
 
-import base64
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, NamedTuple
+from itertools import islice, pairwise
+from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cylinder_trace.auditing.folding import Fold
+from cylinder_trace.auditing.hashing import BLOCK, HASH
+from cylinder_trace.auditing.joining import Joined
+from cylinder_trace.auditing.notes import LogKey, NotSigned, Signed, open_checkpoint_note, read_vkey
+from cylinder_trace.auditing.stored import (
+    AuditReport,
+    Fault,
+    FaultKind,
+    NotExcluded,
+    StoredEntry,
+    StoredHead,
+    StoredRecord,
+)
+from cylinder_trace.auditing.stretch import Given, Stretch, examine
 
-from cylinder_trace.events import parse_entry
-from cylinder_trace.subjects import SubjectState, format_state, next_subject_state
-
-FaultKind = Literal[
-    "edited",
-    "deleted",
-    "inserted",
-    "reordered",
-    "truncated",
-    "rolled_back",
-    "forked",
-    "forged_author",
-    "clock_backwards",
-    "state_mismatch",
+__all__ = [
+    "AuditReport",
+    "Auditor",
+    "Fault",
+    "FaultKind",
+    "Given",
+    "LogKey",
+    "NotExcluded",
+    "StoredEntry",
+    "StoredHead",
+    "StoredRecord",
+    "Stretch",
+    "examine",
+    "read_vkey",
 ]
-_COPIED = ("id", "subject", "n", "type", "occurred_at", "recorded_at")
-_NO_PREVIOUS = "0" * 64
 
-
-@dataclass(frozen=True, slots=True)
-class StoredEntry:
-    """A row as it lies in the database: the text, its hash, and the columns copied out of the text."""
-
-    index: int
-    id: str
-    subject: str
-    n: int
-    type: str
-    occurred_at: int
-    recorded_at: int
-    hash: bytes
-    text: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that is wrong, with its place. `index` counts entries of the log; -1 where there is none."""
-
-    kind: FaultKind
-    subject: str
-    index: int
-    field: str
-    message: str
-
-
-@dataclass(slots=True)
-class AuditReport:
-    """What an audit found."""
-
-    entries: int = 0
-    size: int = 0
-    """Size of the newest checkpoint whose root was recomputed and fits."""
-    root: str = ""
-    faults: list[Fault] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.faults
-
-    def as_json(self) -> dict[str, Any]:
-        """The report as ``audit --json`` prints it."""
-        faults = [asdict(fault) for fault in self.faults]
-        return {
-            "ok": self.ok,
-            "entries": self.entries,
-            "size": self.size,
-            "root": self.root,
-            "faults": faults,
-        }
-
-
-class LogKey(NamedTuple):
-    """The log's verifying key, taken apart here once more: name and Ed25519 public key."""
-
-    name: str
-    public_key: Ed25519PublicKey
-    key_id: bytes
-
-
-def read_vkey(vkey: str) -> LogKey:
-    """The key in a vkey line ``name+id+base64(01 || public key)``; raises ValueError."""
-    name, key_id, material = vkey.strip().split("+", 2)
-    raw = base64.b64decode(material, validate=True)
-    if raw[:1] != b"\x01" or hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4].hex() != key_id:
-        raise ValueError("not an Ed25519 vkey")
-    return LogKey(name, Ed25519PublicKey.from_public_bytes(raw[1:]), bytes.fromhex(key_id))
+_STRETCH = 16 * BLOCK
+_EXPLAINS = {"edited", "deleted", "inserted", "reordered"}
 
 
 class Auditor:
-    """Feed entries in order, then call `finish`.  Memory: one hash per level of the tree, one head per subject."""
+    """Feed entries in order, then call `finish`.
 
-    def __init__(self, checkpoints: Sequence[str], key: LogKey) -> None:
+    Memory: one head and one state per subject, 32 bytes per 256 entries, what devices recorded since their last head.
+    `integrity` leaves the states out: canonical bytes, chains, tree, checkpoints and head signatures remain.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Sequence[str],
+        key: LogKey | Sequence[LogKey],
+        *,
+        remembered: Sequence[str] = (),
+        integrity: bool = False,
+    ) -> None:
         self.report = AuditReport()
-        self._frontier: list[tuple[int, bytes]] = []
-        self._heads: dict[str, tuple[int, str, int]] = {}
-        self._states: dict[str, SubjectState] = {}
-        self._last_recorded_at = 0
-        self._edited: set[int] = set()
-        self._due = sorted(opened for note in checkpoints if (opened := self._open(note, key)))
-        self._check_due_checkpoints()
+        self.keys = [key] if isinstance(key, LogKey) else list(key)
+        self.origin = self.keys[0].name
+        self.joined = Joined(self.origin)
+        self.fold = None if integrity else Fold()
+        self.since = 0
+        """Entries before this one were checked by an earlier audit."""
+        self._unsigned: list[Fault] = []
+        self._kept = {*self._opened(remembered, "a remembered checkpoint")}
+        self.due = sorted({*self._opened(checkpoints, "a stored checkpoint"), *self._kept})
+        self._sizes = sorted({signed.size for signed in self.due})
+        self._roots_after(0)
 
-    def check(self, rows: Iterable[StoredEntry]) -> None:
-        """Check the next rows of the log."""
-        for row in rows:
-            self._check_row(row)
+    def check(self, rows: Iterable[StoredEntry], tiles: Mapping[int, bytes] | None = None) -> None:
+        """Check the next rows of the log; `tiles` are the stored ones of level 0 over them, by number."""
+        source = iter(rows)
+        while chunk := list(islice(source, _STRETCH)):
+            self.join(examine(chunk, self.given(tiles or {})))
+            if self.fold is not None:
+                self.take_folded(self.fold.take(chunk))
 
-    def finish(self, read_model: Mapping[str, str] | None = None) -> AuditReport:
-        """Check what is left: checkpoints beyond the end, and the read model (subject → state JSON)."""
-        for size, _root in self._due:
-            self._fault("truncated", "", self.report.entries, "checkpoint", f"a signed checkpoint has {size} entries")
-        if read_model is not None:
-            for subject in sorted({*self._states, *read_model}):
-                self._check_state(subject, read_model.get(subject))
-        return self.report
+    def given(self, tiles: Mapping[int, bytes]) -> Given:
+        """What the next stretch is examined with."""
+        return Given(self.origin, self.joined.count, self.joined.tail, self._sizes, tiles)
 
-    def _fault(self, kind: FaultKind, subject: str, index: int, field: str, message: str) -> None:
-        self.report.faults.append(Fault(kind, subject, index, field, message))
+    def given_at(self, start: int, tiles: Mapping[int, bytes]) -> Given:
+        """What a later stretch is examined with; `start` is the first leaf of a block."""
+        return Given(self.origin, start, b"", self._sizes, tiles)
 
-    def _check_row(self, row: StoredEntry) -> None:
-        if row.index != self.report.entries:
-            self._index_fault(row)
-        computed = hashlib.sha256(b"\x00" + row.text).digest()
-        if computed != row.hash:
-            self._edit(row.index, row.subject, "text", "the text no longer has the hash stored beside it")
-        entry = self._parsed(row)
-        if entry is not None:
-            self._check_columns(row, entry)
-            self._check_place(row, entry)
-        self._heads[row.subject] = (row.n + 1, row.hash.hex(), row.index)
-        self._grow(computed)
-        self.report.entries = row.index + 1
-        self._check_due_checkpoints()
+    def join(self, stretch: Stretch) -> None:
+        """Put an examined stretch behind the ones before it."""
+        before = self.joined.count
+        self.joined.join(stretch)
+        self._roots_after(before)
+        self.report.entries = self.joined.next_index
 
-    def _index_fault(self, row: StoredEntry) -> None:
-        kind: FaultKind = "deleted" if row.index > self.report.entries else "inserted"
-        message = f"entry {self.report.entries} expected, {row.index} found"
-        self._fault(kind, row.subject, min(row.index, self.report.entries), "index", message)
+    def take_folded(self, faults: Iterable[Fault]) -> None:
+        """Take over what a fold of the same rows found; an edited entry has been named already."""
+        self.joined.faults += [fault for fault in faults if fault.index not in self.joined.edited]
 
-    def _edit(self, index: int, subject: str, field: str, message: str) -> None:
-        self._edited.add(index)
-        self._fault("edited", subject, index, field, message)
+    def _roots_after(self, before: int) -> None:
+        """Compare the roots of checkpoints that end in what was joined last."""
+        for signed in self.due:
+            if before < signed.size <= self.joined.count or signed.size == before == self.joined.count == 0:
+                self.joined.compare_root(signed)
 
-    def _parsed(self, row: StoredEntry) -> dict[str, Any] | None:
-        try:
-            entry = json.loads(row.text)
-            text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-            if text == row.text and isinstance(entry, dict):
-                return entry
-        except (ValueError, RecursionError):
-            pass
-        if row.index not in self._edited:
-            self._edit(row.index, row.subject, "text", "the text is not canonical JSON")
-        return None
+    def _opened(self, notes: Iterable[str], what: str) -> list[Signed]:
+        found = []
+        for note in notes:
+            try:
+                found.append(open_checkpoint_note(note, self.keys))
+            except NotSigned as error:
+                message = f"{what} is not the log's own: {error}"
+                self._unsigned.append(Fault("forged_author", "", -1, "checkpoint", message))
+        return found
 
-    def _check_columns(self, row: StoredEntry, entry: dict[str, Any]) -> None:
-        for name in _COPIED:
-            if entry.get(name) != getattr(row, name):
-                message = f"column says {getattr(row, name)!r}, the text says {entry.get(name)!r}"
-                self._edit(row.index, row.subject, name, message)
+    def finish(
+        self,
+        read_model: Mapping[str, str] | None = None,
+        *,
+        journal: Iterable[StoredRecord] | None = None,
+        heads: Iterable[StoredHead] | None = None,
+        upper_tiles: Mapping[tuple[int, int], bytes] | None = None,
+        states_differ: Iterable[str] | None = None,
+    ) -> AuditReport:
+        """Check what is left, each as far as it is given.
 
-    def _check_place(self, row: StoredEntry, entry: dict[str, Any]) -> None:
-        n, head, index = self._heads.get(row.subject, (0, _NO_PREVIOUS, -1))
-        if row.n != n:
-            kind: FaultKind = "deleted" if row.n > n else "inserted"
-            self._fault(kind, row.subject, row.index, "n", f"position {n} expected, {row.n} found")
-        elif entry.get("prev") != head and not self._edited & {index, row.index}:
-            self._edit(index, row.subject, "text", f"entry {row.index} names another predecessor")
-        self._check_clock(row, entry.get("recorded_at"))
-        self._fold(row)
+        `read_model` is subject → state JSON (only of what changed, when an earlier audit is continued); `journal` what
+        devices uploaded, from where `joined.devices.settled` stands; `upper_tiles` those above level 0;
+        `states_differ` names the subjects that folds elsewhere found to differ.
+        """
+        joined, report = self.joined, self.report
+        joined.devices.settle(journal, joined.next_index)
+        faults = [*self._unsigned, *joined.settled_faults(), *joined.devices.faults]
+        faults += joined.upper_tile_faults(upper_tiles or {})
+        faults += self._checkpoint_faults(faults)
+        if heads is not None:
+            faults += joined.head_faults(heads, whole=not self.since)
+        if self.fold is not None and read_model is not None:
+            states_differ = self.fold.compare(read_model, self.since)
+        faults += [joined.state_fault(subject) for subject in states_differ or ()]
+        report.faults = faults
+        report.size, report.root = joined.best.size if joined.best else 0, joined.best.root.hex() if joined.best else ""
+        report.not_excluded = self._not_excluded(read_model is not None or states_differ is not None)
+        return report
 
-    def _check_clock(self, row: StoredEntry, recorded_at: object) -> None:
-        if not isinstance(recorded_at, int):
-            return  # the entry's shape is wrong, and the fold says so
-        if recorded_at < self._last_recorded_at:
-            self._fault("clock_backwards", row.subject, row.index, "recorded_at", "earlier than the entry before")
-        self._last_recorded_at = max(recorded_at, self._last_recorded_at)
+    def _checkpoint_faults(self, others: Sequence[Fault]) -> list[Fault]:
+        faults = []
+        entries = self.joined.next_index
+        beyond = [signed for signed in self.due if signed.size > entries]
+        if beyond:
+            faults.append(self._beyond(beyond))
+        named = [fault.index for fault in others if fault.kind in _EXPLAINS]
+        unlike = [signed for signed in self.joined.unlike if not any(index < signed.size for index in named)]
+        twins = {a.size for a, b in pairwise(beyond) if a.size == b.size}
+        if unlike:
+            first = unlike[0]
+            whose = "a remembered checkpoint" if first in self._kept else "the signed checkpoint"
+            good = max((one.size for one in self.joined.alike if one.size < first.size), default=0)
+            message = f"{whose} of {first.size} entries has another root than the stored entries"
+            faults.append(Fault("forked", "", first.size - 1, "checkpoint", f"{message}; they agree up to {good}"))
+        if twins:
+            message = f"two signed checkpoints of {min(twins)} entries have two roots"
+            faults.append(Fault("forked", "", min(twins) - 1, "checkpoint", message))
+        return faults
 
-    def _fold(self, row: StoredEntry) -> None:
-        try:
-            # The one place where the ledger's own code is used: what an event *means* has one home.
-            entry = parse_entry(row.text)
-            self._states[row.subject] = next_subject_state(self._states.get(row.subject), entry, entry.event())
-        except ValueError as error:
-            if row.index not in self._edited:
-                self._fault("state_mismatch", row.subject, row.index, "data", str(error)[:200])
+    def _beyond(self, beyond: Sequence[Signed]) -> Fault:
+        entries, size = self.joined.next_index, beyond[-1].size
+        if any(signed not in self._kept for signed in beyond):
+            return Fault("truncated", "", entries, "checkpoint", f"a signed checkpoint has {size} entries")
+        message = f"a signed checkpoint has {size} entries, and it was kept elsewhere: what stands here is older"
+        return Fault("rolled_back", "", entries, "checkpoint", message)
 
-    def _check_state(self, subject: str, stored: str | None) -> None:
-        state = self._states.get(subject)
-        if state is None or stored is None or not _same_json(stored, format_state(state)):
-            _n, _head, index = self._heads.get(subject, (0, "", -1))
-            message = "the read model differs from what the entries add up to"
-            self._fault("state_mismatch", subject, index, "state", message)
+    def _not_excluded(self, states_checked: bool) -> list[NotExcluded]:
+        entries, kept = self.joined.next_index, max((one.size for one in self._kept), default=0)
+        behind = f"behind entry {kept - 1}, the last that a remembered checkpoint covers" if kept else "at all"
+        mend = "hand in a newer checkpoint that a witness or client kept (--remembered)"
+        kinds: list[tuple[FaultKind, str]] = [
+            ("truncated", "a deleted tail, its checkpoints deleted with it, cannot be excluded"),
+            ("rolled_back", "an older copy of the whole store cannot be excluded"),
+            ("forked", "another log, shown to others under the same key, cannot be excluded"),
+        ]
+        found = [NotExcluded(kind, f"{message} {behind}: {mend}") for kind, message in kinds]
+        covered = self.report.size
+        if covered < entries:
+            message = f"entries {covered}–{entries - 1} stand under no checkpoint that fits: what was changed there"
+            found.append(NotExcluded("edited", f"{message} with all its hashes cannot be excluded"))
+        if not states_checked:
+            found.append(NotExcluded("state_mismatch", "the read model was not compared with the entries"))
+        if self.since:
+            message = f"entries before {self.since} were checked by an earlier audit and not read again"
+            found.append(NotExcluded("edited", f"{message}: what was changed there since cannot be excluded"))
+        return found + self.joined.devices.not_excluded
 
-    def _grow(self, leaf: bytes) -> None:
-        level, node = 0, leaf
-        while self._frontier and self._frontier[-1][0] == level:
-            _level, left = self._frontier.pop()
-            node = hashlib.sha256(b"\x01" + left + node).digest()
-            level += 1
-        self._frontier.append((level, node))
+    def state(self) -> dict[str, Any]:
+        """All that a later audit needs to go on from here, as JSON."""
+        states = self.fold.as_json() if self.fold else None
+        return {"format": _STATE, "origin": self.origin, "states": states, **self.joined.as_json()}
 
-    def _root(self) -> bytes:
-        if not self._frontier:
-            return hashlib.sha256(b"").digest()
-        nodes = [node for _level, node in self._frontier]
-        root = nodes.pop()
-        while nodes:
-            root = hashlib.sha256(b"\x01" + nodes.pop() + root).digest()
-        return root
+    def take_up(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state`; raises ValueError if it is of another log or another kind of audit, or no state."""
+        if state.get("format") != _STATE or state.get("origin") != self.origin:
+            raise ValueError("it is not the state of an audit of this log")
+        if self.fold is not None and state["states"] is None:
+            raise ValueError("it is the state of an integrity audit, which knows no states: say --integrity")
+        self.joined = Joined.from_json(self.origin, state)
+        if self.fold is not None:
+            self.fold.take_up(state["states"])
+        self.since = self.report.entries = self.joined.next_index
+        self.due = [signed for signed in self.due if signed.size > self.joined.count - len(self.joined.tail) // HASH]
+        self._recheck_kept()
 
-    def _check_due_checkpoints(self) -> None:
-        while self._due and self._due[0][0] <= self.report.entries:
-            size, root = self._due.pop(0)
-            if size == self.report.entries:
-                self._check_checkpoint(size, root)
-
-    def _check_checkpoint(self, size: int, root: bytes) -> None:
-        if self._root() == root:
-            self.report.size, self.report.root = size, root.hex()
-        elif not self.report.faults:
-            message = f"the signed checkpoint of {size} entries has another root than the stored entries"
-            self._fault("forked", "", size - 1, "checkpoint", message)
-
-    def _open(self, note: str, key: LogKey) -> tuple[int, bytes] | None:
-        try:
-            text, size, root = _split_checkpoint(note)
-            if text.partition("\n")[0] != key.name:
-                raise ValueError("another origin")
-            key.public_key.verify(_signature(note, key), text.encode())
-        except (ValueError, InvalidSignature) as error:
-            self._fault("forged_author", "", -1, "checkpoint", f"a stored checkpoint is not the log's own: {error}")
-            return None
-        return size, root
-
-
-def _same_json(stored: str, folded: str) -> bool:
-    try:
-        return bool(json.loads(stored) == json.loads(folded))
-    except (ValueError, RecursionError):
-        return False
-
-
-def _split_checkpoint(note: str) -> tuple[str, int, bytes]:
-    head, found, _signatures = note.rpartition("\n\n")
-    lines = head.split("\n")
-    if not found or len(lines) < 3:
-        raise ValueError("not a checkpoint")
-    return head + "\n", int(lines[1]), _decoded(lines[2])
-
-
-def _decoded(text: str) -> bytes:
-    raw = base64.b64decode(text, validate=True)
-    if base64.b64encode(raw).decode() != text:
-        raise ValueError("not the one base64 text of its bytes")
-    return raw
+    def _recheck_kept(self) -> None:
+        """Checkpoints that end in the unfinished block can still be compared; older ones were, by the earlier audit."""
+        for signed in self.due:
+            if signed.size <= self.joined.count:
+                self.joined.compare_root(signed)
 
 
-def _signature(note: str, key: LogKey) -> bytes:
-    *lines, rest = note.rpartition("\n\n")[2].split("\n")
-    if rest:
-        raise ValueError("the last line is cut off")
-    for line in lines:
-        dash, name, blob = line.split(" ", 2)
-        raw = _decoded(blob)
-        if dash == "\u2014" and name == key.name and raw[:4] == key.key_id:
-            return raw[4:]
-    raise ValueError("no signature of the log's key")
+_STATE = "pinglian-audit-state/1"

@@ -1,0 +1,1 @@
+"""The pieces of the audit: a second implementation on purpose, sharing no line with what wrote the ledger."""

@@ -1,0 +1,195 @@
+"""Devices' own chains: each record names the hash of the one before it, and a signed head covers all before it.
+
+The log's owner holds no device's key.  So what a device recorded cannot be changed by him, not even with every hash
+and chain recomputed and the log's own key in hand: the signed head names the hash of what the device really wrote.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from cylinder_trace.auditing.hashing import Hashing
+from cylinder_trace.auditing.notes import is_device_signature
+from cylinder_trace.auditing.stored import Fault, FaultKind, NotExcluded, StoredRecord
+from cylinder_trace.auditing.stretch import NO_PREVIOUS, DeviceFact
+from cylinder_trace.auditing.texts import canonical_object
+
+_STATUSES = {"stored", "linked", "disputed"}
+_sha256 = Hashing("").leaf
+
+
+class End(NamedTuple):
+    """How far a device's chain was followed: the next sequence, and the hash of the last record."""
+
+    seq: int = 0
+    hash: str = NO_PREVIOUS
+
+
+class _Line(NamedTuple):
+    device_id: str
+    seq: int
+    prev: str
+    hash: str
+    at: int
+
+
+@dataclass(slots=True)
+class Devices:
+    """What the entries say about the devices' chains.
+
+    Memory: what devices recorded since their last settled head, about 300 bytes a record.
+    """
+
+    keys: dict[str, str] = field(default_factory=dict)
+    settled: dict[str, End] = field(default_factory=dict)
+    """Up to where a device's chain stands under a signed head that was checked."""
+    records: dict[str, dict[int, DeviceFact]] = field(default_factory=dict)
+    heads: dict[str, dict[int, DeviceFact]] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    not_excluded: list[NotExcluded] = field(default_factory=list)
+    _seen: set[tuple[str, int]] = field(default_factory=set)
+    _gaps: bool = False
+
+    def take(self, facts: Iterable[DeviceFact]) -> None:
+        """What the next entries say, in the order of the log."""
+        for fact in facts:
+            if fact.word == "key":
+                self.keys[fact.device_id] = fact.text
+            elif fact.word == "head":
+                self._take_head(fact)
+            else:
+                self._take_record(fact)
+
+    def _take_record(self, fact: DeviceFact) -> None:
+        records = self.records.setdefault(fact.device_id, {})
+        if fact.device_id not in self.keys:
+            self._forged(fact, "device", f"device {fact.device_id} was not enrolled when this was recorded")
+        elif fact.seq in records or fact.seq < self.settled.get(fact.device_id, End()).seq:
+            self._forged(fact, "device", f"device {fact.device_id} has another record {fact.seq}")
+            return
+        records[fact.seq] = fact
+
+    def _take_head(self, fact: DeviceFact) -> None:
+        vkey = self.keys.get(fact.device_id, "")
+        if is_device_signature(vkey, fact.device_id, fact.seq, fact.hash, fact.text):
+            self.heads.setdefault(fact.device_id, {})[fact.seq] = fact
+        else:
+            self._forged(fact, "signature", f"the head is not signed by the key of device {fact.device_id}")
+
+    def _forged(self, fact: DeviceFact, field: str, message: str) -> None:
+        self.faults.append(Fault("forged_author", fact.subject, fact.at, field, message))
+
+    def _blame(self, kind: FaultKind, line: _Line | StoredRecord, index: int, field: str, message: str) -> None:
+        self.faults.append(Fault(kind, f"device/{line.device_id}", index, field, message))
+
+    def settle(self, journal: Iterable[StoredRecord] | None, entries: int) -> None:
+        """Follow the chains up to the newest heads: through `journal`, or without one through the entries alone.
+
+        `journal` holds, per device in the order of its sequence, every record from the one named in `settled` on.
+        """
+        ends = dict(self.settled)
+        for line in self._lines_of_entries() if journal is None else self._lines_of_journal(journal, entries):
+            self._follow(line, ends, whole=journal is not None)
+        self._finish(ends, whole=journal is not None)
+
+    def _lines_of_entries(self) -> Iterator[_Line]:
+        for device_id, records in sorted(self.records.items()):
+            for seq, fact in sorted(records.items()):
+                yield _Line(device_id, seq, fact.text, fact.hash, fact.at)
+
+    def _lines_of_journal(self, journal: Iterable[StoredRecord], entries: int) -> Iterator[_Line]:
+        for row in journal:
+            prev = self._read_line(row)
+            if row.log_index >= entries:
+                message = f"record {row.seq} became entry {row.log_index}, which is not there"
+                self._blame("truncated", row, entries, "journal.log_index", message)
+            self._compare_with_entry(row)
+            yield _Line(row.device_id, row.seq, prev, row.hash, row.log_index)
+
+    def _read_line(self, row: StoredRecord) -> str:
+        """Check the row by itself; the hash of the device's record before it, as the text names it."""
+        hasher = _sha256.copy()
+        hasher.update(row.text)
+        if hasher.hexdigest() != row.hash:
+            message = f"the text of record {row.seq} no longer has the hash stored beside it"
+            self._blame("edited", row, row.log_index, "journal.text", message)
+        record = canonical_object(row.text) or {}
+        link: Any = record.get("device")
+        link = link if isinstance(link, dict) else {}
+        if (link.get("id"), link.get("seq")) != (row.device_id, row.seq):
+            told = f"{link.get('seq')} of {link.get('id')}"
+            message = f"it stands as record {row.seq} of {row.device_id}, and says {told}"
+            self._blame("edited", row, row.log_index, "journal.seq", message)
+        second = row.status == "disputed" and row.id.endswith(".station")
+        if row.status not in _STATUSES or not (second or row.id == record.get("id")):
+            message = f"record {row.seq} is not {row.id} {row.status}"
+            self._blame("edited", row, row.log_index, "journal.id", message)
+        return str(link.get("prev"))
+
+    def _compare_with_entry(self, row: StoredRecord) -> None:
+        fact = self.records.get(row.device_id, {}).get(row.seq)
+        self._seen.add((row.device_id, row.seq))
+        if fact is None:
+            if row.status == "stored":
+                message = f"record {row.seq} became entry {row.log_index}, which does not say so"
+                self._blame("edited", row, row.log_index, "journal.status", message)
+        elif fact.at != row.log_index:
+            self._blame("edited", row, fact.at, "journal.log_index", f"record {row.seq} became entry {fact.at}")
+        elif fact.hash != row.hash:
+            self._forged(fact, "device", f"this is not record {row.seq} of device {row.device_id} as it uploaded it")
+
+    def _follow(self, line: _Line, ends: dict[str, End], *, whole: bool) -> None:
+        end = ends.get(line.device_id, End())
+        if line.seq != end.seq:
+            self._gaps = True
+            if whole:
+                kind: FaultKind = "deleted" if line.seq > end.seq else "inserted"
+                message = f"record {end.seq} expected, {line.seq} found"
+                self._blame(kind, line, line.at, "journal.seq", message)
+        elif line.prev != end.hash:
+            message = f"record {line.seq} of the device names another predecessor"
+            self._blame("forged_author", line, line.at, "device.prev", message)
+        ends[line.device_id] = End(line.seq + 1, line.hash)
+        head = self.heads.get(line.device_id, {}).get(line.seq)
+        if head is None:
+            return
+        if head.hash != line.hash:
+            since = self.settled.get(line.device_id, End()).seq
+            message = f"the device signed other records: one of its records {since}–{line.seq} is not what it wrote"
+            self._blame("forged_author", line, head.at, "head", message)
+        self.settled[line.device_id] = End(line.seq + 1, head.hash)
+
+    def _finish(self, ends: Mapping[str, End], *, whole: bool) -> None:
+        for device_id, heads in self.heads.items():
+            newest = max(heads)
+            if newest >= ends.get(device_id, End()).seq and whole:
+                message = f"the device signed up to record {newest}, which is not here"
+                self.faults.append(Fault("truncated", f"device/{device_id}", heads[newest].at, "journal", message))
+            elif newest >= self.settled.get(device_id, End()).seq:
+                self.settled[device_id] = End(newest + 1, heads[newest].hash)
+        self.heads = {}
+        self._name_the_uncovered(ends, whole=whole)
+
+    def _name_the_uncovered(self, ends: Mapping[str, End], *, whole: bool) -> None:
+        self.not_excluded = []
+        for device_id, end in sorted(ends.items()):
+            count = end.seq - self.settled.get(device_id, End()).seq
+            if count > 0:
+                message = f"the last {count} records of device {device_id} stand under no signed head yet"
+                self.not_excluded.append(NotExcluded("forged_author", message))
+        for device_id, records in self.records.items():
+            for seq, fact in records.items():
+                if whole and (device_id, seq) not in self._seen:
+                    self._forged(fact, "device", f"device {device_id} never uploaded this record {seq}")
+        if not whole and self._gaps:
+            message = "only the entries were given: records of devices that became no entry are not in their chains"
+            self.not_excluded.append(NotExcluded("forged_author", message))
+        self.records = self._unsettled()
+
+    def _unsettled(self) -> dict[str, dict[int, DeviceFact]]:
+        found: dict[str, dict[int, DeviceFact]] = {}
+        for device_id, records in self.records.items():
+            first = self.settled.get(device_id, End()).seq
+            rest = {seq: fact for seq, fact in records.items() if seq >= first}
+            found |= {device_id: rest} if rest else {}
+        return found

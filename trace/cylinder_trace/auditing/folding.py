@@ -1,0 +1,79 @@
+"""The state check: each entry is an event that can happen where it stands, and the read model is what they add up to.
+
+The one place where the ledger's own code is used: what an event *means* has one home.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from zlib import crc32
+
+import orjson
+
+from cylinder_trace.auditing.stored import Fault, StoredEntry
+from cylinder_trace.events import EVENT_CLASSES, parse_entry
+from cylinder_trace.subjects import SubjectState, format_state, next_subject_state, parse_state
+
+
+class Fold:
+    """The states of the subjects of one shard; with one shard, of all."""
+
+    def __init__(self, shard: int = 0, shards: int = 1) -> None:
+        self._shard, self._shards = shard, shards
+        self.states: dict[str, SubjectState] = {}
+        self.changed: set[str] = set()
+        """Subjects with an entry since the fold began or was taken up again."""
+
+    def take(self, rows: Iterable[StoredEntry]) -> list[Fault]:
+        """Fold the next rows; a fault for each that cannot be."""
+        faults: list[Fault] = []
+        for row in rows:
+            if self._shards == 1 or self.is_mine(row.subject):
+                try:
+                    self._fold(row)
+                except ValueError as error:
+                    faults.append(Fault("state_mismatch", row.subject, row.index, "data", str(error)[:200]))
+        return faults
+
+    def is_mine(self, subject: str) -> bool:
+        """Whether the subject belongs to this shard."""
+        return crc32(subject.encode()) % self._shards == self._shard
+
+    def _fold(self, row: StoredEntry) -> None:
+        subject = row.subject
+        self.changed.add(subject)
+        entry = parse_entry(row.text)
+        cls = EVENT_CLASSES.get(entry.type)
+        if cls is None:
+            raise ValueError(f"no event is called {entry.type!r}")
+        event = cls.model_validate_json(orjson.dumps(entry.data))
+        self.states[subject] = next_subject_state(self.states.get(subject), entry, event)
+
+    def compare(self, read_model: Mapping[str, str], since: int = 0) -> list[str]:
+        """Subjects of this shard whose stored state differs; with `since`, the read model holds only changed ones."""
+        expected = {*self.changed} if since else {*self.states}
+        stored = {subject for subject in read_model if self.is_mine(subject)}
+        return sorted(subject for subject in expected | stored if not self._fits(subject, read_model.get(subject)))
+
+    def _fits(self, subject: str, stored: str | None) -> bool:
+        state = self.states.get(subject)
+        if state is None or stored is None:
+            return False
+        folded = format_state(state)
+        return stored == folded or _same_json(stored, folded)
+
+    def as_json(self) -> dict[str, Any]:
+        """The states, to be taken up again."""
+        return {subject: format_state(state) for subject, state in self.states.items()}
+
+    def take_up(self, states: Mapping[str, str]) -> None:
+        """Go on from `as_json`; raises ValueError."""
+        for subject, text in states.items():
+            if self.is_mine(subject):
+                self.states[subject] = parse_state(subject, text)
+
+
+def _same_json(stored: str, folded: str) -> bool:
+    try:
+        return bool(orjson.loads(stored) == orjson.loads(folded))
+    except ValueError:
+        return False
