@@ -39,6 +39,8 @@ def _change(entry: Entry, event: events.Event) -> dict[str, Any]:
     match event:
         case events.RecallClosed():
             return {"open": False}
+        case events.RecallOpened():
+            raise StateError("a recall is opened once; what is recalled again is another recall")
         case events.DisputeRaised() | events.DisputeResolved() | events.Corrected():
             return {}
-    raise StateError(f"{entry.type} cannot follow in a recall's chain")
+    raise StateError(f"{entry.type} is not an event of a recall")
