@@ -1,4 +1,4 @@
-"""The command line of people who check: `cylinder-trace audit|verify|proof|witness|keygen|replay|rulebook`.
+"""The command line of people who check: `cylinder-trace audit|verify|proof|witness|keygen|rotate-key|replay|rulebook`.
 
 Exit status: 0 good, 1 checked and bad, 2 could not check.
 """
@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any, NoReturn
 
 from cylinder_trace.audit import Auditor, AuditReport, read_vkey
-from cylinder_trace.commands import proving, witness
+from cylinder_trace.commands import proving, rotation, witness
 from cylinder_trace.commands.shared import (
     BAD,
     COULD_NOT_CHECK,
@@ -40,6 +40,7 @@ examples:
   cylinder-trace proof .data 4711 --out fill.tlog-proof              the proof of one entry, by index or id
   cylinder-trace witness http://127.0.0.1:8000 --state seen.txt
   cylinder-trace witness serve --listen 127.0.0.1:8100 --key witness.key --log log/keys --state seen
+  cylinder-trace rotate-key --key .data/keys/log.key --log .data/log
   cylinder-trace keygen witness.example/w1 --out witness.key         a witness's key
   cylinder-trace replay .data --since 2026-01-01
   cylinder-trace rulebook mine.toml
@@ -88,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     proving.add_proof(_command(commands, "proof", proving.prove, proving.PROVE))
     witness.add_poll(_command(commands, "witness", witness.poll, witness.POLL))
     witness.add_serve(_command(commands, "witness serve", witness.serve, witness.SERVE))
+    rotation.add_rotate(_command(commands, "rotate-key", rotation.rotate_key, rotation.ROTATE))
     witness.add_keygen(_command(commands, "keygen", witness.keygen, witness.KEYGEN))
     _replay_parser(commands)
     _rulebook_parser(commands)

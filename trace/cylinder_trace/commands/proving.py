@@ -16,6 +16,7 @@ from cylinder_trace.commands.shared import (
     read_text,
     say,
 )
+from cylinder_trace.cosignature import LogKey
 from cylinder_trace.policy import Policy, PolicyError, parse_policy
 from cylinder_trace.proof import DOES_NOT_PROVE, PROVES, BundleError, HistoryBundle, bundle_key, verify_bundle
 from cylinder_trace.suite import OUTSIDE_C2SP, suite_of_origin
@@ -43,6 +44,7 @@ def add_verify(parser: Any) -> None:
     parser.add_argument("file", help="a history bundle (JSON) or a .tlog-proof")
     parser.add_argument("--vkey", help="the log's verifying key, or a file with its keys; a bundle names one itself")
     parser.add_argument("--policy", metavar="FILE", help="logs, witnesses and quorum (tlog-policy); for a .tlog-proof")
+    parser.add_argument("--rotations", metavar="FILE", help="log/rotations: trust the keys that followed on --vkey too")
     parser.add_argument("--entry", metavar="FILE", help="the entry's bytes, when a .tlog-proof does not carry them")
 
 
@@ -58,7 +60,7 @@ def _verify_bundle(arguments: Namespace, text: str) -> int:
     except ValidationError as error:
         raise CannotCheck(f"{arguments.file} is neither a history bundle nor a .tlog-proof") from error
     try:
-        keys = keys_in(arguments.vkey) if arguments.vkey else [bundle_key(bundle)]
+        keys = _keys(arguments) if arguments.vkey else [bundle_key(bundle)]
         verdict = verify_bundle(bundle, keys)
     except BundleError as error:
         return _bad(arguments, str(error))
@@ -102,16 +104,20 @@ def _bad(arguments: Namespace, problem: str) -> int:
     return BAD
 
 
+def _keys(arguments: Namespace) -> list[LogKey]:
+    return keys_in(arguments.vkey, arguments.rotations)
+
+
 def _policy(arguments: Namespace) -> Policy:
     if arguments.policy is None:
         if arguments.vkey is None:
             raise CannotCheck("say whose log this should be: --vkey KEY, or --policy FILE with its witnesses")
-        return Policy(logs=tuple(keys_in(arguments.vkey)))
+        return Policy(logs=tuple(_keys(arguments)))
     try:
         policy = parse_policy(read_text(arguments.policy))
     except PolicyError as error:
         raise CannotCheck(f"{arguments.policy}: {error}") from error
-    logs = policy.logs if arguments.vkey is None else tuple(keys_in(arguments.vkey))
+    logs = policy.logs if arguments.vkey is None else tuple(_keys(arguments))
     if not logs:
         raise CannotCheck(f"{arguments.policy} names no log; add a line `log KEY`, or name one with --vkey")
     return Policy(logs, policy.witnesses, policy.groups, policy.quorum)

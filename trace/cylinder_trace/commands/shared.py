@@ -3,13 +3,14 @@
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cylinder_codes.keys import KeyFormatError
+from cylinder_codes.keys import KeyFormatError, VerifyingKey
 from cylinder_trace.checkpoint import CheckpointError, parse_checkpoint
 from cylinder_trace.cosignature import LogKey, parse_log_keys
+from cylinder_trace.rotation import RotationError, parse_rotations, successors
 
 GOOD, BAD, COULD_NOT_CHECK = 0, 1, 2
 Item = TypeVar("Item")
@@ -57,15 +58,27 @@ def from_store(read: Callable[[], Item]) -> Item:
         raise CannotCheck(f"the database cannot be read as a ledger: {first_line(error)}") from error
 
 
-def keys_in(text: str) -> list[LogKey]:
-    """The verifying keys in an argument: a key, or a file with keys, a line each."""
+def keys_in(text: str, rotations: str | None = None) -> list[LogKey]:
+    """The verifying keys in an argument: a key, or a file with keys, a line each; and those that followed on them.
+
+    `rotations` names a file with the statements by which the log's key was rotated.
+    """
     try:
         keys = parse_log_keys(text_or_file(text).splitlines())
     except KeyFormatError as error:
         raise CannotCheck(f"not a verifying key name+id+base64, as in the log's file keys: {error}") from error
     if not keys:
         raise CannotCheck(f"{text} names no key that this program knows")
-    return keys
+    return keys if rotations is None else _with_successors(keys, rotations)
+
+
+def _with_successors(keys: Sequence[LogKey], file: str) -> list[LogKey]:
+    try:
+        rotations = parse_rotations(read_text(file))
+    except RotationError as error:
+        raise CannotCheck(f"{file} does not hold rotations of a key, as in log/rotations: {error}") from error
+    later = [new for key in keys if isinstance(key, VerifyingKey) for new in successors(key, rotations)]
+    return list(dict.fromkeys([*keys, *later]))
 
 
 def text_or_file(text: str) -> str:

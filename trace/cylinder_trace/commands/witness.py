@@ -50,6 +50,7 @@ def add_poll(parser: Any) -> None:
     parser.add_argument("--state", required=True, help="file in which the last good checkpoint is kept")
     about = "the log's verifying key, or a file with it; without it the key the source names is taken on trust"
     parser.add_argument("--vkey", help=about)
+    parser.add_argument("--rotations", metavar="FILE", help="log/rotations: trust the keys that followed on --vkey too")
 
 
 def poll(arguments: Namespace) -> int:
@@ -57,7 +58,7 @@ def poll(arguments: Namespace) -> int:
     from cylinder_trace.store.sources import ServiceSource
 
     source = from_store(lambda: ServiceSource(arguments.url.rstrip("/")))
-    keys = keys_in(arguments.vkey or _named_keys(from_store(source.vkeys), arguments.url))
+    keys = keys_in(arguments.vkey or _named_keys(from_store(source.vkeys), arguments.url), arguments.rotations)
     note, state = from_store(source.checkpoint), Path(arguments.state)
     remembered = kept_checkpoint(arguments.state) if state.exists() else None
     try:

@@ -4,6 +4,7 @@ A source gives the stored rows, the checkpoints and, from a database, the read m
 """
 
 import json
+import weakref
 from collections.abc import Iterator, Mapping
 from http.client import HTTPException
 from itertools import islice
@@ -15,11 +16,12 @@ from urllib.request import Request, urlopen
 from sqlalchemy.exc import DBAPIError
 
 from cylinder_trace.audit import StoredEntry
-from cylinder_trace.checkpoint import CheckpointError, parse_checkpoint
+from cylinder_trace.checkpoint import CheckpointError, parse_checkpoint, unverified_checkpoint
 from cylinder_trace.merkle import HashesInMemory, NodeReader, leaf_hash
 from cylinder_trace.store.database import StoreError, first_line, open_engine, parse_url, sqlite_path
 from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.reader import Reader
+from cylinder_trace.suite import SHA256, Suite, suite_of_origin
 from cylinder_trace.tiles import TILE_WIDTH, nodes_from_tiles, tile_path
 
 _TIMEOUT_S = 30
@@ -74,7 +76,9 @@ class DatabaseSource:
         if path is not None:
             _require_readable(path)
         self._folder = folder
-        self._reader = Reader(open_engine(parsed, writer=False), LogFiles((folder or Path()) / "log"), "")
+        engine = open_engine(parsed, writer=False)
+        weakref.finalize(self, engine.dispose)  # connections are closed as soon as nobody reads here any more
+        self._reader = Reader(engine, LogFiles((folder or Path()) / "log"), "")
 
     def size(self) -> int:
         try:
@@ -100,9 +104,10 @@ class DatabaseSource:
 
     def nodes(self, size: int) -> NodeReader:
         """From the tiles in the data folder; without one from every entry's stored hash, which reads them all."""
+        suite = _suite_of(self.checkpoint())
         if self._folder is not None:
-            return nodes_from_tiles(size, self._reader.tile)
-        return HashesInMemory([row.hash for row in islice(self._reader.all_entries(), size)])
+            return nodes_from_tiles(size, self._reader.tile, suite)
+        return HashesInMemory([row.hash for row in islice(self._reader.all_entries(), size)], suite)
 
     def read_model(self) -> Mapping[str, str]:
         return self._reader.read_model()
@@ -148,7 +153,8 @@ class ServiceSource:
         if index >= size:
             return None
         bundle = self.get(f"/log/{tile_path('entries', number, min(TILE_WIDTH, size - start))}")
-        return next((row for row in _rows(start, bundle) if row.index == index), None)
+        rows = _rows(start, bundle, _suite_of(self.checkpoint()))
+        return next((row for row in rows if row.index == index), None)
 
     def checkpoints(self) -> list[str]:
         return [self.checkpoint()]
@@ -160,15 +166,18 @@ class ServiceSource:
         return None
 
     def entries(self) -> Iterator[StoredEntry]:
-        size = self.size()
+        size, suite = self.size(), _suite_of(self.checkpoint())
         for start in range(0, size, TILE_WIDTH):
             width = min(TILE_WIDTH, size - start)
             bundle = self.get(f"/log/{tile_path('entries', start // TILE_WIDTH, width)}")
-            yield from _rows(start, bundle)
+            yield from _rows(start, bundle, suite)
 
     def nodes(self, size: int) -> NodeReader:
         """Node hashes of the tree of `size`, read from tiles."""
-        return nodes_from_tiles(size, lambda level, number, width: self.get(f"/log/{tile_path(level, number, width)}"))
+        return nodes_from_tiles(size, self._tile, _suite_of(self.checkpoint()))
+
+    def _tile(self, level: int, number: int, width: int) -> bytes:
+        return self.get(f"/log/{tile_path(level, number, width)}")
 
     def _text(self, path: str) -> str:
         try:
@@ -192,23 +201,30 @@ class ServiceSource:
             raise StoreError(f"{self._url}{path} did not answer: {getattr(error, 'reason', error)}") from error
 
 
+def _suite_of(note: str | None) -> Suite:
+    try:
+        return suite_of_origin(unverified_checkpoint(note).origin) if note else SHA256
+    except CheckpointError as error:
+        raise StoreError(f"the newest checkpoint is none: {error}") from error
+
+
 def _is_index(name: str) -> bool:
     return name.isascii() and name.isdecimal() and len(name) <= 16
 
 
-def _rows(start: int, bundle: bytes) -> Iterator[StoredEntry]:
+def _rows(start: int, bundle: bytes, suite: Suite) -> Iterator[StoredEntry]:
     index, at = start, 0
     while at < len(bundle):
         length = int.from_bytes(bundle[at : at + 2], "big")
-        yield _row(index, bundle[at + 2 : at + 2 + length])
+        yield _row(index, bundle[at + 2 : at + 2 + length], suite)
         index, at = index + 1, at + 2 + length
 
 
-def _row(index: int, text: bytes) -> StoredEntry:
+def _row(index: int, text: bytes, suite: Suite) -> StoredEntry:
     try:
         entry = json.loads(text)
         id, subject, n, type_word = entry["id"], entry["subject"], entry["n"], entry["type"]
         occurred_at, recorded_at = entry["occurred_at"], entry["recorded_at"]
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"entry {index} of the service is not an entry") from error
-    return StoredEntry(index, id, subject, n, type_word, occurred_at, recorded_at, leaf_hash(text), text)
+    return StoredEntry(index, id, subject, n, type_word, occurred_at, recorded_at, leaf_hash(text, suite), text)
