@@ -1,4 +1,4 @@
-"""What the later events add to a state: maker, tags, custody, marks, ends and corrections; gas lots, recalls, papers."""
+"""What the later events add to a state: maker, tags, custody, marks, ends, corrections; gas lots, recalls, papers."""
 
 from typing import Any
 
