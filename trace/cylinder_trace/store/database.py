@@ -24,6 +24,10 @@ class LedgerInUse(StoreError):
     """Another process writes this SQLite file."""
 
 
+BEGIN_WRITING = "BEGIN IMMEDIATE"
+"""How a writer's transaction begins on SQLite: with the write lock."""
+
+
 def parse_url(url: str) -> URL:
     """The database URL, with the driver we ship; raises StoreError for other databases."""
     try:
@@ -72,7 +76,7 @@ def open_engine(url: URL, *, writer: bool) -> Engine:
 
 
 def _tune_sqlite(engine: Engine, writer: bool) -> None:
-    begin = "BEGIN IMMEDIATE" if writer else "BEGIN"
+    begin = BEGIN_WRITING if writer else "BEGIN"
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: object) -> None:
@@ -87,7 +91,8 @@ def _tune_sqlite(engine: Engine, writer: bool) -> None:
     def on_begin(connection: Connection) -> None:
         driver = connection.connection.driver_connection
         assert driver is not None  # noqa: S101 - a transaction has a connection
-        driver.execute(begin)
+        if not driver.in_transaction:  # the group commit begins by itself, see `line`
+            driver.execute(begin)
 
 
 def create_schema(engine: Engine, origin: str) -> None:

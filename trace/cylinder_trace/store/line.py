@@ -2,6 +2,9 @@
 
 Taking a connection out of a pool, and giving it back, costs more than writing an entry.  So the connection is kept; a
 line that broke while nobody used it is noticed when a transaction begins, before any work has run, and laid anew.
+
+The driver begins and commits.  SQLAlchemy hears of the transaction only when work asks for tables of the service, and
+then its own end of it is the driver's.
 """
 
 from collections.abc import Iterator
@@ -34,7 +37,11 @@ class Line:
         begun = self._begin()
         try:
             yield begun
-            begun.connection.commit()
+            # Work that asked for other tables has SQLAlchemy in the transaction, which must then hear of its end.
+            if begun.connection.in_transaction():
+                begun.connection.commit()
+            else:
+                begun.wire.commit()
         except BaseException:
             self.close()
             raise
@@ -61,7 +68,7 @@ class Line:
             raise
 
     def _read_newest(self, connection: Connection, wire: Wire | None) -> Begun:
-        connection.begin()
         wire = wire or wire_of(connection)
+        wire.begin()
         self._kept = Begun(connection, wire, wire.newest())
         return self._kept

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
+from cylinder_trace.store.database import BEGIN_WRITING
 from cylinder_trace.store.tables import CodeRow, EntryRefRow, EntryRow, SubjectNowRow
 
 Values = tuple[Any, ...]
@@ -37,6 +38,12 @@ class Wire(Protocol):
 
     Error: type[Exception]
     """What the driver raises when the database fails."""
+
+    def begin(self) -> None:
+        """Begin a transaction; SQLAlchemy joins it when it is asked for something."""
+
+    def commit(self) -> None:
+        """Make what was written durable."""
 
     def newest(self) -> Newest | None:
         """Lock out other writers until the commit, then read the log's last entry."""
@@ -129,6 +136,12 @@ class SqliteWire:
     def __init__(self, driver: Any, error: type[Exception]) -> None:
         self._driver, self.Error = driver, error
 
+    def begin(self) -> None:
+        self._driver.execute(BEGIN_WRITING)
+
+    def commit(self) -> None:
+        self._driver.commit()
+
     def newest(self) -> Newest | None:
         row = self._driver.execute(self._newest).fetchone()  # the transaction holds the write lock since it began
         return Newest(*row) if row else None
@@ -213,6 +226,12 @@ class PostgresWire:
 
     def __init__(self, driver: Any, error: type[Exception]) -> None:
         self._driver, self.Error = driver, error
+
+    def begin(self) -> None:
+        pass  # psycopg begins with the first statement
+
+    def commit(self) -> None:
+        self._driver.commit()
 
     def newest(self) -> Newest | None:
         # One writer at a time gives gap-free indexes; the group commit makes that one lock per batch, not per entry.
