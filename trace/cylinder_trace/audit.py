@@ -186,7 +186,7 @@ class Auditor:
     def _not_excluded(self, states_checked: bool) -> list[NotExcluded]:
         entries, kept = self.joined.next_index, max((one.size for one in self._kept), default=0)
         behind = f"behind entry {kept - 1}, the last that a remembered checkpoint covers" if kept else "at all"
-        mend = "hand in a newer checkpoint that a witness or client kept (--remembered)"
+        mend = "hand in a newer checkpoint kept elsewhere, as by a witness (--remembered)"
         kinds: list[tuple[FaultKind, str]] = [
             ("truncated", "a deleted tail, its checkpoints deleted with it, cannot be excluded"),
             ("rolled_back", "an older copy of the whole store cannot be excluded"),

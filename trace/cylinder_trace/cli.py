@@ -4,25 +4,20 @@ Exit status: 0 good, 1 checked and bad, 2 could not check.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any, NoReturn
 
-from cylinder_trace.audit import Auditor, AuditReport, read_vkey
-from cylinder_trace.commands import proving, rotation, witness
+from cylinder_trace.commands import auditing, proving, rotation, witness
 from cylinder_trace.commands.shared import (
     BAD,
     COULD_NOT_CHECK,
     GOOD,
     CannotCheck,
-    kept_checkpoint,
     open_source_of,
     read_text,
     say,
-    text_or_file,
-    with_progress,
 )
 from cylinder_trace.dates import parse_day, start_of_day_ms
 from cylinder_trace.events import Entry
@@ -35,6 +30,7 @@ _OVERVIEW = """\
 examples:
   cylinder-trace audit .data                                        a data folder
   cylinder-trace audit http://127.0.0.1:8000 --token TOKEN          a running service
+  cylinder-trace audit .data --since audited.json                   only what is new, or after a kill
   cylinder-trace verify bundle.json --vkey log/keys
   cylinder-trace verify fill.tlog-proof --policy policy.txt          one entry, with the witnesses it needs
   cylinder-trace proof .data 4711 --out fill.tlog-proof              the proof of one entry, by index or id
@@ -84,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _audit_parser(commands)
+    auditing.add_audit(_command(commands, "audit", auditing.audit, auditing.AUDIT))
     proving.add_verify(_command(commands, "verify", proving.verify, proving.VERIFY))
     proving.add_proof(_command(commands, "proof", proving.prove, proving.PROVE))
     witness.add_poll(_command(commands, "witness", witness.poll, witness.POLL))
@@ -113,59 +109,6 @@ def _command(commands: Any, name: str, run: Callable[[argparse.Namespace], int],
 def _source_arguments(parser: Any) -> None:
     parser.add_argument("source", help="data folder, ledger.db, postgresql://… or http://… of a service")
     parser.add_argument("--token", help="bearer token of an auditor (only for a service)")
-
-
-def _vkey_argument(parser: Any) -> None:
-    about = "the log's verifying key, or a file with it; without it the key the source names is taken on trust"
-    parser.add_argument("--vkey", help=about)
-
-
-# --- audit --------------------------------------------------------------------------------------------------
-
-
-def _audit_parser(commands: Any) -> None:
-    about = "recompute the whole ledger from nothing and name every fault"
-    parser = _command(commands, "audit", _audit, about)
-    _source_arguments(parser)
-    _vkey_argument(parser)
-    parser.add_argument(
-        "--remembered", action="append", default=[], metavar="FILE", help="a checkpoint kept earlier, as by `witness`"
-    )
-
-
-def _audit(arguments: argparse.Namespace) -> int:
-    source = open_source_of(arguments)
-    keys = [arguments.vkey] if arguments.vkey else source.vkeys()
-    notes = source.checkpoints() + [kept_checkpoint(path) for path in arguments.remembered]
-    auditor = Auditor(notes, _audit_key(keys))
-    auditor.check(with_progress(source.entries(), source.size(), "entries checked"))
-    report = auditor.finish(source.read_model())
-    print(json.dumps(report.as_json(), ensure_ascii=False) if arguments.json else _audit_story(report))
-    return GOOD if report.ok else BAD
-
-
-def _audit_key(vkeys: Sequence[str]) -> Any:
-    if not vkeys:
-        raise CannotCheck("say whose log this should be: --vkey KEY or a file with the key")
-    try:
-        return read_vkey(text_or_file(vkeys[0]))
-    except ValueError as error:
-        raise CannotCheck(f"not a verifying key name+id+base64, as in the log's file keys: {vkeys[0]}") from error
-
-
-def _audit_story(report: AuditReport) -> str:
-    lines = [f"{report.entries} entries 条记录, newest checkpoint {report.size}, root {report.root or '-'}"]
-    for fault in report.faults[:_SHOWN_FAULTS]:
-        place = f"{fault.subject or 'log'} · index {fault.index} · {fault.field}"
-        lines.append(f"✘ {fault.kind}: {place}: {fault.message}")
-    if hidden := len(report.faults) - _SHOWN_FAULTS:
-        lines += [f"… and {hidden} more (--json lists all)"] * (hidden > 0)
-    if report.ok:
-        lines.append("✔ every entry, chain, state and checkpoint fits 全部一致")
-        lines.append(
-            "  A deleted tail together with its checkpoints can only be seen with a checkpoint kept elsewhere."
-        )
-    return "\n".join(lines)
 
 
 # --- replay -------------------------------------------------------------------------------------------------

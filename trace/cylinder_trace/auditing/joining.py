@@ -63,7 +63,8 @@ class Joined:
         self._join_chains(stretch)
         self._join_clock(stretch)
         self._join_tree(stretch)
-        self._take_tile_faults(stretch.tile_faults)
+        if self.next_index == self.count and not stretch.breaks:  # behind a gap tiles and entries differ throughout
+            self._take_tile_faults(stretch.tile_faults)
         self.faults += sorted(own + stretch.faults, key=lambda fault: fault.index)
         self._breaks += stretch.breaks
         self.edited |= stretch.edited

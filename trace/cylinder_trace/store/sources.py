@@ -172,6 +172,11 @@ class ServiceSource:
             bundle = self.get(f"/log/{tile_path('entries', start // TILE_WIDTH, width)}")
             yield from _rows(start, bundle, suite)
 
+    def bundle_rows(self, number: int, width: int) -> list[StoredEntry]:
+        """The entries of one bundle of this width."""
+        bundle = self.get(f"/log/{tile_path('entries', number, width)}")
+        return list(_rows(number * TILE_WIDTH, bundle, _suite_of(self.checkpoint())))
+
     def nodes(self, size: int) -> NodeReader:
         """Node hashes of the tree of `size`, read from tiles."""
         return nodes_from_tiles(size, self._tile, _suite_of(self.checkpoint()))

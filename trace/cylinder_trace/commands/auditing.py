@@ -1,0 +1,245 @@
+"""`cylinder-trace audit`: reads the store, spreads the work over the cores, shows progress, goes on after a stop."""
+
+import json
+import os
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from cylinder_trace.audit import Auditor, AuditReport, LogKey, read_vkey
+from cylinder_trace.commands.shared import BAD, GOOD, CannotCheck, from_store, kept_checkpoint, text_or_file
+
+AUDIT = "recompute the whole ledger from nothing and name every fault"
+STRETCH = 16_384
+"""Entries that one process examines at a time: whole tiles, and little enough to be shown as progress."""
+_WORTH_A_PROCESS = 50_000
+"""Below so many entries, starting processes costs more than they save."""
+_SHOWN_FAULTS = 20
+_SAVING_SHARE = 20
+"""The state is written so seldom that writing costs at most a twentieth of the time."""
+
+
+def add_audit(parser: Any) -> None:
+    """Arguments of `audit`."""
+    parser.add_argument("source", help="data folder, ledger.db, postgresql://… or http://… of a service")
+    parser.add_argument("--token", help="bearer token of an auditor (only for a service)")
+    about = "the log's verifying key, or a file with it; without it the key the source names is taken on trust"
+    parser.add_argument("--vkey", help=about)
+    about = "a checkpoint that a witness or client kept, as by `witness`"
+    parser.add_argument("--remembered", action="append", default=[], metavar="FILE", help=about)
+    about = "leave the states out: bytes, chains, tree, checkpoints and device signatures only"
+    parser.add_argument("--integrity", action="store_true", help=about)
+    about = "go on from where the audit that wrote this file stopped, and write it: only what is new is read"
+    parser.add_argument("--since", metavar="STATE", help=about)
+    parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes (default: one per core)")
+
+
+def audit(arguments: Namespace) -> int:
+    """Run `audit`."""
+    source = from_store(lambda: _open(arguments.source, arguments.token))
+    try:
+        return _audit(arguments, source)
+    finally:
+        source.close()
+
+
+def _open(place: str, token: str | None) -> Any:
+    from cylinder_trace.store.audit_reading import open_audit_source
+
+    return open_audit_source(place, token)
+
+
+def _audit(arguments: Namespace, source: Any) -> int:
+    kept = [kept_checkpoint(path) for path in arguments.remembered]
+    notes = from_store(source.checkpoints)  # before the size: what is signed is there, also while the ledger grows
+    end = from_store(source.size)
+    keys = _keys([arguments.vkey] if arguments.vkey else from_store(source.vkeys))
+    auditor = Auditor(notes, keys, remembered=kept, integrity=arguments.integrity)
+    state = State(arguments.since, auditor)
+    reading = Reading(auditor, source, state, Progress(auditor.joined.next_index, end))
+    jobs = arguments.jobs or len(os.sched_getaffinity(0))
+    if jobs > 1 and end - auditor.joined.next_index >= _WORTH_A_PROCESS:
+        report = _together(arguments, reading, end, jobs)
+    else:
+        reading.alone(end)
+        report = _finish(reading, reading.alone, None)
+        state.save()
+    if not arguments.vkey:
+        report.not_excluded.append(_key_on_trust())
+    print(json.dumps(report.as_json(), ensure_ascii=False) if arguments.json else _story(report))
+    return GOOD if report.ok else BAD
+
+
+def _key_on_trust() -> Any:
+    from cylinder_trace.audit import NotExcluded
+
+    return NotExcluded("forked", "the key is the one that the source names itself: hand in the log's key with --vkey")
+
+
+def _keys(texts: Sequence[str]) -> list[LogKey]:
+    if not texts:
+        raise CannotCheck("say whose log this should be: --vkey KEY or a file with the key")
+    lines = [line for text in texts for line in text_or_file(text).split()]
+    keys, wrong = [], ValueError("no key")
+    for line in lines:
+        try:
+            keys.append(read_vkey(line))
+        except ValueError as error:
+            wrong = error  # beside the Ed25519 keys others may stand, which this audit does not know
+    if not keys:
+        raise CannotCheck(f"not a verifying key name+id+base64, as in the log's file keys: {texts[0]}") from wrong
+    return keys
+
+
+def stretches(start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The ranges from `start` to `end`, each but the first beginning a stretch."""
+    while start < end:
+        stop = min(end, start - start % STRETCH + STRETCH)
+        yield start, stop
+        start = stop
+
+
+class Reading:
+    """The log read to its end, and what goes with it."""
+
+    def __init__(self, auditor: Auditor, source: Any, state: "State", progress: "Progress") -> None:
+        self.auditor, self.source, self.state, self.progress = auditor, source, state, progress
+
+    def alone(self, end: int) -> None:
+        """Check the entries up to `end` in this process."""
+        for first, stop in stretches(self.auditor.joined.next_index, end):
+            rows, tiles = self._read(first, stop)
+            self.auditor.check(rows, tiles)
+            self.shown(stop)
+
+    def _read(self, first: int, stop: int) -> tuple[Any, Any]:
+        return from_store(lambda: (self.source.rows(first, stop), self.source.tiles(first, stop)))
+
+    def shown(self, stop: int) -> None:
+        """Everything up to `stop` has been joined."""
+        self.progress.show(stop)
+        self.state.save_sometimes()
+
+
+def _together(arguments: Namespace, reading: Reading, end: int, jobs: int) -> AuditReport:
+    """The same, a stretch at a time on every core."""
+    from cylinder_trace.commands.audit_crew import Crew
+
+    auditor = reading.auditor
+    reading.alone(min(end, -(-auditor.joined.next_index // STRETCH) * STRETCH))
+    states = auditor.fold.as_json() if auditor.fold else None
+    with Crew(jobs, arguments.source, arguments.token, states, auditor.given_at(0, {})) as crew:
+        reading.state.states = crew.states
+
+        def go(end: int) -> None:
+            ranges = list(stretches(auditor.joined.next_index, end))
+            for window in (ranges[at : at + jobs] for at in range(0, len(ranges), jobs)):
+                for stretch, folded in crew.examine(window, auditor.joined.tail):
+                    auditor.join(stretch)
+                    auditor.take_folded(folded)
+                reading.shown(window[-1][1])
+
+        go(end)
+        report = _finish(reading, go, crew.compare if states is not None else None)
+        reading.state.save()
+    return report
+
+
+def _finish(reading: Reading, go: Callable[[int], None], compare: Callable[[int], list[str]] | None) -> AuditReport:
+    """What stands beside the entries, read when no entry was added meanwhile: a ledger may grow while it is audited."""
+    auditor, source = reading.auditor, reading.source
+    settled = {device_id: place.seq for device_id, place in auditor.joined.devices.settled.items()}
+    while True:
+        beside = from_store(lambda: _beside(source, settled, auditor, compare))
+        size = from_store(source.size)
+        if size <= auditor.joined.next_index:
+            return auditor.finish(**beside)
+        go(size)
+
+
+def _beside(
+    source: Any, settled: dict[str, int], auditor: Auditor, compare: Callable[[int], list[str]] | None
+) -> dict[str, Any]:
+    journal, heads = source.journal(settled), source.heads(auditor.since)
+    return {
+        "upper_tiles": source.upper_tiles(auditor.joined.next_index),
+        "journal": None if journal is None else list(journal),
+        "heads": None if heads is None else list(heads),
+        "read_model": source.read_model(auditor.since) if auditor.fold and compare is None else None,
+        "states_differ": compare(auditor.since) if compare else None,
+    }
+
+
+class Progress:
+    """How far it is, once a second on standard error."""
+
+    def __init__(self, start: int, end: int) -> None:
+        self._start, self._end = start, end
+        self._began = self._shown = time.monotonic()
+
+    def show(self, done: int) -> None:
+        """`done` entries have been checked, counted from the log's first."""
+        now = time.monotonic()
+        if now - self._shown < 1:
+            return
+        self._shown = now
+        rate = (done - self._start) / (now - self._began)
+        line = f"{done}/{self._end} entries checked, {rate:,.0f}/s, {(self._end - done) / rate:.0f} s left"
+        print(f"\r{line} " if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)
+        sys.stderr.flush()
+
+
+class State:
+    """The file that an audit goes on from. A kill loses what was checked since it was written, and nothing else."""
+
+    def __init__(self, path: str | None, auditor: Auditor) -> None:
+        self._path = Path(path) if path else None
+        self._auditor = auditor
+        self._saved, self._took = time.monotonic(), 0.05
+        self.states: Any = None
+        """Where the states are, if other processes fold them."""
+        if self._path and self._path.exists():
+            self._take_up(self._path)
+
+    def _take_up(self, path: Path) -> None:
+        try:
+            self._auditor.take_up(orjson.loads(path.read_bytes()))
+        except (ValueError, AttributeError) as error:
+            raise CannotCheck(f"{path} cannot be gone on from: {error}; name another file, or remove it") from error
+
+    def save_sometimes(self) -> None:
+        """Write it, unless that was done a moment ago."""
+        if self._path and time.monotonic() - self._saved > max(1.0, _SAVING_SHARE * self._took):
+            self.save()
+
+    def save(self) -> None:
+        """Write it. Crash point: before the rename the old state stands, after it the new one."""
+        if self._path is None:
+            return
+        began = time.monotonic()
+        state = self._auditor.state()
+        if self.states is not None and state["states"] is not None:
+            state["states"] = self.states()
+        new = self._path.with_name(f".{self._path.name}.new")
+        new.write_bytes(orjson.dumps(state, default=list))
+        new.replace(self._path)
+        self._saved = time.monotonic()
+        self._took = self._saved - began
+
+
+def _story(report: AuditReport) -> str:
+    lines = [f"{report.entries} entries 条记录, newest checkpoint {report.size}, root {report.root or '-'}"]
+    for fault in report.faults[:_SHOWN_FAULTS]:
+        place = f"{fault.subject or 'log'} · index {fault.index} · {fault.field}"
+        lines.append(f"✘ {fault.kind}: {place}: {fault.message}")
+    if (hidden := len(report.faults) - _SHOWN_FAULTS) > 0:
+        lines.append(f"… and {hidden} more (--json lists all)")
+    if report.ok:
+        lines.append("✔ every entry, chain, state and checkpoint that was looked at fits 全部一致")
+    lines += [f"? cannot be excluded 不能排除: {item.kind}: {item.message}" for item in report.not_excluded]
+    return "\n".join(lines)

@@ -1,0 +1,250 @@
+"""Reading a ledger for its audit: ranges of stored rows as fast as the driver gives them, tiles, journals, heads.
+
+Whatever stands there is handed on: text where bytes belong, words where numbers belong.  The audit says what is wrong
+with it; only a database that cannot be read at all is a StoreError.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.exc import DBAPIError
+
+from cylinder_trace.audit import StoredEntry, StoredHead, StoredRecord
+from cylinder_trace.store.database import StoreError, first_line, open_engine, parse_url, sqlite_path
+from cylinder_trace.store.sources import ServiceSource
+from cylinder_trace.store.tables import CheckpointRow, EntryRow, JournalRow, SubjectNowRow
+from cylinder_trace.tiles import TILE_WIDTH, tile_path
+
+_ENTRY_TYPES = (int, str, str, int, str, int, int, bytes, bytes)
+_RECORD_TYPES = (str, int, str, str, str, int, bytes)
+_HEAD_TYPES = (str, str, int, str, int)
+_STATE_TYPES = (str, str)
+
+
+class AuditSource(Protocol):
+    """What an audit reads."""
+
+    def size(self) -> int:
+        """How many entries there are, by the newest index."""
+
+    def rows(self, start: int, end: int) -> list[StoredEntry]:
+        """Entries from index `start` up to, not including, `end`."""
+
+    def checkpoints(self) -> list[str]:
+        """Every signed checkpoint that is stored, also the published file's."""
+
+    def vkeys(self) -> list[str]:
+        """The keys the source names itself."""
+
+    def tiles(self, start: int, end: int) -> Mapping[int, bytes]:
+        """Stored tiles of level 0 over these entries, by number; what is not there is left out."""
+
+    def upper_tiles(self, size: int) -> Mapping[tuple[int, int], bytes]:
+        """Stored tiles above level 0 of a tree of `size`."""
+
+    def journal(self, settled: Mapping[str, int]) -> Iterator[StoredRecord] | None:
+        """Records of devices, each device's from the sequence in `settled` on; None where no journal is."""
+
+    def heads(self, since: int) -> Iterator[StoredHead] | None:
+        """Ends of chains in the read model, of subjects with an entry since index `since`; None where none is."""
+
+    def read_model(self, since: int) -> Mapping[str, str] | None:
+        """Stored states of those subjects; None where no read model is."""
+
+
+def open_audit_source(place: str, token: str | None = None) -> AuditSource:
+    """The ledger at a URL, database file or data folder; raises StoreError with one clear sentence."""
+    if place.startswith(("http://", "https://")):
+        return ServiceRows(place.rstrip("/"), token)
+    path = Path(place)
+    if path.is_dir():
+        return DatabaseRows(f"sqlite:///{path / 'ledger.db'}", path)
+    return DatabaseRows(place, None) if "://" in place else DatabaseRows(f"sqlite:///{path}", None)
+
+
+class DatabaseRows:
+    """A ledger in SQLite or PostgreSQL, with its log folder where one is given."""
+
+    def __init__(self, url: str, folder: Path | None) -> None:
+        parsed = parse_url(url)
+        path = sqlite_path(parsed)
+        if path is not None and not path.is_file():
+            raise StoreError(f"there is no database {path}; name the data folder or its ledger.db")
+        self._engine = open_engine(parsed, writer=False)
+        self._log = folder / "log" if folder else None
+
+    def close(self) -> None:
+        """Let the database go."""
+        self._engine.dispose()
+
+    def size(self) -> int:
+        found = self._select(EntryRow, ("log_index",), "ORDER BY log_index DESC LIMIT 1")
+        return found[0][0] + 1 if found else 0
+
+    def rows(self, start: int, end: int) -> list[StoredEntry]:
+        columns = ("log_index", "id", "subject", "n", "type", "occurred_at", "recorded_at", "hash", "text")
+        where = "WHERE log_index >= {0} AND log_index < {0} ORDER BY log_index"
+        return list(map(StoredEntry._make, _typed(self._select(EntryRow, columns, where, start, end), _ENTRY_TYPES)))
+
+    def checkpoints(self) -> list[str]:
+        found = self._select(CheckpointRow, ("size", "note"), "ORDER BY size")
+        notes = [str(note) if _says(note, size) else f"{note}" + f"(stored as of {size})" for size, note in found]
+        published = self._log and self._log / "checkpoint"
+        if published and published.is_file():
+            notes.append(published.read_bytes().decode(errors="replace"))
+        return notes
+
+    def vkeys(self) -> list[str]:
+        keys = self._log / "keys" if self._log else None
+        return keys.read_text().split() if keys and keys.is_file() else []
+
+    def tiles(self, start: int, end: int) -> Mapping[int, bytes]:
+        found = {}
+        for number in range(start // TILE_WIDTH, -(-end // TILE_WIDTH)):
+            if data := self._tile(0, number):
+                found[number] = data
+        return found
+
+    def upper_tiles(self, size: int) -> Mapping[tuple[int, int], bytes]:
+        found, level = {}, 1
+        while count := size >> (8 * level):
+            for number in range(-(-count // TILE_WIDTH)):
+                if data := self._tile(level, number):
+                    found[level, number] = data
+            level += 1
+        return found
+
+    def _tile(self, level: int, number: int) -> bytes:
+        """The tile, or the widest of its partial ones."""
+        if self._log is None:
+            return b""
+        whole = self._log / tile_path(level, number)
+        if whole.is_file():
+            return whole.read_bytes()
+        partial = whole.with_name(f"{whole.name}.p")
+        widths = [path for path in partial.glob("*") if path.name.isdecimal()] if partial.is_dir() else []
+        return max(widths, key=lambda path: int(path.name)).read_bytes() if widths else b""
+
+    def journal(self, settled: Mapping[str, int]) -> Iterator[StoredRecord] | None:
+        return self._journal(settled)
+
+    def _journal(self, settled: Mapping[str, int]) -> Iterator[StoredRecord]:
+        columns = ("device_id", "seq", "hash", "id", "status", "log_index", "text")
+        devices = [row[0] for row in self._select(JournalRow, ("DISTINCT device_id",), "ORDER BY device_id")]
+        where = "WHERE device_id = {0} AND seq >= {0} ORDER BY seq LIMIT 5000"
+        for device_id in devices:
+            seq = settled.get(device_id, -(2**62))
+            while found := self._select(JournalRow, columns, where, device_id, seq):
+                yield from map(StoredRecord._make, _typed(found, _RECORD_TYPES))
+                seq = found[-1][1] + 1
+
+    def heads(self, since: int) -> Iterator[StoredHead] | None:
+        columns = ("subject", "kind", "n", "head", "log_index")
+        found = self._select(SubjectNowRow, columns, "WHERE log_index >= {0}", since)
+        return map(StoredHead._make, _typed(found, _HEAD_TYPES))
+
+    def read_model(self, since: int) -> Mapping[str, str] | None:
+        found = self._select(SubjectNowRow, ("subject", "state"), "WHERE log_index >= {0}", since)
+        return dict(_typed(found, _STATE_TYPES))
+
+    def _select(self, row: Any, columns: Sequence[str], rest: str, *values: Any) -> list[tuple[Any, ...]]:
+        table: Table = row.__table__
+        try:
+            with self._engine.connect() as connection:
+                return _read(connection, f"SELECT {', '.join(columns)} FROM {table.name} {rest}", values)  # noqa: S608
+        except DBAPIError as error:
+            raise StoreError(f"the database cannot be read as a ledger: {first_line(error)}") from error
+        except self._engine.dialect.loaded_dbapi.Error as error:
+            raise StoreError(f"the database cannot be read as a ledger: {error}") from error
+
+
+def _read(connection: Connection, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The driver's own rows: a row object and a converter for each value would cost more than the audit of it."""
+    driver: Any = connection.connection.driver_connection
+    sqlite = connection.dialect.name == "sqlite"
+    statement = statement.format("?" if sqlite else "%s")
+    try:
+        return list(driver.execute(statement, values).fetchall())
+    except sqlite3.OperationalError as error:
+        if "decode" not in str(error):
+            raise
+    # A text column holds bytes that are no text: they are shown as they are, so that the audit can name the row.
+    driver.text_factory = lambda data: data.decode(errors="replace")
+    return list(driver.execute(statement, values).fetchall())
+
+
+def _typed(rows: list[tuple[Any, ...]], types: tuple[type, ...]) -> list[tuple[Any, ...]]:
+    """The rows; SQLite lets anything stand in any column, and what is of another type is made one of the right type."""
+    if all({*map(type, column)} == {kind} for column, kind in zip(zip(*rows, strict=True), types, strict=False)):
+        return rows
+    return [tuple(map(_as, row, types)) for row in rows]
+
+
+def _as(value: Any, kind: type) -> Any:
+    if type(value) is kind:
+        return value
+    if kind is int:
+        return -1
+    text = value if isinstance(value, bytes) else str(value).encode()
+    return text if kind is bytes else text.decode(errors="replace")
+
+
+def _says(note: object, size: int) -> bool:
+    """Whether the note is about as many entries as the column beside it says."""
+    return str(note).split("\n")[1:2] == [str(size)]
+
+
+class ServiceRows:
+    """A ledger behind HTTP: entries, checkpoint and keys; no journal and no read model is shown."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self._source = ServiceSource(url, token)
+        self._size = self._source.size()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def size(self) -> int:
+        return self._size
+
+    def rows(self, start: int, end: int) -> list[StoredEntry]:
+        found: list[StoredEntry] = []
+        for first in range(start - start % TILE_WIDTH, min(end, self._size), TILE_WIDTH):
+            width = min(TILE_WIDTH, self._size - first)
+            found += self._source.bundle_rows(first // TILE_WIDTH, width)
+        return [row for row in found if start <= row.index < end]
+
+    def checkpoints(self) -> list[str]:
+        return self._source.checkpoints()
+
+    def vkeys(self) -> list[str]:
+        return self._source.vkeys()
+
+    def tiles(self, start: int, end: int) -> Mapping[int, bytes]:
+        """Level 0, as far as the checkpoint's tree has it."""
+        found = {}
+        for number in range(start // TILE_WIDTH, -(-min(end, self._size) // TILE_WIDTH)):
+            width = min(TILE_WIDTH, self._size - number * TILE_WIDTH)
+            found[number] = self._source.get(f"/log/{tile_path(0, number, width)}")
+        return found
+
+    def upper_tiles(self, size: int) -> Mapping[tuple[int, int], bytes]:
+        found, level = {}, 1
+        while count := self._size >> (8 * level):
+            for number in range(-(-count // TILE_WIDTH)):
+                path = tile_path(level, number, min(TILE_WIDTH, count - number * TILE_WIDTH))
+                found[level, number] = self._source.get(f"/log/{path}")
+            level += 1
+        return found
+
+    def journal(self, settled: Mapping[str, int]) -> Iterator[StoredRecord] | None:
+        return None
+
+    def heads(self, since: int) -> Iterator[StoredHead] | None:
+        return None
+
+    def read_model(self, since: int) -> Mapping[str, str] | None:
+        return None
