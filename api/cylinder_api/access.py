@@ -57,6 +57,7 @@ ACCESS: dict[str, frozenset[Role]] = {
     "look_up_code": EVERYBODY,
     "get_checkpoint": EVERYBODY,
     "get_log_keys": EVERYBODY,
+    "get_log_rotations": EVERYBODY,
     "get_tile": EVERYBODY,
     "get_health": EVERYBODY,
     "get_readiness": EVERYBODY,

@@ -12,6 +12,7 @@ from cylinder_api.folder import Keys, open_folder
 from cylinder_api.live import Feed, MemoryPush, Push, RedisPush
 from cylinder_api.settings import Settings
 from cylinder_trace.store.ledger import Ledger
+from cylinder_trace.store.publishing import publishing_of
 from cylinder_trace.store.unit import Unit
 from cylinder_trace.store.vault import Vault
 
@@ -47,7 +48,7 @@ class Service:
 def open_service(settings: Settings, clock: Callable[[], int] = system_clock) -> Service:
     """Open the service of a data folder; raises FolderError or StoreError with one clear sentence."""
     keys = open_folder(settings.data)
-    ledger = Ledger(settings.database_url, settings.data, keys.log, clock)
+    ledger = Ledger(settings.database_url, settings.data, keys.log, clock, publishing_of(settings.data))
     push: Push = RedisPush(settings.redis_url) if settings.redis_url else MemoryPush()
     feed = Feed(ledger.reader, push, clock)
     ledger.listen(feed.committed)

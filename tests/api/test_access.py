@@ -37,6 +37,7 @@ EXPECTED = {
     "look_up_code": "",
     "get_checkpoint": "",
     "get_log_keys": "",
+    "get_log_rotations": "",
     "get_tile": "",
     "get_health": "",
     "get_readiness": "",

@@ -38,6 +38,11 @@ def test_anybody_recomputes_the_signed_root_from_the_public_tiles(one_house: Hou
     assert root_hash(checkpoint.size, nodes_from_tiles(checkpoint.size, read)) == checkpoint.root
 
 
+def test_the_statements_of_a_key_that_was_never_rotated_are_empty(one_house: House) -> None:
+    answer = one_house.as_(None).get("/log/rotations")
+    assert (answer.status_code, answer.text) == (200, "")
+
+
 def test_the_checkpoint_is_a_signed_note_that_caches_keep_for_a_moment(one_house: House) -> None:
     answer = one_house.as_(None).get("/log/checkpoint")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"

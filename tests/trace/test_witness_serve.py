@@ -15,7 +15,15 @@ from cylinder_codes.keys import SigningKey, format_vkey
 from cylinder_codes.note import open_note, parse_lines
 from cylinder_trace import cli, merkle
 from cylinder_trace.checkpoint import Checkpoint, sign_checkpoint, unverified_checkpoint
-from cylinder_trace.cosignature import ML_DSA_44, Cosigner, parse_cosigner, parse_cosigner_key, signed_at
+from cylinder_trace.cosignature import (
+    ML_DSA_44,
+    Cosigner,
+    format_cosigner,
+    format_cosigner_key,
+    parse_cosigner,
+    parse_cosigner_key,
+    signed_at,
+)
 from cylinder_trace.merkle import HashesInMemory
 from cylinder_trace.witnessing import SIZE_TYPE, AddCheckpoint, origin_path
 
@@ -158,6 +166,17 @@ def test_two_witnesses_never_share_a_folder(tmp_path: Path, capsys: pytest.Captu
         words += ["--log", format_vkey(LOG.verifying_key), "--state", str(tmp_path / "state")]
         assert cli.main(words) == 2
     assert "another witness" in capsys.readouterr().err
+
+
+def test_a_log_may_be_named_by_a_long_key_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An ML-DSA-44 key as an argument is longer than any file's name may be."""
+    second = Cosigner(LOG.name, ML_DSA_44, bytes(32)).verifying_key
+    words = ["witness", "serve", "--listen", "nowhere", "--key", str(tmp_path / "none"), "--state", str(tmp_path / "s")]
+    assert cli.main([*words, "--log", format_cosigner_key(second)]) == 2
+    assert f"cannot read {tmp_path / 'none'}" in capsys.readouterr().err
+    (tmp_path / "none").write_text(format_cosigner(W1))
+    assert cli.main([*words, "--log", format_cosigner_key(second)]) == 2
+    assert "--listen reads HOST:PORT" in capsys.readouterr().err
 
 
 def test_a_witness_that_is_told_to_stop_stops(tmp_path: Path) -> None:

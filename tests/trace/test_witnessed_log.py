@@ -14,10 +14,10 @@ from witness_house import W1, RunningWitness, running_witness
 from cylinder_codes.keys import SigningKey
 from cylinder_codes.note import open_note, split_note
 from cylinder_trace.checkpoint import open_checkpoint
-from cylinder_trace.cosignature import ML_DSA_44, Cosigner
+from cylinder_trace.cosignature import ML_DSA_44, Cosigner, format_cosigner, format_cosigner_key
 from cylinder_trace.store.database import StoreError
 from cylinder_trace.store.ledger import Ledger
-from cylinder_trace.store.publishing import Publishing
+from cylinder_trace.store.publishing import Publishing, publishing_of
 from cylinder_trace.store.witness_client import WitnessAddress
 from cylinder_trace.witnessing import origin_path
 from ledgers.homes import KEY, Clock, registered
@@ -216,6 +216,25 @@ def test_the_second_key_can_be_switched_on_later_and_off_again(tmp_path: Path) -
         with opened(tmp_path / "data", second=second) as ledger:
             ledger.append([registered(number)])
         assert len(split_note(shown(tmp_path / "data"))[1]) == (2 if second else 1)
+
+
+def test_two_files_in_the_data_folder_switch_on_the_second_key_and_the_witnesses(tmp_path: Path) -> None:
+    assert publishing_of(tmp_path) == Publishing()
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "log-ml-dsa.key").write_text(f"{format_cosigner(SECOND)}\n")
+    vkey = format_cosigner_key(W1.verifying_key)
+    (tmp_path / "witnesses.policy").write_text(f"witness w1 {vkey} http://127.0.0.1:8100\nquorum none\n")
+    expected = Publishing(SECOND, (WitnessAddress("http://127.0.0.1:8100", W1.verifying_key),))
+    assert publishing_of(tmp_path) == expected
+    (tmp_path / "witnesses.policy").write_text(f"witness w1 {vkey}\nquorum none\n")
+    with pytest.raises(StoreError, match="no address"):
+        publishing_of(tmp_path)
+    (tmp_path / "witnesses.policy").write_text("witness w1\n")
+    with pytest.raises(StoreError, match="line 1"):
+        publishing_of(tmp_path)
+    (tmp_path / "keys" / "log-ml-dsa.key").write_text("rubbish")
+    with pytest.raises(StoreError, match="put the right one back"):
+        publishing_of(tmp_path)
 
 
 def test_a_second_key_of_another_name_or_kind_is_refused(tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ class Policy:
     witnesses: dict[str, CosignerKey] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     quorum: str | None = None
+    urls: dict[str, str] = field(default_factory=dict)
+    """Where witnesses can be asked, for those that have an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class _Reading:
         self._groups: dict[str, Group] = {}
         self._in_groups: set[str] = set()
         self._quorums: list[str] = []
+        self._urls: dict[str, str] = {}
 
     def take(self, words: Sequence[str]) -> None:
         if not words or words[0].startswith("#"):
@@ -124,7 +127,7 @@ class _Reading:
         if len(self._quorums) != 1:
             raise PolicyError(f"a policy has exactly one quorum line, not {len(self._quorums)}")
         quorum = None if self._quorums[0] == NO_QUORUM else self._quorums[0]
-        return Policy(tuple(self._logs), self._witnesses, self._groups, quorum)
+        return Policy(tuple(self._logs), self._witnesses, self._groups, quorum, self._urls)
 
     def _log(self, words: Sequence[str]) -> None:
         if not 1 <= len(words) <= 2:
@@ -144,6 +147,8 @@ class _Reading:
             raise PolicyError("this witness stands there twice")
         self._require_new(words[0])
         self._witnesses[words[0]] = key
+        if len(words) == 3:
+            self._urls[words[0]] = words[2]
 
     def _group(self, words: Sequence[str]) -> None:
         if len(words) < 3:

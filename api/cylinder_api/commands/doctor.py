@@ -19,7 +19,10 @@ from cylinder_trace.checkpoint import CheckpointError, open_checkpoint
 from cylinder_trace.merkle import root_hash
 from cylinder_trace.store.database import StoreError, open_engine, parse_url
 from cylinder_trace.store.files import LogFiles
+from cylinder_trace.store.publishing import ALARMS, publishing_of
 from cylinder_trace.store.reader import Reader
+from cylinder_trace.store.witness_client import known_alarms
+from cylinder_trace.suite import suite_of_origin
 from cylinder_trace.tiles import nodes_from_tiles
 
 _CLOCK_SLACK_MS = 120_000
@@ -113,7 +116,8 @@ def _checkpoint(reader: Reader, settings: Settings, keys: Keys) -> Finding:
     mend = "do not go on: keep the folder, and compare with a backup and with a witness's checkpoint"
     try:
         signed = open_checkpoint(note, [keys.log.verifying_key])
-        fits = root_hash(size, nodes_from_tiles(size, files.read_tile)) == signed.root
+        suite = suite_of_origin(signed.origin)
+        fits = root_hash(size, nodes_from_tiles(size, files.read_tile, suite), suite) == signed.root
     except (CheckpointError, OSError) as error:
         return Finding("checkpoint", False, str(error), mend)
     if not fits or reader.size() < size:
@@ -121,4 +125,16 @@ def _checkpoint(reader: Reader, settings: Settings, keys: Keys) -> Finding:
     return Finding("checkpoint", True, f"{size} entries signed, the tiles fit")
 
 
-_LOOKS: tuple[Callable[[Reader, Settings, Keys], Finding], ...] = (_entries, _clock, _checkpoint)
+def _witnesses(_reader: Reader, settings: Settings, _keys: Keys) -> Finding:
+    alarms = known_alarms(settings.data / ALARMS)
+    if alarms:
+        mend = "compare this log with what the witness has seen; when it is understood, move the file away"
+        return Finding("witnesses", False, f"a witness saw a fork of this log: {alarms[0]}", mend)
+    try:
+        configured = len(publishing_of(settings.data).witnesses)
+    except StoreError as error:
+        return Finding("witnesses", False, str(error), "until then the service does not start")
+    return Finding("witnesses", True, f"{configured} configured, no fork seen")
+
+
+_LOOKS: tuple[Callable[[Reader, Settings, Keys], Finding], ...] = (_entries, _clock, _checkpoint, _witnesses)

@@ -13,7 +13,6 @@ from cylinder_api.access import Caller
 from cylinder_api.problems import documented
 from cylinder_api.refusals import Refused
 from cylinder_api.service import ServiceHere
-from cylinder_codes.keys import format_vkey
 from cylinder_trace.tiles import TILE_WIDTH, bundle_bytes
 
 router = APIRouter(prefix="/log", tags=["log"])
@@ -49,7 +48,19 @@ def get_checkpoint(service: ServiceHere) -> Response:
 )
 def get_log_keys(service: ServiceHere) -> Response:
     """Take a key from somewhere you trust: a log that lies can also show another key."""
-    return PlainTextResponse(f"{format_vkey(service.keys.log.verifying_key)}\n", headers=_A_MOMENT)
+    lines = [f"{vkey}\n" for vkey in service.ledger.publisher.vkeys]
+    return PlainTextResponse("".join(lines), headers=_A_MOMENT)
+
+
+@router.get(
+    "/rotations",
+    summary="How the log's key was rotated: notes by the old key and the new one",
+    response_class=PlainTextResponse,
+    responses=_PUBLIC,
+)
+def get_log_rotations(service: ServiceHere) -> Response:
+    """Empty when it never was. Who pinned an old key follows these to the newest."""
+    return PlainTextResponse(service.ledger.reader.rotations(), headers=_A_MOMENT)
 
 
 @router.get(

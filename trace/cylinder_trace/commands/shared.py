@@ -1,6 +1,7 @@
 """What the commands of `cylinder-trace` share: reading files and sources, saying one sentence, exit statuses."""
 
 import json
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
@@ -83,7 +84,8 @@ def _with_successors(keys: Sequence[LogKey], file: str) -> list[LogKey]:
 
 def text_or_file(text: str) -> str:
     """An argument itself, or what stands in the file it names."""
-    return read_text(text).strip() if "+" not in text or Path(text).is_file() else text
+    # a long key is no name of a file, and asking a path for it would fail
+    return read_text(text).strip() if "+" not in text or os.path.isfile(text) else text  # noqa: PTH113
 
 
 def read_text(path: str) -> str:

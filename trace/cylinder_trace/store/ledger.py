@@ -32,7 +32,7 @@ from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.line import Begun, Line
 from cylinder_trace.store.memory import Memory
 from cylinder_trace.store.publisher import Publisher
-from cylinder_trace.store.publishing import ONE_KEY, Publishing
+from cylinder_trace.store.publishing import ALARMS, ONE_KEY, Publishing
 from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.unit import Batch, Receipt, Unit
 from cylinder_trace.suite import Suite, suite_of_origin
@@ -94,7 +94,7 @@ class Ledger:
         self.key = key
         self.reader = Reader(self._reading, files, format_vkey(key.verifying_key))
         # Publishing must not hold the writer's lock while it writes tiles: its transactions lock only when they write.
-        self.publisher = Publisher(self._reading, self.reader, files, key, clock, publishing, folder / "alarms")
+        self.publisher = Publisher(self._reading, self.reader, files, key, clock, publishing, folder / ALARMS)
         self._start()
 
     def _start(self) -> None:

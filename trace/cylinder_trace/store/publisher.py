@@ -66,6 +66,7 @@ class Publisher:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._one_at_a_time = threading.Lock()
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
     def start(self) -> None:
@@ -101,6 +102,8 @@ class Publisher:
         self._thread.join()
         for witness in self._witnesses:
             witness.stop()
+        with self._one_at_a_time:  # a witness that answers from now on finds nobody to write it down
+            self._closed = True
 
     def publish(self) -> None:
         """Publish everything committed so far, unless another process is the leader."""
@@ -149,6 +152,8 @@ class Publisher:
         """Keep one more line below the checkpoint of `size`; it is shown as long as that is the newest."""
         row = {"size": size, "key": f"{line.name}+{line.key_id.hex()}", "line": format_lines([line])}
         with self._one_at_a_time:
+            if self._closed:
+                return  # the witness is asked again at the next start
             try:
                 with self._engine.begin() as connection:
                     connection.execute(insert(CosignatureRow), [row])
@@ -208,7 +213,10 @@ class Publisher:
         return self._signer.sign(Checkpoint(origin=self._key.name, size=size, root=root), self._clock() // 1000)
 
     def _published(self) -> int:
-        newest = self._reader.checkpoint()
+        with self._one_at_a_time:
+            if self._closed:
+                raise OSError("the ledger is closed")
+            newest = self._reader.checkpoint()
         return newest[0] if newest else 0
 
     def _nodes(self, size: int) -> NodeReader:

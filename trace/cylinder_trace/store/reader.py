@@ -144,6 +144,10 @@ class Reader:
             row = connection.execute(query).one_or_none()
             return (row.size, row.note + self._cosignatures(connection, row.size)) if row else None
 
+    def rotations(self) -> str:
+        """The statements by which the log's key was rotated; empty when it never was."""
+        return self._files.rotations()
+
     def _cosignatures(self, connection: Connection, size: int) -> str:
         # Whoever only looks at a ledger from before there were cosignatures finds no table, and none is made.
         if not self._knows_cosignatures:
