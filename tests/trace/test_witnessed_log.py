@@ -27,10 +27,10 @@ SECOND = Cosigner(KEY.name, ML_DSA_44, bytes(range(64, 96)))
 LOG_KEYS = [KEY.verifying_key]
 
 
-def opened(folder: Path, *urls: str, second: Cosigner | None = None) -> Ledger:
+def opened(folder: Path, *urls: str, second: Cosigner | None = None, database: str | None = None) -> Ledger:
     folder.mkdir(exist_ok=True)
     witnesses = tuple(WitnessAddress(url, W1.verifying_key) for url in urls)
-    return Ledger(f"sqlite:///{folder}/ledger.db", folder, KEY, Clock(), Publishing(second, witnesses))
+    return Ledger(database or f"sqlite:///{folder}/ledger.db", folder, KEY, Clock(), Publishing(second, witnesses))
 
 
 def soon(happened: Callable[[], bool], within_s: float = 15.0) -> None:
@@ -66,6 +66,24 @@ def test_every_new_checkpoint_gets_the_witnesss_line_and_keeps_it(tmp_path: Path
         assert cosigned(tmp_path / "data", 3), "a restart must not lose the line"
         bundle = ledger.reader.bundle("cylinder/cyl_1")
     assert W1.name in bundle.checkpoint
+
+
+def test_two_processes_on_postgresql_share_what_a_witness_said(tmp_path: Path, postgres_url: str) -> None:
+    """Both ask it about the same log: neither takes the other's newer checkpoint for a fork."""
+    data = tmp_path / "data"
+    with (
+        running_witness(tmp_path / "w", LOG_KEYS) as witness,
+        opened(data, witness.url, database=postgres_url) as one,
+        opened(data, witness.url, database=postgres_url) as other,
+    ):
+        for number in range(1, 13):
+            (one if number % 2 else other).append([registered(number)])
+        soon(lambda: cosigned(data, 12))
+        newest = other.reader.checkpoint()
+        assert newest is not None
+        assert newest == one.reader.checkpoint()
+        assert W1.name in newest[1]
+        assert one.publisher.alarms() == other.publisher.alarms() == []
 
 
 def test_a_witness_that_is_not_there_delays_nothing_and_is_asked_again(tmp_path: Path) -> None:

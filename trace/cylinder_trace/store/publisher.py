@@ -9,6 +9,7 @@ Steps, with what a crash leaves behind:
   6. keep a cosignature in the database, then put it below the file       file behind the database: written at start
 """
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -154,13 +155,16 @@ class Publisher:
         with self._one_at_a_time:
             if self._closed:
                 return  # the witness is asked again at the next start
-            try:
-                with self._engine.begin() as connection:
-                    connection.execute(insert(CosignatureRow), [row])
-            except IntegrityError:
-                return  # this line is kept already
+            with contextlib.suppress(IntegrityError), self._engine.begin() as connection:  # kept already
+                connection.execute(insert(CosignatureRow), [row])
+            self._show_again(size)
+
+    def _show_again(self, size: int) -> None:
+        # Never the file of an older size over that of a newer one: who leads publishes nothing in the meantime.
+        with self._engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('pinglian-publisher'))"))
             newest = self._reader.checkpoint()
-            # Never the file of an older size over that of a newer one.
             if newest is not None and newest[0] == size:
                 self._files.publish(newest[1])
 
