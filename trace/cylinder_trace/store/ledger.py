@@ -155,7 +155,7 @@ class Ledger:
         return self.transact(lambda unit: unit.append_all(records), hints_for(records))
 
     def listen(self, listener: Listener) -> None:
-        """Call `listener` after each commit, in the writing thread: it must be quick and must not raise."""
+        """Call `listener` after each commit, in the thread that committed: it must be quick and must not raise."""
         self._listeners.append(listener)
 
     def close(self) -> None:
