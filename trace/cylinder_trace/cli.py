@@ -1,4 +1,5 @@
-"""The command line of people who check: `cylinder-trace audit|verify|proof|witness|keygen|rotate-key|replay|rulebook`.
+"""The command line of people who check, `cylinder-trace`: audit, verify, proof, witness, rotate-key, keygen, mirror,
+rebuild, replay and rulebook.
 
 Exit status: 0 good, 1 checked and bad, 2 could not check.
 """
@@ -9,7 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any, NoReturn
 
-from cylinder_trace.commands import auditing, proving, rotation, witness
+from cylinder_trace.commands import auditing, moving, proving, rotation, witness
 from cylinder_trace.commands.shared import (
     BAD,
     COULD_NOT_CHECK,
@@ -38,6 +39,8 @@ examples:
   cylinder-trace witness serve --listen 127.0.0.1:8100 --key witness.key --log log/keys --state seen
   cylinder-trace rotate-key --key .data/keys/log.key --log .data/log
   cylinder-trace keygen witness.example/w1 --out witness.key         a witness's key
+  cylinder-trace mirror http://127.0.0.1:8000 copy --token TOKEN    the log as plain files, then only what is new
+  cylinder-trace rebuild copy --to sqlite:///new/ledger.db --data new --key log.key
   cylinder-trace replay .data --since 2026-01-01
   cylinder-trace rulebook mine.toml
 
@@ -87,6 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     witness.add_serve(_command(commands, "witness serve", witness.serve, witness.SERVE))
     rotation.add_rotate(_command(commands, "rotate-key", rotation.rotate_key, rotation.ROTATE))
     witness.add_keygen(_command(commands, "keygen", witness.keygen, witness.KEYGEN))
+    copying = _command(commands, "mirror", moving.mirror, moving.MIRROR)
+    _source_arguments(copying)
+    moving.add_mirror(copying)
+    moving.add_rebuild(_command(commands, "rebuild", moving.rebuild, moving.REBUILD))
     _replay_parser(commands)
     _rulebook_parser(commands)
     return parser

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from cylinder_trace.audit import StoredEntry, StoredHead, StoredRecord
 from cylinder_trace.store.database import StoreError, first_line, open_engine, parse_url, sqlite_path
-from cylinder_trace.store.sources import ServiceSource
+from cylinder_trace.store.sources import MirrorSource, ServiceSource, is_mirror
 from cylinder_trace.store.tables import CheckpointRow, EntryRow, JournalRow, SubjectNowRow
 from cylinder_trace.tiles import TILE_WIDTH, tile_path
 
@@ -56,10 +56,12 @@ class AuditSource(Protocol):
 
 
 def open_audit_source(place: str, token: str | None = None) -> AuditSource:
-    """The ledger at a URL, database file or data folder; raises StoreError with one clear sentence."""
+    """The ledger at a URL, database file, data folder or mirror; raises StoreError with one clear sentence."""
     if place.startswith(("http://", "https://")):
-        return ServiceRows(place.rstrip("/"), token)
+        return ServiceRows(ServiceSource(place.rstrip("/"), token))
     path = Path(place)
+    if is_mirror(path):
+        return ServiceRows(MirrorSource(path))
     if path.is_dir():
         return DatabaseRows(f"sqlite:///{path / 'ledger.db'}", path)
     return DatabaseRows(place, None) if "://" in place else DatabaseRows(f"sqlite:///{path}", None)
@@ -198,10 +200,10 @@ def _says(note: object, size: int) -> bool:
 
 
 class ServiceRows:
-    """A ledger behind HTTP: entries, checkpoint and keys; no journal and no read model is shown."""
+    """A ledger behind HTTP, or its mirror: entries, checkpoint and keys; no journal and no read model is shown."""
 
-    def __init__(self, url: str, token: str | None) -> None:
-        self._source = ServiceSource(url, token)
+    def __init__(self, source: ServiceSource) -> None:
+        self._source = source
         self._size = self._source.size()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Where a ledger to be checked can lie: a database, a data folder, or a running service. Only reading.
+"""Where a ledger to be checked can lie: a database, a data folder, a running service or a mirror. Only reading.
 
 A source gives the stored rows, the checkpoints and, from a database, the read model.  It trusts nothing it reads.
 """
@@ -25,6 +25,7 @@ from cylinder_trace.suite import SHA256, Suite, suite_of_origin
 from cylinder_trace.tiles import TILE_WIDTH, nodes_from_tiles, tile_path
 
 _TIMEOUT_S = 30
+_CHUNK = 5000
 
 
 class Source(Protocol):
@@ -35,6 +36,9 @@ class Source(Protocol):
 
     def entries(self) -> Iterator[StoredEntry]:
         """All entries in the order of the log."""
+
+    def texts(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+        """Index and stored bytes of the entries from `start` up to, not including, `end`, in order."""
 
     def checkpoints(self) -> list[str]:
         """All signed checkpoints it keeps."""
@@ -56,10 +60,12 @@ class Source(Protocol):
 
 
 def open_source(place: str, token: str | None = None) -> Source:
-    """The ledger at a URL, database file or data folder; raises StoreError with one clear sentence."""
+    """The ledger at a URL, database file, data folder or mirror; raises StoreError with one clear sentence."""
     if place.startswith(("http://", "https://")):
         return ServiceSource(place.rstrip("/"), token)
     path = Path(place)
+    if is_mirror(path):
+        return MirrorSource(path)
     if path.is_dir():
         return DatabaseSource(f"sqlite:///{path / 'ledger.db'}", path)
     if "://" in place:
@@ -88,6 +94,11 @@ class DatabaseSource:
 
     def entries(self) -> Iterator[StoredEntry]:
         return self._reader.all_entries()
+
+    def texts(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+        while start < end and (rows := self._reader.entries(start, min(_CHUNK, end - start))):
+            yield from ((row.index, row.text) for row in rows if row.index < end)
+            start = rows[-1].index + 1
 
     def checkpoints(self) -> list[str]:
         return self._reader.checkpoints()
@@ -177,6 +188,12 @@ class ServiceSource:
         bundle = self.get(f"/log/{tile_path('entries', number, width)}")
         return list(_rows(number * TILE_WIDTH, bundle, _suite_of(self.checkpoint())))
 
+    def texts(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+        for first in range(start - start % TILE_WIDTH, end, TILE_WIDTH):
+            bundle = self.get(f"/log/{tile_path('entries', first // TILE_WIDTH, min(TILE_WIDTH, end - first))}")
+            found = enumerate(texts_in(bundle), first)
+            yield from ((index, text) for index, text in found if start <= index < end)
+
     def nodes(self, size: int) -> NodeReader:
         """Node hashes of the tree of `size`, read from tiles."""
         return nodes_from_tiles(size, self._tile, _suite_of(self.checkpoint()))
@@ -206,6 +223,50 @@ class ServiceSource:
             raise StoreError(f"{self._url}{path} did not answer: {getattr(error, 'reason', error)}") from error
 
 
+class MirrorSource(ServiceSource):
+    """The files of a log in a folder, as `cylinder-trace mirror` writes them. Raises StoreError."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._url, self._token = folder, str(folder), None
+
+    def checkpoints(self) -> list[str]:
+        """Earlier checkpoints too, smallest first."""
+        size, file = self.size(), self._folder / "checkpoints"
+        lines = self._text("/log/checkpoints").splitlines() if file.exists() else []
+        try:
+            kept = [note for note in map(json.loads, lines) if unverified_checkpoint(note).size < size]
+        except (ValueError, TypeError, AttributeError) as error:
+            raise StoreError(f"{file} is damaged; take it away, or make a new mirror") from error
+        return [*kept, self.checkpoint()]
+
+    def get(self, path: str) -> bytes:
+        """The file; a partial tile or bundle that is gone is read from the full one."""
+        file = self._folder / path.removeprefix("/log/")
+        try:
+            try:
+                return file.read_bytes()
+            except FileNotFoundError:
+                if file.parent.suffix != ".p":
+                    raise
+                return file.parent.with_suffix("").read_bytes()
+        except OSError as error:
+            raise StoreError(f"the mirror's file {file} cannot be read: {error.strerror}") from error
+
+
+def is_mirror(folder: Path) -> bool:
+    """Whether a log's own files lie in the folder itself, and no database."""
+    return (folder / "checkpoint").is_file() and not (folder / "ledger.db").exists()
+
+
+def texts_in(bundle: bytes) -> Iterator[bytes]:
+    """The entries of a bundle; what is cut off in the middle comes shorter than it should be."""
+    at = 0
+    while at < len(bundle):
+        end = at + 2 + int.from_bytes(bundle[at : at + 2], "big")
+        yield bundle[at + 2 : end]
+        at = end
+
+
 def _suite_of(note: str | None) -> Suite:
     try:
         return suite_of_origin(unverified_checkpoint(note).origin) if note else SHA256
@@ -218,11 +279,7 @@ def _is_index(name: str) -> bool:
 
 
 def _rows(start: int, bundle: bytes, suite: Suite) -> Iterator[StoredEntry]:
-    index, at = start, 0
-    while at < len(bundle):
-        length = int.from_bytes(bundle[at : at + 2], "big")
-        yield _row(index, bundle[at + 2 : at + 2 + length], suite)
-        index, at = index + 1, at + 2 + length
+    return (_row(index, text, suite) for index, text in enumerate(texts_in(bundle), start))
 
 
 def _row(index: int, text: bytes, suite: Suite) -> StoredEntry:
