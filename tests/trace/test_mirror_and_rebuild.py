@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from cylinder_codes.keys import SigningKey, format_signer, format_vkey
+from cylinder_codes.keys import SigningKey, format_signer, format_vkey, parse_signer
 from cylinder_trace import cli
 from cylinder_trace.audit import StoredEntry
 from cylinder_trace.checkpoint import open_checkpoint
@@ -301,6 +301,28 @@ def test_a_home_made_anew_goes_on_as_the_old_one_would_have(
             assert (again.replayed, again.index) == (True, 1)
             assert ledger.append([returned(5, "later")])[0].index == 700
     assert run(capsys, "audit", folder if kind == "sqlite" else url, "--vkey", VKEY)[0] == 0
+
+
+def test_mirror_and_new_home_follow_a_rotated_key(
+    home: Home, key_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy, folder = tmp_path / "copy", tmp_path / "new"
+    run(capsys, "mirror", home.folder, copy, "--vkey", VKEY)
+    assert run(capsys, "rotate-key", "--key", key_file, "--log", home.folder / "log")[0] == 0
+    key = parse_signer(key_file.read_text().strip())
+    assert key != KEY
+    with Ledger(home.url, home.folder, key, home.clock) as ledger:
+        ledger.append([returned(5, "under.the.new.key")])
+    assert run(capsys, "mirror", home.folder, copy, "--vkey", VKEY)[0] == 0
+    assert (copy / "keys").read_text().split() == [format_vkey(key.verifying_key), VKEY]
+    url = f"sqlite:///{folder}/ledger.db"
+    status, out, _ = run(capsys, "rebuild", copy, "--to", url, "--data", folder, "--key", key_file)
+    assert status == 0, out
+    for place in (home, Home(url, folder, home.clock)):
+        with Ledger(place.url, place.folder, key, home.clock) as ledger:
+            assert ledger.append([returned(5, "later")])[0].index == 701
+    assert (folder / "log" / "rotations").read_text() == (home.folder / "log" / "rotations").read_text()
+    assert [run(capsys, "audit", path)[0] for path in (copy, folder)] == [0, 0]
 
 
 def test_what_no_mirror_has_is_said(

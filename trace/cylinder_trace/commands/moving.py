@@ -68,6 +68,8 @@ def rebuild(arguments: Namespace) -> int:
     key, data = _signer(arguments.key), Path(arguments.data)
     try:
         done = from_store(lambda: store.rebuild(Path(arguments.mirror), arguments.to, data, key, _watch("rebuilt")))
+    except KeyboardInterrupt as error:
+        raise CannotCheck("stopped; the new home is unfinished, and the same command goes on with it") from error
     except store.NotRebuilt as error:
         return _bad(arguments, f"{error}; the new home is unfinished, and no service will open it")
     report = from_store(lambda: _audited(arguments.to, data, key))

@@ -2,6 +2,7 @@
 
     checkpoint, keys, tile/<L>/<N>[.p/<W>], tile/entries/<N>[.p/<W>]      as in tlog-tiles
     checkpoints                                                          earlier ones, a JSON string a line
+    rotations                                                            how the log's key was rotated, if it was
 
 Steps, with what a crash leaves behind:
   1. fetch what is new, hash it, write its bundles and tiles into .new     the older mirror; the next run begins anew
@@ -18,10 +19,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cylinder_codes.keys import KeyFormatError
+from cylinder_codes.keys import KeyFormatError, VerifyingKey, format_vkey
 from cylinder_trace.checkpoint import Checkpoint, CheckpointError, open_checkpoint, unverified_checkpoint
 from cylinder_trace.cosignature import LogKey, parse_log_keys
 from cylinder_trace.merkle import HASH_SIZE, leaf_hash, root_hash
+from cylinder_trace.rotation import RotationError, parse_rotations, successors
 from cylinder_trace.store.database import StoreError, lock_file
 from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.sources import MirrorSource, Source, texts_in
@@ -76,8 +78,12 @@ class _Update:
     """One run of the command."""
 
     def __init__(self, source: Source, folder: Path, held: MirrorSource | None, vkeys: list[str]) -> None:
-        self._source, self._folder, self._vkeys = source, folder, vkeys
-        self._keys = _parsed(vkeys)
+        self._source, self._folder = source, folder
+        self._rotations = source.rotations() or (held.rotations() if held else "")
+        pinned = _parsed(vkeys)
+        followed = _successors(pinned, self._rotations)
+        self._keys = [*pinned, *followed]
+        self._vkeys = list(dict.fromkeys([*map(format_vkey, reversed(followed)), *vkeys]))
         note = source.checkpoint()
         if note is None:
             raise StoreError("the source has published no checkpoint yet; try again in a second")
@@ -199,6 +205,8 @@ class _Update:
         write_durably(self._folder / "checkpoints", lines.encode())
         files = LogFiles(self._folder)
         files.publish_keys(self._vkeys)
+        if self._rotations:
+            files.publish_rotations(self._rotations)
         files.publish(self._note)
         _sync_folder(self._folder)
         self._drop_replaced()
@@ -264,6 +272,16 @@ def _parsed(vkeys: Sequence[str]) -> list[LogKey]:
     if not keys:
         raise StoreError("say whose log this should be: --vkey KEY or a file with the key")
     return keys
+
+
+def _successors(keys: Sequence[LogKey], text: str) -> list[VerifyingKey]:
+    """The keys that followed on `keys`, oldest first."""
+    try:
+        rotations = parse_rotations(text)
+    except RotationError as error:
+        raise NotMirrored(f"the source's statements about rotated keys do not hold: {error}") from error
+    found = [new for key in keys if isinstance(key, VerifyingKey) for new in successors(key, rotations)]
+    return [key for key in dict.fromkeys(found) if key not in keys]
 
 
 def _opened(note: str, keys: Sequence[LogKey]) -> Checkpoint:

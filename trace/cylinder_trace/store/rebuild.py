@@ -26,6 +26,7 @@ from cylinder_trace.checkpoint import Checkpoint, CheckpointError, open_checkpoi
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.events import CodeBound, Entry, Event, RegistrationWithdrawn, parse_entry
 from cylinder_trace.merkle import HashesInMemory, leaf_hash, root_hash
+from cylinder_trace.rotation import RotationError, parse_rotations, predecessors
 from cylinder_trace.store.database import (
     StoreError,
     create_schema,
@@ -160,7 +161,10 @@ def _opened(mirror: Path, key: SigningKey) -> tuple[MirrorSource, Checkpoint]:
         raise StoreError(f"{mirror} is not a mirror: make one with: cylinder-trace mirror SOURCE {mirror}")
     source = MirrorSource(mirror)
     try:
-        return source, open_checkpoint(source.checkpoint(), [key.verifying_key])
+        former = predecessors(key.verifying_key, parse_rotations(source.rotations()))
+        return source, open_checkpoint(source.checkpoint(), [key.verifying_key, *former])
+    except RotationError as error:
+        raise StoreError(f"the mirror's file rotations is damaged: {error}; make a new mirror") from error
     except CheckpointError as error:
         raise StoreError(f"the mirror's checkpoint is not signed by the key in --key: {error}") from error
 
@@ -260,6 +264,8 @@ class _Rebuilding:
             end = min(len(self._leaves), start + 65536)
             self._files.grow(start, [self._leaves(0, index) for index in range(start, end)])
         self._files.publish_keys(self._source.vkeys())
+        if rotations := self._source.rotations():
+            self._files.publish_rotations(rotations)
 
     def _finish(self, connection: Connection) -> None:
         _insert_all(connection, SubjectNowRow, self._replay.subject_rows())

@@ -49,6 +49,9 @@ class Source(Protocol):
     def vkeys(self) -> list[str]:
         """The keys it names itself: enough to try out, no proof of whose log it is."""
 
+    def rotations(self) -> str:
+        """The statements by which the log's key was rotated; empty where there are none to be had."""
+
     def checkpoint(self) -> str | None:
         """The newest signed checkpoint, with the cosignatures it has; None before the first."""
 
@@ -127,6 +130,9 @@ class DatabaseSource:
         keys = self._folder / "log" / "keys" if self._folder else None
         return keys.read_text().split() if keys and keys.is_file() else []
 
+    def rotations(self) -> str:
+        return self._reader.rotations() if self._folder else ""
+
 
 def _require_readable(path: Path) -> None:
     try:
@@ -172,6 +178,12 @@ class ServiceSource:
 
     def vkeys(self) -> list[str]:
         return self._text("/log/keys").split()
+
+    def rotations(self) -> str:
+        try:
+            return self._text("/log/rotations")
+        except StoreError:
+            return ""  # a plain server has no such file while the key was never rotated
 
     def read_model(self) -> None:
         return None
