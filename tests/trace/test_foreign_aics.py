@@ -1,0 +1,133 @@
+"""Two programs that others wrote judge our log: `aics-tlog` verifies it, `aics-witness` cosigns it.
+
+They need Python 3.12, so they live in an environment of their own, made from whatever newer Python the machine has.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cylinder_codes.keys import format_vkey
+from cylinder_trace import cli
+from cylinder_trace.checkpoint import open_checkpoint
+from cylinder_trace.cosignature import parse_cosigner_key
+from cylinder_trace.store.ledger import Ledger, wait_published
+from cylinder_trace.store.publishing import Publishing
+from cylinder_trace.store.witness_client import WitnessAddress
+from ledgers.homes import KEY, Clock, Home, registered
+from servers.keeper import free_port
+
+pytestmark = pytest.mark.slow
+
+PINNED = ("aics-tlog==0.2.1", "aics-witness==0.1.0")
+NEWER = ("python3.12", "python3.13", "python3.14")
+SIZE = 700
+
+
+def newer_python() -> str | None:
+    """A Python of 3.12 or later: on PATH, or where pyenv keeps its versions."""
+    kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    named = [*filter(None, map(shutil.which, NEWER)), *(str(p) for name in NEWER for p in kept.glob(f"*/bin/{name}"))]
+    return next((path for path in named if runs(path)), None)
+
+
+def runs(path: str) -> bool:
+    """Whether it is an interpreter; pyenv's stand-ins for versions that are not chosen only print a hint."""
+    return subprocess.run([path, "-c", "import venv"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture(scope="session")
+def judges(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with both programs."""
+    python = newer_python()
+    if python is None:
+        pytest.skip("no Python 3.12 or later on this machine, and aics-tlog needs one")
+    folder = tmp_path_factory.mktemp("aics")
+    subprocess.run([python, "-m", "venv", folder], check=True)
+    installed = subprocess.run(
+        [folder / "bin" / "pip", "install", "--quiet", *PINNED], capture_output=True, check=False
+    )
+    if installed.returncode:
+        pytest.skip("aics-tlog cannot be installed here: no package index within reach")
+    return folder / "bin"
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A mirror of a log of 700 entries, beside the key it is signed with."""
+    around = tmp_path_factory.mktemp("judged")
+    folder, made = around / "data", around / "copy"
+    folder.mkdir()
+    with Home(f"sqlite:///{folder}/ledger.db", folder).open() as ledger:
+        ledger.append([registered(number) for number in range(SIZE)])
+        assert wait_published(ledger, SIZE)
+    assert cli.main(["mirror", str(folder), str(made)]) == 0
+    (around / "vkey").write_text(format_vkey(KEY.verifying_key) + "\n")
+    return made
+
+
+def verdict(judges: Path, command: str, copy: Path, *more: str) -> dict[str, object]:
+    known = ("--tiles", str(copy), "--vkey-file", str(copy.parent / "vkey"))
+    run = subprocess.run([judges / "aics-tlog", command, *known, *more], capture_output=True, text=True, check=False)
+    answer: dict[str, object] = json.loads(run.stdout.splitlines()[-1])
+    return answer
+
+
+def test_a_foreign_verifier_accepts_checkpoint_and_tiles(judges: Path, copy: Path) -> None:
+    answer = verdict(judges, "verify-checkpoint", copy)
+    assert (answer["ok"], answer["size"], answer["log_ok"], answer["tiles_ok"]) == (True, SIZE, True, True)
+
+
+@pytest.mark.parametrize("index", [0, 255, 256, 511, 512, 699])
+def test_a_foreign_verifier_finds_every_entry_included(judges: Path, copy: Path, index: int) -> None:
+    assert verdict(judges, "verify-inclusion", copy, "--index", str(index))["ok"] is True
+
+
+def test_a_foreign_verifier_refuses_a_tile_in_which_a_bit_was_changed(judges: Path, copy: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "copy"
+    shutil.copytree(copy, changed)
+    shutil.copy(copy.parent / "vkey", tmp_path / "vkey")
+    tile = changed / "tile" / "0" / "001"
+    stored = bytearray(tile.read_bytes())
+    stored[100] ^= 1
+    tile.write_bytes(stored)
+    assert verdict(judges, "verify-inclusion", changed, "--index", "300")["ok"] is False
+
+
+@pytest.fixture
+def witness(judges: Path, tmp_path: Path) -> Iterator[WitnessAddress]:
+    """A running aics-witness that trusts our log."""
+    port = free_port()
+    config, program = ["-c", str(tmp_path / "witness.json")], judges / "aics-witness"
+    listen = ("--name", "witness.example/aics", "--listen", f"127.0.0.1:{port}")
+    made = subprocess.run([program, "init", *config, *listen], capture_output=True, text=True, check=True)
+    ours = ("--origin", KEY.name, "--vkey", format_vkey(KEY.verifying_key))
+    subprocess.run([program, "add-log", *config, *ours], capture_output=True, check=True)
+    with subprocess.Popen([program, "serve", *config], stderr=subprocess.DEVNULL) as running:
+        yield WitnessAddress(f"http://127.0.0.1:{port}", parse_cosigner_key(made.stdout.split()[0]))
+        running.terminate()
+
+
+def test_a_foreign_witness_cosigns_each_checkpoint_as_the_log_grows(witness: WitnessAddress, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    with Ledger(f"sqlite:///{folder}/ledger.db", folder, KEY, Clock(), Publishing(None, (witness,))) as ledger:
+        for size in (1, 2, 5):
+            ledger.append([registered(number) for number in range(ledger.reader.size(), size)])
+            assert cosigned(folder / "log" / "checkpoint", size, witness)
+
+
+def cosigned(path: Path, size: int, witness: WitnessAddress) -> bool:
+    """Whether the published checkpoint gets to `size` with the witness's line below it."""
+    for _ in range(600):
+        note = path.read_text() if path.exists() else ""
+        if f"\n{size}\n" in note and f"— {witness.key.name} " in note:
+            return open_checkpoint(note, [KEY.verifying_key]).size == size
+        time.sleep(0.05)
+    return False
