@@ -11,8 +11,6 @@ from cylinder_trace import cli
 from cylinder_trace.store.ledger import wait_published
 from ledgers.homes import KEY, Home, registered, returned
 
-pytest.importorskip("tlog_scales", reason="the foreign reader tlog-scales is not installed beside these tests")
-
 SIZE = 700
 PLACES = (0, 255, 256, 511, 512, 699)
 """First and last of each bundle."""
