@@ -28,7 +28,7 @@ from cylinder_trace.store.ledger import Ledger, wait_published
 from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.sources import DatabaseSource
 from cylinder_trace.tiles import tile_path
-from ledgers.homes import KEY, Home, bound, condemned, registered, returned, withdrawn
+from ledgers.homes import KEY, Clock, Home, bound, condemned, registered, returned, withdrawn
 
 VKEY = format_vkey(KEY.verifying_key)
 CYLINDERS = 350
@@ -323,6 +323,28 @@ def test_mirror_and_new_home_follow_a_rotated_key(
             assert ledger.append([returned(5, "later")])[0].index == 701
     assert (folder / "log" / "rotations").read_text() == (home.folder / "log" / "rotations").read_text()
     assert [run(capsys, "audit", path)[0] for path in (copy, folder)] == [0, 0]
+
+
+def test_an_sm3_ledger_is_mirrored_and_made_anew_with_sm3(
+    postgres_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, clock = SigningKey("ledger.example/cylinders/sm3", bytes(range(32))), Clock()
+    data, copy, file, url = (
+        tmp_path / "data",
+        tmp_path / "copy",
+        tmp_path / "sm3.key",
+        f"sqlite:///{tmp_path}/data/l.db",
+    )
+    data.mkdir()
+    file.write_text(format_signer(key))
+    with Ledger(url, data, key, clock) as ledger:
+        ledger.append(first_life())
+    vkey = format_vkey(key.verifying_key)
+    assert run(capsys, "mirror", url, copy, "--vkey", vkey)[0] == 0
+    status, out, _ = run(capsys, "rebuild", copy, "--to", postgres_url, "--data", tmp_path / "new", "--key", file)
+    assert status == 0, out
+    assert content(postgres_url, tmp_path / "new") == content(url, data)
+    assert [run(capsys, "audit", place, "--vkey", vkey)[0] for place in (copy, postgres_url)] == [0, 0]
 
 
 def test_what_no_mirror_has_is_said(
