@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from cylinder_api.folder import Keys, open_folder
 from cylinder_api.live import Feed, MemoryPush, Push, RedisPush
 from cylinder_api.settings import Settings
-from cylinder_trace.store.ledger import Ledger
+from cylinder_trace.store.ledger import NO_HINTS, Hints, Ledger
 from cylinder_trace.store.publishing import publishing_of
 from cylinder_trace.store.unit import Unit
 from cylinder_trace.store.vault import Vault
@@ -35,9 +35,9 @@ class Service:
     feed: Feed
     clock: Callable[[], int]
 
-    async def commit(self, work: Callable[[Unit], Answer]) -> Answer:
-        """Run `work` in the next group commit; the answer means durable."""
-        return await asyncio.wrap_future(self.ledger.submit(work))
+    async def commit(self, work: Callable[[Unit], Answer], hints: Hints = NO_HINTS) -> Answer:
+        """Run `work` in the next group commit; the answer means durable. `hints`: what it will look up."""
+        return await asyncio.wrap_future(self.ledger.submit(work, hints))
 
     def close(self) -> None:
         """Finish what was acknowledged and let go of everything."""

@@ -12,6 +12,7 @@ from cylinder_trace.admission import decide_fill
 from cylinder_trace.decision import Decision, FillRequest, StationFacts
 from cylinder_trace.events import Entry, FillDecided, Filled, Record, state_event
 from cylinder_trace.station import facts_for
+from cylinder_trace.store.ledger import Hints
 from cylinder_trace.store.unit import IdConflict, Receipt, Unit
 from cylinder_trace.values import Count, Frozen, Grams, Id, Instant
 
@@ -23,12 +24,12 @@ class Checked(NamedTuple):
     receipt: Receipt
 
 
-def check_fill(unit: Unit, asked: FillRequest, device_id: str, rulebook_id: str, forms: ScanForms) -> Checked:
+def check_fill(unit: Unit, request: FillRequest, device_id: str, rulebook_id: str) -> Checked:
     """Decide whether gas may flow, and record the decision; asked again, the recorded decision is the answer.
 
-    Raises IdConflict when the check_id was used for another question, Refused when no rulebook is in force.
+    `request` is the one that `read_again` gives. Raises IdConflict when the check_id was used for another question,
+    Refused when no rulebook is in force.
     """
-    request = read_again(asked, forms)
     if (decided := unit.entry(request.check_id)) is not None:
         return _same_answer(unit, decided, request)
     cylinder = unit.cylinder_by_code(request.code) if request.code else None
@@ -37,6 +38,12 @@ def check_fill(unit: Unit, asked: FillRequest, device_id: str, rulebook_id: str,
     decision = decide_fill(request, cylinder, facts, rulebook_in_force(unit, rulebook_id), unit.now)
     receipt = unit.append(_decision_record(request, facts, decision, unit.now, device_id))
     return Checked(decision, receipt)
+
+
+def hints_for(request: FillRequest, rulebook_id: str) -> Hints:
+    """What `check_fill` will look up, so that one query reads it for all checks of a group commit."""
+    subjects = (f"station/{request.station_id}", f"rulebook/{rulebook_id}")
+    return Hints((request.check_id,), subjects, (request.code,) if request.code else ())
 
 
 def read_again(asked: FillRequest, forms: ScanForms) -> FillRequest:

@@ -52,14 +52,10 @@ async def check_fill(
     """
     if asked.station_id != caller.org_id:
         raise Refused("other_station", f"this token speaks for station {caller.org_id}")
-    act = partial(
-        fill.check_fill,
-        asked=asked,
-        device_id=caller.account_id,
-        rulebook_id=service.settings.rulebook_id,
-        forms=service.settings.forms,
-    )
-    decision, receipt = await service.commit(act)
+    rulebook_id = service.settings.rulebook_id
+    request = fill.read_again(asked, service.settings.forms)
+    act = partial(fill.check_fill, request=request, device_id=caller.account_id, rulebook_id=rulebook_id)
+    decision, receipt = await service.commit(act, fill.hints_for(request, rulebook_id))
     return {"decision": decision, "told": tell(decision), "receipt": receipt}
 
 
