@@ -206,6 +206,20 @@ def test_a_checkpoint_of_a_stranger_is_refused(home: Home, tmp_path: Path, capsy
     assert not (copy / "checkpoint").exists()
 
 
+def test_a_damaged_mirror_is_named_and_not_grown(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "copy"
+    run(capsys, "mirror", home.folder, copy)
+    (copy / "checkpoint").write_text("not a checkpoint")
+    status, out, _ = run(capsys, "mirror", home.folder, copy)
+    assert status == 1
+    assert "the checkpoint that the mirror holds is not signed" in out
+    status, _, err = run(capsys, "audit", copy)
+    assert status == 2
+    assert f"{copy / 'checkpoint'} is not a checkpoint" in err
+
+
 def test_a_kill_in_the_middle_leaves_the_older_mirror_whole(
     home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -215,9 +229,7 @@ def test_a_kill_in_the_middle_leaves_the_older_mirror_whole(
     grow(home, 0, 900)
     run(capsys, "mirror", home.folder, served)
     with blocked(served / tile_path("entries", 5)):
-        process = in_the_background("mirror", served, copy)
-        wait_until((copy / ".new" / tile_path("entries", 4)).exists)
-        kill(process)
+        killed_as_soon_as((copy / ".new" / tile_path("entries", 4)).exists, "mirror", served, copy)
     assert files_in(copy) == before
     assert run(capsys, "audit", copy, "--vkey", VKEY)[0] == 0
     assert run(capsys, "mirror", served, copy)[0] == 0
@@ -411,9 +423,7 @@ def test_a_kill_in_the_middle_leaves_a_home_that_is_refused_until_the_same_comma
     run(capsys, "mirror", home.folder, copy)
     arguments = ["rebuild", copy, "--to", url, "--data", folder, "--key", key_file]
     with blocked(copy / tile_path("entries", 8)):
-        process = in_the_background(*arguments)
-        wait_until(lambda: entries_at(url, folder) == 2000)
-        kill(process)
+        killed_as_soon_as(lambda: entries_at(url, folder) == 2000, *arguments)
     with pytest.raises(StoreError, match="unfinished rebuild"):
         Ledger(url, folder, KEY, home.clock)
     status, out, _ = run(capsys, *arguments)
@@ -447,14 +457,16 @@ class blocked:  # noqa: N801 - it reads as a word
         self._path.write_bytes(self._data)
 
 
-def in_the_background(*arguments: object) -> subprocess.Popen[bytes]:
+def killed_as_soon_as(holds: Callable[[], bool], *arguments: object) -> None:
+    """The command in a process of its own, killed with -9."""
     program = "import sys; from cylinder_trace.cli import main; sys.exit(main())"
-    return subprocess.Popen([sys.executable, "-c", program, *map(str, arguments)])
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    process = subprocess.Popen([sys.executable, "-c", program, *map(str, arguments)])
+    try:
+        wait_until(holds)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        status = process.wait()
+    assert status == -signal.SIGKILL
 
 
 def wait_until(holds: Callable[[], bool]) -> None:

@@ -87,8 +87,8 @@ class _Update:
         note = source.checkpoint()
         if note is None:
             raise StoreError("the source has published no checkpoint yet; try again in a second")
-        self._note, self._new = note, _opened(note, self._keys)
-        self._old = _opened(held.checkpoint(), self._keys) if held else None
+        self._note, self._new = note, _opened(note, self._keys, "the newest checkpoint")
+        self._old = _opened(held.checkpoint(), self._keys, "the checkpoint that the mirror holds") if held else None
         self._before = self._old.size if self._old else 0
         self._suite = suite_of_origin(self._new.origin)
         self._fresh = folder / ".new"
@@ -284,11 +284,11 @@ def _successors(keys: Sequence[LogKey], text: str) -> list[VerifyingKey]:
     return [key for key in dict.fromkeys(found) if key not in keys]
 
 
-def _opened(note: str, keys: Sequence[LogKey]) -> Checkpoint:
+def _opened(note: str, keys: Sequence[LogKey], what: str) -> Checkpoint:
     try:
         return open_checkpoint(note, keys)
     except CheckpointError as error:
-        raise NotMirrored(f"the newest checkpoint is not signed by the key that is known: {error}") from error
+        raise NotMirrored(f"{what} is not signed by the key that is known: {error}") from error
 
 
 def _signed(note: str, keys: Sequence[LogKey]) -> Checkpoint | None:

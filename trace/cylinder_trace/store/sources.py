@@ -156,7 +156,7 @@ class ServiceSource:
         try:
             return parse_checkpoint(self.checkpoint()).size
         except CheckpointError as error:
-            raise StoreError(f"{self._url}/log/checkpoint is not a checkpoint: {error}") from error
+            raise StoreError(f"{self._place('/log/checkpoint')} is not a checkpoint: {error}") from error
 
     def checkpoint(self) -> str:
         """The newest signed checkpoint."""
@@ -217,7 +217,11 @@ class ServiceSource:
         try:
             return self.get(path).decode()
         except UnicodeDecodeError as error:
-            raise StoreError(f"{self._url}{path} is not text; is this the address of a service?") from error
+            raise StoreError(f"{self._place(path)} is not text; is this the address of a service?") from error
+
+    def _place(self, path: str) -> str:
+        """How a file is named to people."""
+        return f"{self._url}{path}"
 
     def get(self, path: str) -> bytes:
         """The body at `path`; raises StoreError when the service does not give it."""
@@ -253,7 +257,7 @@ class MirrorSource(ServiceSource):
 
     def get(self, path: str) -> bytes:
         """The file; a partial tile or bundle that is gone is read from the full one."""
-        file = self._folder / path.removeprefix("/log/")
+        file = Path(self._place(path))
         try:
             try:
                 return file.read_bytes()
@@ -263,6 +267,9 @@ class MirrorSource(ServiceSource):
                 return file.parent.with_suffix("").read_bytes()
         except OSError as error:
             raise StoreError(f"the mirror's file {file} cannot be read: {error.strerror}") from error
+
+    def _place(self, path: str) -> str:
+        return str(self._folder / path.removeprefix("/log/"))
 
 
 def is_mirror(folder: Path) -> bool:
