@@ -68,8 +68,10 @@ class Auditor:
         key: LogKey | Sequence[LogKey],
         *,
         remembered: Sequence[str] = (),
+        published: Sequence[str] = (),
         integrity: bool = False,
     ) -> None:
+        """`checkpoints` stand in the database, `published` beside it, `remembered` out of its owner's reach."""
         self.report = AuditReport()
         self.keys = [key] if isinstance(key, LogKey) else list(key)
         self.origin = self.keys[0].name
@@ -79,7 +81,8 @@ class Auditor:
         """Entries before this one were checked by an earlier audit."""
         self._unsigned: list[Fault] = []
         self._kept = {*self._opened(remembered, "a remembered checkpoint")}
-        self.due = sorted({*self._opened(checkpoints, "a stored checkpoint"), *self._kept})
+        self._stored = {*self._opened(checkpoints, "a stored checkpoint")}
+        self.due = sorted({*self._opened(published, "the published checkpoint"), *self._stored, *self._kept})
         self._sizes = sorted({signed.size for signed in self.due})
         self._roots_after(0)
 
@@ -178,9 +181,9 @@ class Auditor:
 
     def _beyond(self, beyond: Sequence[Signed]) -> Fault:
         entries, size = self.joined.next_index, beyond[-1].size
-        if any(signed not in self._kept for signed in beyond):
+        if self._stored.intersection(beyond):
             return Fault("truncated", "", entries, "checkpoint", f"a signed checkpoint has {size} entries")
-        message = f"a signed checkpoint has {size} entries, and it was kept elsewhere: what stands here is older"
+        message = f"a signed checkpoint has {size} entries, and the database knows none of it: it is an older one"
         return Fault("rolled_back", "", entries, "checkpoint", message)
 
     def _not_excluded(self, states_checked: bool) -> list[NotExcluded]:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
 
 from cylinder_trace.audit import StoredEntry, StoredHead, StoredRecord
+from cylinder_trace.merkle import HASH_SIZE
 from cylinder_trace.store.database import StoreError, first_line, open_engine, parse_url, sqlite_path
 from cylinder_trace.store.sources import MirrorSource, ServiceSource, is_mirror
 from cylinder_trace.store.tables import CheckpointRow, EntryRow, JournalRow, SubjectNowRow
@@ -30,11 +31,20 @@ class AuditSource(Protocol):
     def size(self) -> int:
         """How many entries there are, by the newest index."""
 
+    def count(self) -> int:
+        """How many entries there are, counted: fewer than `size` when some are missing."""
+
+    def next_from(self, index: int) -> int:
+        """The first index that is there from `index` on; `index` itself where none is."""
+
     def rows(self, start: int, end: int) -> list[StoredEntry]:
         """Entries from index `start` up to, not including, `end`."""
 
     def checkpoints(self) -> list[str]:
-        """Every signed checkpoint that is stored, also the published file's."""
+        """Every signed checkpoint that is stored beside the entries."""
+
+    def published(self) -> list[str]:
+        """The checkpoint in the log's public folder, if there is one."""
 
     def vkeys(self) -> list[str]:
         """The keys the source names itself."""
@@ -86,6 +96,13 @@ class DatabaseRows:
         found = self._select(EntryRow, ("log_index",), "ORDER BY log_index DESC LIMIT 1")
         return found[0][0] + 1 if found else 0
 
+    def next_from(self, index: int) -> int:
+        found = self._select(EntryRow, ("log_index",), "WHERE log_index >= {0} ORDER BY log_index LIMIT 1", index)
+        return int(found[0][0]) if found else index
+
+    def count(self) -> int:
+        return int(self._select(EntryRow, ("count(*)",), "")[0][0])
+
     def rows(self, start: int, end: int) -> list[StoredEntry]:
         columns = ("log_index", "id", "subject", "n", "type", "occurred_at", "recorded_at", "hash", "text")
         where = "WHERE log_index >= {0} AND log_index < {0} ORDER BY log_index"
@@ -93,11 +110,12 @@ class DatabaseRows:
 
     def checkpoints(self) -> list[str]:
         found = self._select(CheckpointRow, ("size", "note"), "ORDER BY size")
-        notes = [str(note) if _says(note, size) else f"{note}" + f"(stored as of {size})" for size, note in found]
-        published = self._log and self._log / "checkpoint"
-        if published and published.is_file():
-            notes.append(published.read_bytes().decode(errors="replace"))
-        return notes
+        # A note beside another size than its own is handed on as what it is: none.
+        return [str(note) if _says(note, size) else f"{size}: {note}" for size, note in found]
+
+    def published(self) -> list[str]:
+        path = self._log / "checkpoint" if self._log else None
+        return [path.read_bytes().decode(errors="replace")] if path and path.is_file() else []
 
     def vkeys(self) -> list[str]:
         keys = self._log / "keys" if self._log else None
@@ -120,15 +138,20 @@ class DatabaseRows:
         return found
 
     def _tile(self, level: int, number: int) -> bytes:
-        """The tile, or the widest of its partial ones."""
+        """The widest tile; where a narrower one says otherwise stand noughts, which are no entry's hash."""
         if self._log is None:
             return b""
         whole = self._log / tile_path(level, number)
-        if whole.is_file():
-            return whole.read_bytes()
         partial = whole.with_name(f"{whole.name}.p")
-        widths = [path for path in partial.glob("*") if path.name.isdecimal()] if partial.is_dir() else []
-        return max(widths, key=lambda path: int(path.name)).read_bytes() if widths else b""
+        paths = [path for path in partial.glob("*") if path.name.isdecimal()] if partial.is_dir() else []
+        paths += [whole] if whole.is_file() else []
+        widest, *narrower = sorted((path.read_bytes() for path in paths), key=len, reverse=True) or [b""]
+        found = bytearray(widest)
+        for data in narrower:
+            for at in range(0, len(data), HASH_SIZE):
+                if widest[at : at + HASH_SIZE] != data[at : at + HASH_SIZE]:
+                    found[at : at + HASH_SIZE] = bytes(HASH_SIZE)
+        return bytes(found)
 
     def journal(self, settled: Mapping[str, int]) -> Iterator[StoredRecord] | None:
         return self._journal(settled)
@@ -212,6 +235,12 @@ class ServiceRows:
     def size(self) -> int:
         return self._size
 
+    def count(self) -> int:
+        return self._size
+
+    def next_from(self, index: int) -> int:
+        return index
+
     def rows(self, start: int, end: int) -> list[StoredEntry]:
         found: list[StoredEntry] = []
         for first in range(start - start % TILE_WIDTH, min(end, self._size), TILE_WIDTH):
@@ -221,6 +250,9 @@ class ServiceRows:
 
     def checkpoints(self) -> list[str]:
         return self._source.checkpoints()
+
+    def published(self) -> list[str]:
+        return []
 
     def vkeys(self) -> list[str]:
         return self._source.vkeys()
