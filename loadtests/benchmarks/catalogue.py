@@ -1,7 +1,7 @@
 """All rows of the table, in the order in which they are shown."""
 
 from benchmarks.measure import Row
-from benchmarks.rows import api, codes, labels, reading, store, store_postgres, trace
+from benchmarks.rows import api, audit, codes, labels, reading, store, store_postgres, trace
 
 ROWS: tuple[Row, ...] = (
     codes.SIGN,
@@ -15,5 +15,10 @@ ROWS: tuple[Row, ...] = (
     store.APPEND_1000,
     store_postgres.APPEND_1000,
     store_postgres.APPEND_LOCKED,
+    audit.INTEGRITY,
+    audit.INTEGRITY_RATE,
+    audit.FULL,
+    audit.TWO_CORES,
+    audit.INCREMENTAL,
     api.FILL_CHECK,
 )

@@ -229,8 +229,9 @@ def _note_device(row: StoredEntry, entry: Json, stretch: Stretch) -> None:
     link, data = entry.get("device"), entry.get("data")
     device_id = row.subject.partition("/")[2]
     if isinstance(link, dict):
-        fact = DeviceFact("record", str(link.get("id")), row.index, _whole(link.get("seq")), _record_hash(entry))
-        stretch.facts.append(fact._replace(text=str(link.get("prev")), subject=row.subject))
+        seq, prev = _whole(link.get("seq")), str(link.get("prev"))
+        fact = DeviceFact("record", str(link.get("id")), row.index, seq, _record_hash(entry), prev, row.subject)
+        stretch.facts.append(fact)
     elif isinstance(data, dict) and row.type == "device_enrolled":
         stretch.facts.append(DeviceFact("key", device_id, row.index, text=str(data.get("vkey")), subject=row.subject))
     elif isinstance(data, dict) and row.type == "head_signed":
@@ -248,7 +249,9 @@ _sha256 = Hashing("").leaf  # a device's own chain is SHA-256 in every ledger
 
 def _record_hash(entry: Json) -> str:
     """Hash of the author's statement alone, as the device chained it: the entry without its place."""
-    record = {name: value for name, value in entry.items() if name not in {"n", "prev", "recorded_at"}}
+    record = entry.copy()
+    for name in ("n", "prev", "recorded_at"):
+        record.pop(name, None)
     # Beside another decision of the service the station's own one stands under a second id.
     if record.get("type") == "fill_decided" and str(record.get("id")).endswith(".station"):
         record["id"] = str(record["id"]).removesuffix(".station")
