@@ -51,7 +51,9 @@ def judges(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("aics")
     subprocess.run([python, "-m", "venv", folder], check=True)
     installed = subprocess.run(
-        [folder / "bin" / "pip", "install", "--quiet", "--retries", "1", "--timeout", "10", *PINNED], capture_output=True, check=False
+        [folder / "bin" / "pip", "install", "--quiet", "--retries", "1", "--timeout", "10", *PINNED],
+        capture_output=True,
+        check=False,
     )
     if installed.returncode:
         pytest.skip("aics-tlog cannot be installed here: no package index within reach")
