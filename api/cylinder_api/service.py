@@ -11,9 +11,9 @@ from fastapi import Depends, Request
 from cylinder_api.folder import Keys, open_folder
 from cylinder_api.live import Feed, MemoryPush, Push, RedisPush
 from cylinder_api.settings import Settings
-from cylinder_trace.store.ledger import NO_HINTS, Hints, Ledger
+from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.publishing import publishing_of
-from cylinder_trace.store.unit import Unit
+from cylinder_trace.store.unit import NO_HINTS, Hints, Unit
 from cylinder_trace.store.vault import Vault
 
 Answer = TypeVar("Answer")

@@ -10,8 +10,8 @@ stands in ``<title>`` and ``<desc>`` either way.
 """
 
 from collections.abc import Iterator
+from html import escape
 from typing import Literal
-from xml.sax.saxutils import escape
 
 from cylinder_codes.identifiers import format_code_human
 from cylinder_codes.labels import MODULE_MM, PEN, Label, Line, line_starts, text_lines
@@ -30,8 +30,8 @@ def svg(label: Label, module_mm: float = MODULE_MM, *, text: TextAs = "paths") -
     return f"""\
 <?xml version="1.0" encoding="UTF-8"?>
 <svg xmlns="http://www.w3.org/2000/svg" width="{width}mm" height="{height}mm" viewBox="0 0 {width} {height}">
-<title>{escape(format_code_human(label.code))}</title>
-<desc>{escape(label.link)}</desc>
+<title>{escape(format_code_human(label.code), quote=False)}</title>
+<desc>{escape(label.link, quote=False)}</desc>
 <path id="symbol" fill="#000" fill-rule="evenodd" shape-rendering="crispEdges" d="{_symbol_path(label, module_mm)}"/>
 {elements}
 </svg>
@@ -64,7 +64,7 @@ def _text_elements(label: Label, module_mm: float) -> Iterator[str]:
         yield (
             f'<text x="{_mm(x * module_mm)}" y="{_mm((y + label.letter_height) * module_mm)}"'
             f' font-family="monospace" font-size="{_mm(label.letter_height * 1.35 * module_mm)}"'
-            f' textLength="{_mm(width * module_mm)}" lengthAdjust="spacingAndGlyphs">{escape(line)}</text>'
+            f' textLength="{_mm(width * module_mm)}" lengthAdjust="spacingAndGlyphs">{escape(line, quote=False)}</text>'
         )
 
 

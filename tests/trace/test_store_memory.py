@@ -12,9 +12,9 @@ from cylinder_trace.cylinder import CylinderState, StateError
 from cylinder_trace.events import Record
 from cylinder_trace.store import memory
 from cylinder_trace.store.database import StoreError
-from cylinder_trace.store.ledger import Hints, Ledger, hints_for
+from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.tables import MetaRow
-from cylinder_trace.store.unit import CodeTaken, IdConflict, Receipt, Unit
+from cylinder_trace.store.unit import CodeTaken, Hints, IdConflict, Receipt, Unit, hints_for
 from ledgers.homes import Clock, Home, bound, registered, returned, withdrawn
 
 _CUT_ALL_OTHERS = """

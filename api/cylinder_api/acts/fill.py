@@ -12,8 +12,7 @@ from cylinder_trace.admission import decide_fill
 from cylinder_trace.decision import Decision, FillRequest, StationFacts
 from cylinder_trace.events import Entry, FillDecided, Filled, Record, state_event
 from cylinder_trace.station import facts_for
-from cylinder_trace.store.ledger import Hints
-from cylinder_trace.store.unit import IdConflict, Receipt, Unit
+from cylinder_trace.store.unit import Hints, IdConflict, Receipt, Unit
 from cylinder_trace.values import Count, Frozen, Grams, Id, Instant
 
 

@@ -22,7 +22,8 @@ from benchmarks.rows import samples
 from cylinder_codes.keys import SEED_BYTES, SigningKey
 from cylinder_trace.chain import NO_PREVIOUS, Head, seal
 from cylinder_trace.events import Record
-from cylinder_trace.store.ledger import Ledger, hints_for
+from cylinder_trace.store.ledger import Ledger
+from cylinder_trace.store.unit import hints_for
 
 _CYLINDERS = 1000
 BATCH = 1000

@@ -92,7 +92,7 @@ def _remembering(source: Any, size: int) -> Callable[[int, int], bytes]:
 
 
 def _replace(path: Path, text: str) -> None:
-    from cylinder_trace.store.witness_files import write_durably
+    from cylinder_trace.store.durable import write_durably
 
     write_durably(path, text.encode())
 

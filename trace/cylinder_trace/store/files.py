@@ -8,12 +8,12 @@
 Everything is flushed to disk before a checkpoint that needs it is published.
 """
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from cylinder_trace.merkle import HASH_SIZE
+from cylinder_trace.store.durable import replace_file
 from cylinder_trace.suite import SHA256, Suite
 from cylinder_trace.tiles import TILE_WIDTH, fold_tile, tile_path, tiles_of
 
@@ -72,11 +72,4 @@ class LogFiles:
         return max(0, min(TILE_WIDTH, (old_size >> (8 * level)) - number * TILE_WIDTH))
 
     def _write(self, name: str, data: bytes) -> None:
-        path = self._folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.new")
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        replace_file(self._folder / name, data)

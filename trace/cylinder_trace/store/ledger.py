@@ -26,7 +26,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from cylinder_codes.keys import SigningKey, format_vkey
-from cylinder_trace.events import CodeBound, Record
+from cylinder_trace.events import Record
 from cylinder_trace.store.database import StoreError, create_schema, lock_file, open_engine, parse_url, sqlite_path
 from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.line import Begun, Line
@@ -34,7 +34,7 @@ from cylinder_trace.store.memory import Memory
 from cylinder_trace.store.publisher import Publisher
 from cylinder_trace.store.publishing import ALARMS, ONE_KEY, Publishing
 from cylinder_trace.store.reader import Reader
-from cylinder_trace.store.unit import Batch, Receipt, Unit
+from cylinder_trace.store.unit import NO_HINTS, Batch, Hints, Receipt, Unit, hints_for
 from cylinder_trace.suite import Suite, suite_of_origin
 
 log = logging.getLogger(__name__)
@@ -46,17 +46,6 @@ Listener = Callable[[int, Sequence[str]], None]
 """Called after each commit with the log's new size and the subjects that changed."""
 
 _LARGEST_BATCH = 512
-
-
-class Hints(NamedTuple):
-    """What a work will look up: read ahead for all works of a batch together. Only a matter of speed."""
-
-    ids: Sequence[str] = ()
-    subjects: Sequence[str] = ()
-    codes: Sequence[str] = ()
-
-
-NO_HINTS = Hints()
 
 
 class _Work(NamedTuple):
@@ -217,15 +206,6 @@ def _take_lock(path: Path | None) -> FileLock | None:
     # The vault and the accounts lie in it too; SQLite gives its side files the rights of the database.
     path.touch(mode=0o600, exist_ok=True)
     return lock
-
-
-def hints_for(records: Sequence[Record]) -> Hints:
-    """What appending `records` will look up."""
-    return Hints(
-        ids=[record.id for record in records],
-        subjects=[record.subject for record in records],
-        codes=[record.data["code"] for record in records if record.type == CodeBound.type],
-    )
 
 
 def _all_hints(works: Sequence[_Work]) -> Hints:

@@ -13,7 +13,6 @@ Steps, with what a crash leaves behind:
 """
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from cylinder_trace.cosignature import LogKey, parse_log_keys
 from cylinder_trace.merkle import HASH_SIZE, leaf_hash, root_hash
 from cylinder_trace.rotation import RotationError, parse_rotations, successors
 from cylinder_trace.store.database import StoreError, lock_file
+from cylinder_trace.store.durable import replace_file, sync_folder
 from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.sources import MirrorSource, Source, texts_in
 from cylinder_trace.suite import Suite, suite_of_origin
@@ -198,17 +198,17 @@ class _Update:
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
         for parent in {self._folder, *((self._folder / path.relative_to(self._fresh)).parent for path in moved)}:
-            _sync_folder(parent)
+            sync_folder(parent)
         shutil.rmtree(self._fresh, ignore_errors=True)
         (self._folder / "tile" / "entries").mkdir(parents=True, exist_ok=True)
         lines = "".join(f"{json.dumps(note, ensure_ascii=False)}\n" for note in earlier)
-        write_durably(self._folder / "checkpoints", lines.encode())
+        replace_file(self._folder / "checkpoints", lines.encode())
         files = LogFiles(self._folder)
         files.publish_keys(self._vkeys)
         if self._rotations:
             files.publish_rotations(self._rotations)
         files.publish(self._note)
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
         self._drop_replaced()
 
     def _drop_replaced(self) -> None:
@@ -221,7 +221,7 @@ class _Update:
                 (self._folder / tile_path(level, number, width)).unlink(missing_ok=True)
 
     def _write(self, name: str, data: bytes) -> None:
-        write_durably(self._fresh / name, data)
+        replace_file(self._fresh / name, data)
 
 
 class TileStack:
@@ -296,22 +296,3 @@ def _signed(note: str, keys: Sequence[LogKey]) -> Checkpoint | None:
         return open_checkpoint(note, keys)
     except CheckpointError:
         return None
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Put a file in place, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,7 +7,7 @@ the good units staged is written in bulk and committed once (see ``ledger``).
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Insert, bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -28,7 +28,7 @@ from cylinder_trace.rulebook import Rulebook, parse_rulebook
 from cylinder_trace.station import StationState
 from cylinder_trace.store.memory import Found, Memory, SubjectNow
 from cylinder_trace.store.tables import APPEND_ONLY
-from cylinder_trace.store.wire import CODE, ENTRY, REF, Values, Wire
+from cylinder_trace.store.wire import CODE, ENTRY, NOW, REF, Values, Wire
 from cylinder_trace.subjects import (
     DeviceState,
     RulebookState,
@@ -39,6 +39,26 @@ from cylinder_trace.subjects import (
     parse_state,
 )
 from cylinder_trace.suite import SHA256, Suite
+
+
+class Hints(NamedTuple):
+    """What a work will look up: read ahead for all works of a batch together. Only a matter of speed."""
+
+    ids: Sequence[str] = ()
+    subjects: Sequence[str] = ()
+    codes: Sequence[str] = ()
+
+
+NO_HINTS = Hints()
+
+
+def hints_for(records: Sequence[Record]) -> Hints:
+    """What appending `records` will look up."""
+    return Hints(
+        ids=[record.id for record in records],
+        subjects=[record.subject for record in records],
+        codes=[record.data["code"] for record in records if record.type == CodeBound.type],
+    )
 
 
 class IdConflict(ValueError):
@@ -263,11 +283,7 @@ class Unit:
 
     def append_all(self, records: Sequence[Record]) -> list[Receipt]:
         """`append` each of `records`, with few reads for all of them together."""
-        self.prefetch(
-            ids=[record.id for record in records],
-            subjects=[record.subject for record in records],
-            codes=[record.data["code"] for record in records if record.type == CodeBound.type],
-        )
+        self.prefetch(*hints_for(records))
         return [self.append(record) for record in records]
 
     def prefetch(self, ids: Sequence[str] = (), subjects: Sequence[str] = (), codes: Sequence[str] = ()) -> None:
@@ -345,19 +361,19 @@ def _unread(keys: Iterable[str], read: dict[str, Any], remembered: Mapping[str, 
 
 
 def _select_entries(wire: Wire, ids: Sequence[str]) -> dict[str, Found | None]:
-    rows = wire.entries(ids)
+    rows = wire.look_up(ENTRY, ids)
     return dict.fromkeys(ids) | {id: Found(bytes(text), index, bytes(digest)) for id, text, index, digest in rows}
 
 
 def _select_subjects(wire: Wire, subjects: Sequence[str]) -> dict[str, SubjectNow]:
     found = dict.fromkeys(subjects, _NEW_SUBJECT)
-    for subject, n, head, state, log_index in wire.subjects(subjects):
+    for subject, n, head, state, log_index in wire.look_up(NOW, subjects):
         found[subject] = SubjectNow(Head(n, head), parse_state(subject, state), log_index)
     return found
 
 
 def _select_codes(wire: Wire, codes: Sequence[str]) -> dict[str, str | None]:
-    return dict.fromkeys(codes) | dict(wire.codes(codes))
+    return dict.fromkeys(codes) | dict(wire.look_up(CODE, codes))
 
 
 def _replayed(record: Record, found: Found) -> Receipt:

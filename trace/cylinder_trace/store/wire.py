@@ -48,14 +48,8 @@ class Wire(Protocol):
     def newest(self) -> Newest | None:
         """Lock out other writers until the commit, then read the log's last entry."""
 
-    def entries(self, ids: Sequence[str]) -> Iterable[Values]:
-        """Id, text, log index and hash of each entry with one of `ids`."""
-
-    def subjects(self, subjects: Sequence[str]) -> Iterable[Values]:
-        """Subject, n, head, state and log index of each of `subjects` that is on file."""
-
-    def codes(self, codes: Sequence[str]) -> Iterable[Values]:
-        """Code and cylinder of each of `codes` that is bound."""
+    def look_up(self, table: Table, keys: Sequence[str]) -> Iterable[Values]:
+        """What is read of each row with one of `keys`: entries by id, chain ends by subject, codes by code."""
 
     def insert(self, table: Table, rows: Sequence[Values]) -> None:
         """Write new rows."""
@@ -146,15 +140,6 @@ class SqliteWire:
         row = self._driver.execute(self._newest).fetchone()  # the transaction holds the write lock since it began
         return Newest(*row) if row else None
 
-    def entries(self, ids: Sequence[str]) -> Iterable[Values]:
-        return self._look_up(ENTRY, ids)
-
-    def subjects(self, subjects: Sequence[str]) -> Iterable[Values]:
-        return self._look_up(NOW, subjects)
-
-    def codes(self, codes: Sequence[str]) -> Iterable[Values]:
-        return self._look_up(CODE, codes)
-
     def insert(self, table: Table, rows: Sequence[Values]) -> None:
         for group in _groups(len(rows)):
             values = tuple(chain.from_iterable(rows[group]))
@@ -166,7 +151,7 @@ class SqliteWire:
     def free_codes(self, codes: Sequence[str]) -> None:
         self._driver.executemany(self._free_code, [(code,) for code in codes])
 
-    def _look_up(self, table: Table, keys: Sequence[str]) -> Iterator[Values]:
+    def look_up(self, table: Table, keys: Sequence[str]) -> Iterator[Values]:
         for group in _groups(len(keys)):
             yield from self._driver.execute(_sqlite_lookup(table, group.stop - group.start), keys[group])
 
@@ -240,15 +225,6 @@ class PostgresWire:
         row = self._driver.execute(self._newest, prepare=True).fetchone()
         return Newest(*row) if row else None
 
-    def entries(self, ids: Sequence[str]) -> Iterable[Values]:
-        return self._look_up(ENTRY, ids)
-
-    def subjects(self, subjects: Sequence[str]) -> Iterable[Values]:
-        return self._look_up(NOW, subjects)
-
-    def codes(self, codes: Sequence[str]) -> Iterable[Values]:
-        return self._look_up(CODE, codes)
-
     def insert(self, table: Table, rows: Sequence[Values]) -> None:
         with self._driver.cursor() as cursor:
             if len(rows) < _COPY_FROM:
@@ -274,6 +250,6 @@ class PostgresWire:
     def free_codes(self, codes: Sequence[str]) -> None:
         self._driver.execute(self._free_codes, (list(codes),))
 
-    def _look_up(self, table: Table, keys: Sequence[str]) -> Iterable[Values]:
+    def look_up(self, table: Table, keys: Sequence[str]) -> Iterable[Values]:
         found: Iterable[Values] = self._driver.execute(self._lookups[table], (list(keys),), prepare=True)
         return found

@@ -22,7 +22,7 @@ from cylinder_codes.note import NoteError, NoteSignature, format_lines, open_not
 from cylinder_trace.checkpoint import Checkpoint, unverified_checkpoint
 from cylinder_trace.cosignature import CosignerKey
 from cylinder_trace.merkle import NodeReader, prove_consistency
-from cylinder_trace.store.witness_files import write_durably
+from cylinder_trace.store.durable import write_durably
 from cylinder_trace.suite import suite_of_origin
 from cylinder_trace.witnessing import SIZE_TYPE, AddCheckpoint, Status, format_request
 

@@ -9,13 +9,13 @@ asking from there.
 """
 
 import json
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 from cylinder_trace.checkpoint import Checkpoint, CheckpointError, unverified_checkpoint
+from cylinder_trace.store.durable import write_durably
 from cylinder_trace.witnessing import AddCheckpoint, origin_path
 
 EVIDENCE_FORMAT = "pinglian-fork-evidence/1"
@@ -81,19 +81,3 @@ class WitnessFiles:
 
     def _checkpoint_file(self, origin: str) -> Path:
         return self._folder / origin_path(origin) / "checkpoint"
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Replace a file whole or not at all; file and folder are flushed to the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
