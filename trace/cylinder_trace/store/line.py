@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine
 
-from cylinder_trace.store.wire import Newest, Wire, wire_of
+from cylinder_trace.store.postgres_wire import PostgresWire
+from cylinder_trace.store.sqlite_wire import SqliteWire
+from cylinder_trace.store.wire import Newest, Wire
 
 
 class Begun(NamedTuple):
@@ -68,7 +70,14 @@ class Line:
             raise
 
     def _read_newest(self, connection: Connection, wire: Wire | None) -> Begun:
-        wire = wire or wire_of(connection)
+        wire = wire or _wire_of(connection)
         wire.begin()
         self._kept = Begun(connection, wire, wire.newest())
         return self._kept
+
+
+def _wire_of(connection: Connection) -> Wire:
+    """The wire of an open transaction's connection."""
+    driver = connection.connection.driver_connection
+    error = connection.dialect.loaded_dbapi.Error
+    return PostgresWire(driver, error) if connection.dialect.name == "postgresql" else SqliteWire(driver, error)

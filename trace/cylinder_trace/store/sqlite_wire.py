@@ -1,0 +1,87 @@
+"""The group commit's statements on SQLite, through `sqlite3`."""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import ClauseElement, Table, bindparam, delete, select
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+
+from cylinder_trace.store.database import BEGIN_WRITING
+from cylinder_trace.store.wire import CODE, FOUND, NEWEST, NOW, Newest, Values
+
+_DIALECT = SQLiteDialect()
+_MOST_ROWS = 128
+"""Rows of one SQLite statement; 128 rows of an entry's nine columns are far below SQLite's 32,766 parameters."""
+
+
+def _groups(count: int) -> Iterator[slice]:
+    """`count` things in groups of 128, then 64, 32 … 1: few sizes, so that each size's statement stays prepared."""
+    start, size = 0, _MOST_ROWS
+    while start < count:
+        while size > count - start:
+            size //= 2
+        yield slice(start, start + size)
+        start += size
+
+
+@lru_cache(maxsize=64)
+def _sqlite_lookup(table: Table, count: int) -> str:
+    columns = FOUND[table]
+    wanted = columns[0].in_([bindparam(f"key{number}") for number in range(count)])
+    return str(select(*columns).where(wanted).compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True}))
+
+
+@lru_cache(maxsize=64)
+def _sqlite_insert(table: Table, count: int) -> str:
+    """Insert `count` rows; a subject's row takes the place of the one before."""
+    statement = sqlite.insert(table).values([(None,) * len(table.columns)] * count)
+    if table is NOW:
+        changed = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+        statement = statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changed)
+    return _sqlite_text(statement)
+
+
+def _sqlite_text(statement: ClauseElement) -> str:
+    return str(statement.compile(dialect=_DIALECT))
+
+
+class SqliteWire:
+    """SQLite through `sqlite3`, which keeps the prepared statement of each of these texts.
+
+    `sqlite3` lets go of the interpreter's lock for every step, and a busy neighbour, such as the publisher, may then
+    hold it for milliseconds.  So many rows go into one statement.
+    """
+
+    _newest = str(NEWEST.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+    _free_code = _sqlite_text(delete(CODE).where(CODE.c.code == bindparam("freed")))
+
+    def __init__(self, driver: Any, error: type[Exception]) -> None:
+        self._driver, self.Error = driver, error
+
+    def begin(self) -> None:
+        self._driver.execute(BEGIN_WRITING)
+
+    def commit(self) -> None:
+        self._driver.commit()
+
+    def newest(self) -> Newest | None:
+        row = self._driver.execute(self._newest).fetchone()  # the transaction holds the write lock since it began
+        return Newest(*row) if row else None
+
+    def insert(self, table: Table, rows: Sequence[Values]) -> None:
+        for group in _groups(len(rows)):
+            values = tuple(chain.from_iterable(rows[group]))
+            self._driver.execute(_sqlite_insert(table, group.stop - group.start), values)
+
+    def put_subjects(self, rows: Sequence[Values]) -> None:
+        self.insert(NOW, rows)
+
+    def free_codes(self, codes: Sequence[str]) -> None:
+        self._driver.executemany(self._free_code, [(code,) for code in codes])
+
+    def look_up(self, table: Table, keys: Sequence[str]) -> Iterator[Values]:
+        for group in _groups(len(keys)):
+            yield from self._driver.execute(_sqlite_lookup(table, group.stop - group.start), keys[group])
