@@ -21,6 +21,7 @@ from cylinder_api.refusals import Refused
 from cylinder_api.town.plan import DEFAULT_CYLINDERS
 from cylinder_codes.keys import KeyFormatError, check_key_name
 from cylinder_codes.legacy_forms import LegacyFormError
+from cylinder_codes.terminal import escape_what_cannot_be_shown
 from cylinder_trace.store.database import StoreError
 
 _OVERVIEW = """\
@@ -49,6 +50,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    escape_what_cannot_be_shown()
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:

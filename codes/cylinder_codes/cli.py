@@ -5,7 +5,6 @@ sentence on stderr. ``--json`` prints one JSON object on stdout instead of text.
 """
 
 import argparse
-import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -30,6 +29,7 @@ from cylinder_codes.commands import (
 )
 from cylinder_codes.commands.common import NOT_CHECKED, CannotCheck
 from cylinder_codes.symbols import LabelsUnavailable
+from cylinder_codes.terminal import escape_what_cannot_be_shown
 
 _OVERVIEW = """\
 examples, in the order of a label printer's day:
@@ -55,9 +55,7 @@ exit codes: 0 good · 1 checked and bad · 2 could not be checked
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # help and sentences reach a terminal that has no Chinese too
-            stream.reconfigure(errors="backslashreplace")
+    escape_what_cannot_be_shown()
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:

@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
+from cylinder_codes.terminal import escape_what_cannot_be_shown
 from station_agent import agent, care, enrol
 from station_agent.clock import wall_ms
 from station_agent.device import Device, DeviceError, load_device, only_one
@@ -49,6 +50,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the result is the exit code: 0 good, 1 checked and bad, 2 could not check."""
+    escape_what_cannot_be_shown()
     words = sys.argv[1:] if argv is None else list(argv)
     try:
         if words[:1] == [_SIMULATOR]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any, NoReturn
 
+from cylinder_codes.terminal import escape_what_cannot_be_shown
 from cylinder_trace.commands import auditing, moving, proving, rotation, witness
 from cylinder_trace.commands.shared import (
     BAD,
@@ -50,6 +51,7 @@ exit codes: 0 good · 1 checked and bad · 2 could not be checked
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
+    escape_what_cannot_be_shown()
     arguments = _parser().parse_args(_joined(sys.argv[1:] if argv is None else argv))
     try:
         status: int = arguments.run(arguments)

@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import re
-import sys
 import textwrap
 import time
 from collections.abc import Callable
@@ -29,22 +28,8 @@ class CannotCheck(Exception):
 
 
 def say(options: argparse.Namespace, text: str, /, **facts: Any) -> None:
-    show(_as_json(facts) if options.json else text)
-
-
-def show(text: str) -> None:
-    """Print on any terminal: a character that it does not have is written as its number, and stops nothing."""
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding))
-
-
-def _as_json(facts: dict[str, Any]) -> str:
-    text = json.dumps(facts, ensure_ascii=False)
-    try:
-        text.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:
-        return json.dumps(facts)  # the numbers that show() writes are not all JSON
-    return text
+    """Print the text, or with --json the facts as one object."""
+    print(json.dumps(facts, ensure_ascii=False) if options.json else text)
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cylinder_codes.commands.common import BAD, GOOD, CannotCheck, add_command, now_ms, say, show
+from cylinder_codes.commands.common import BAD, GOOD, CannotCheck, add_command, now_ms, say
 from cylinder_codes.commands.sheet import require_place, write_whole
 from cylinder_codes.scanner_check import Diagnosis
 from cylinder_codes.scanner_examination import NOT_READ, SYMBOLS, Examination, SheetSymbol, summary
@@ -77,13 +77,13 @@ def _tell(options: argparse.Namespace, diagnosis: Diagnosis, *, corrected: bool)
     symbol = next(symbol for symbol in SYMBOLS if symbol.text == diagnosis.expected)
     once_more = diagnosis.has(Fault.OTHER_SYMBOL)
     verdict = "好 good" if diagnosis.good else "请重扫 once more" if once_more else "有问题 to be mended"
-    show(f"{_title(symbol)}：{verdict}{'（更正 corrected）' if corrected else ''}")
+    print(f"{_title(symbol)}：{verdict}{'（更正 corrected）' if corrected else ''}")
     for finding in diagnosis.findings:
         _tell_finding(finding)
 
 
 def _tell_finding(finding: Finding) -> None:
-    show(f"  {finding.zh}\n    → {finding.words.mend_zh}\n  {finding.en}\n    → {finding.words.mend_en}")
+    print(f"  {finding.zh}\n    → {finding.words.mend_zh}\n  {finding.en}\n    → {finding.words.mend_en}")
 
 
 def _title(symbol: SheetSymbol) -> str:

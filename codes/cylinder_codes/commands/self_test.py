@@ -4,7 +4,7 @@ import argparse
 import secrets
 from typing import Any
 
-from cylinder_codes.commands.common import BAD, GOOD, add_command, say, show
+from cylinder_codes.commands.common import BAD, GOOD, add_command, say
 from cylinder_codes.self_test import run_self_test
 
 
@@ -13,7 +13,7 @@ def _self_test(options: argparse.Namespace) -> int:
     for name, held in run_self_test(secrets.token_bytes):
         checks[name] = held
         if not options.json:
-            show(f"{'ok  ' if held else 'FAIL'}  {name}")
+            print(f"{'ok  ' if held else 'FAIL'}  {name}")
     good = all(checks.values())
     say(options, "all checks hold" if good else "do not issue codes on this machine", ok=good, checks=checks)
     return GOOD if good else BAD
