@@ -27,16 +27,16 @@ from sqlalchemy.exc import DBAPIError
 
 from cylinder_codes.keys import SigningKey, format_vkey
 from cylinder_trace.events import Record
+from cylinder_trace.promise import Promise, SignedReceipt, sign_promise
 from cylinder_trace.store.database import StoreError, create_schema, lock_file, open_engine, parse_url, sqlite_path
 from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.line import Begun, Line
 from cylinder_trace.store.memory import Memory
-from cylinder_trace.store.promising import Promising
 from cylinder_trace.store.publisher import Publisher
 from cylinder_trace.store.publishing import ALARMS, ONE_KEY, Publishing
 from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.unit import NO_HINTS, Batch, Hints, Receipt, Unit, hints_for
-from cylinder_trace.suite import suite_of_origin
+from cylinder_trace.suite import Suite, suite_of_origin
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,8 @@ class Ledger:
         self._engine = open_engine(parsed, writer=True)
         self._line = Line(self._engine)
         self._reading = open_engine(parsed, writer=False)
-        files = LogFiles(folder / "log", suite_of_origin(key.name))
+        self._suite = suite_of_origin(key.name)
+        files = LogFiles(folder / "log", self._suite)
         self.key = key
         self.reader = Reader(self._reading, files, format_vkey(key.verifying_key))
         # Publishing must not hold the writer's lock while it writes tiles: its transactions lock only when they write.
@@ -143,6 +144,15 @@ class Ledger:
         """Append `records` in one transaction: all or none."""
         return self.transact(lambda unit: unit.append_all(records), hints_for(records))
 
+    def sign(self, receipt: Receipt) -> SignedReceipt:
+        """The receipt with this ledger's signed promise, for whoever must be able to hold it against the ledger.
+
+        Only for a receipt that a commit has answered with: nothing is promised that may yet be undone.
+        """
+        told = Promise(origin=self.key.name, index=receipt.index, hash=receipt.hash, recorded_at=receipt.recorded_at)
+        place = {name: getattr(receipt, name) for name in ("id", "subject", "n", "prev")}
+        return SignedReceipt(**place, **told.model_dump(exclude={"origin"}), promise=sign_promise(told, self.key))
+
     def listen(self, listener: Listener) -> None:
         """Call `listener` after each commit, in the thread that committed: it must be quick and must not raise."""
         self._listeners.append(listener)
@@ -176,7 +186,7 @@ class Ledger:
         memory, self._memory = self._memory, None
         try:
             with self._line.transaction() as begun:
-                batch = _open_batch(begun, self._clock(), memory, self.key)
+                batch = _open_batch(begun, self._clock(), memory, self._suite)
                 batch.prefetch(*_all_hints(works))
                 answers = [_run_work(work.run, batch) for work in works]
                 batch.flush()
@@ -184,7 +194,7 @@ class Ledger:
             log.error("group commit failed: %s", _said(error))
             _fail(works, StoreError("the ledger cannot write now; nothing of this was recorded, try again"))
             return
-        self._memory = batch.settle()
+        self._memory = batch.remember()
         self._announce(batch)
         for work, (answer, failure) in zip(works, answers, strict=True):
             work.future.set_exception(failure) if failure else work.future.set_result(answer)
@@ -214,12 +224,12 @@ def _all_hints(works: Sequence[_Work]) -> Hints:
     return Hints(*([key for work in works for key in work.hints[kind]] for kind in range(len(Hints._fields))))
 
 
-def _open_batch(begun: Begun, now: int, memory: Memory | None, key: SigningKey) -> Batch:
+def _open_batch(begun: Begun, now: int, memory: Memory | None, suite: Suite) -> Batch:
     connection, wire, newest = begun
     size, clock = (newest.log_index + 1, max(now, newest.recorded_at)) if newest else (0, now)
     if memory is None or memory.size != size:  # another process has written: nothing remembered counts any more
         memory = Memory()
-    return Batch(connection, wire, size, clock, Promising(key), memory, suite=suite_of_origin(key.name))
+    return Batch(connection, wire, size, clock, memory, suite=suite)
 
 
 def _said(error: Exception) -> str:

@@ -24,11 +24,9 @@ from cylinder_trace.events import (
     parse_entry,
     record_text,
 )
-from cylinder_trace.promise import SignedReceipt
 from cylinder_trace.rulebook import Rulebook, parse_rulebook
 from cylinder_trace.station import StationState
 from cylinder_trace.store.memory import Found, Memory, SubjectNow
-from cylinder_trace.store.promising import Promising
 from cylinder_trace.store.tables import APPEND_ONLY
 from cylinder_trace.store.wire import CODE, ENTRY, NOW, REF, Values, Wire
 from cylinder_trace.subjects import (
@@ -83,22 +81,7 @@ class Receipt:
     index: int
     hash: str
     recorded_at: int
-    promising: Promising = field(compare=False, repr=False)
     replayed: bool = False
-
-    def signed(self) -> SignedReceipt:
-        """The receipt with the ledger's promise, for whoever must be able to prove it; once the commit has answered."""
-        return SignedReceipt(
-            id=self.id,
-            subject=self.subject,
-            n=self.n,
-            prev=self.prev,
-            index=self.index,
-            hash=self.hash,
-            recorded_at=self.recorded_at,
-            promise=self.promising.note(),
-            path=self.promising.path(self.index),
-        )
 
 
 _NEW_SUBJECT = SubjectNow(EMPTY, None, -1)
@@ -149,8 +132,6 @@ class Batch:
     """Entries in the log before this batch."""
     now: int
     """The ledger's clock, never behind the last entry's."""
-    promising: Promising
-    """What the receipts of this commit will promise."""
     memory: Memory = field(default_factory=Memory)
     staged: Staged = field(default_factory=Staged)
     read: Read = field(default_factory=Read)
@@ -167,13 +148,8 @@ class Batch:
         for table, rows in _by_table(self.staged.rows.values()).items():
             _put_all(self.connection, table, rows)
 
-    def settle(self) -> Memory:
-        """The batch is durable: its receipts may promise it. Returns what is known from now on."""
-        leaves = [sealed.hash for sealed, _ in self.staged.entries.values()]
-        self.promising.settle(self.size, leaves, self.now)
-        return self._remember()
-
-    def _remember(self) -> Memory:
+    def remember(self) -> Memory:
+        """What is known once this batch is committed."""
         staged, read = self.staged, self.read
         subjects = {name: now for name, now in read.subjects.items() if now.state is not None} | staged.subjects
         entries = {id: found for id, found in read.entries.items() if found is not None}
@@ -279,7 +255,7 @@ class Unit:
         EventError, CanonicalError.
         """
         if found := self._found(record.id):
-            return self._replayed(record, found)
+            return _replayed(record, found)
         event = record.event()
         now = self.subject(record.subject)
         sealed = seal(record, now.head, self.now if recorded_at is None else recorded_at, self._batch.suite)
@@ -330,16 +306,7 @@ class Unit:
         index = self._batch.next_index + len(self._own.entries)
         self._own.entries[sealed.entry.id] = (sealed, index)
         self._own.subjects[sealed.entry.subject] = SubjectNow(next_head(sealed), state, index)
-        return _receipt(sealed.entry, index, sealed.hash, self._batch.promising)
-
-    def _replayed(self, record: Record, found: Found) -> Receipt:
-        entry = parse_entry(found.text)
-        if record_text(entry.record()) != record_text(record):
-            raise IdConflict(f"id {record.id} is taken by an entry that says something else")
-        promising = self._batch.promising
-        if found.index < self._batch.size:
-            promising = promising.about_one(found.index, found.digest, entry.recorded_at)
-        return _receipt(entry, found.index, found.digest, promising, replayed=True)
+        return _receipt(sealed.entry, index, sealed.hash)
 
     def _stage_codes(self, cylinder_id: str, event: Event, before: SubjectState | None) -> None:
         if isinstance(event, CodeBound):
@@ -411,9 +378,16 @@ def _select_codes(wire: Wire, codes: Sequence[str]) -> dict[str, str | None]:
     return dict.fromkeys(codes) | dict(wire.look_up(CODE, codes))
 
 
-def _receipt(entry: Entry, index: int, digest: bytes, promising: Promising, replayed: bool = False) -> Receipt:
+def _replayed(record: Record, found: Found) -> Receipt:
+    entry = parse_entry(found.text)
+    if record_text(entry.record()) != record_text(record):
+        raise IdConflict(f"id {record.id} is taken by an entry that says something else")
+    return _receipt(entry, found.index, found.digest, replayed=True)
+
+
+def _receipt(entry: Entry, index: int, digest: bytes, replayed: bool = False) -> Receipt:
     place = (entry.id, entry.subject, entry.n, entry.prev, index)
-    return Receipt(*place, digest.hex(), entry.recorded_at, promising, replayed)
+    return Receipt(*place, digest.hex(), entry.recorded_at, replayed)
 
 
 def _entry_row(sealed: Sealed, index: int) -> Values:
