@@ -8,12 +8,13 @@ from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
+from cylinder_api.answers import Recorded
 from cylinder_api.folder import Keys, open_folder
 from cylinder_api.live import Feed, MemoryPush, Push, RedisPush
 from cylinder_api.settings import Settings
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.publishing import publishing_of
-from cylinder_trace.store.unit import NO_HINTS, Hints, Unit
+from cylinder_trace.store.unit import NO_HINTS, Hints, Receipt, Unit
 from cylinder_trace.store.vault import Vault
 
 Answer = TypeVar("Answer")
@@ -38,6 +39,10 @@ class Service:
     async def commit(self, work: Callable[[Unit], Answer], hints: Hints = NO_HINTS) -> Answer:
         """Run `work` in the next group commit; the answer means durable. `hints`: what it will look up."""
         return await asyncio.wrap_future(self.ledger.submit(work, hints))
+
+    async def record(self, work: Callable[[Unit], Receipt]) -> Recorded:
+        """`commit` work that records one act, and answer with its signed receipt."""
+        return Recorded(receipt=self.ledger.sign(await self.commit(work)))
 
     def close(self) -> None:
         """Finish what was acknowledged and let go of everything."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from cylinder_api.access import Caller
 from cylinder_api.acts import fill, fill_list
-from cylinder_api.answers import ReceiptAnswer, Recorded
+from cylinder_api.answers import Recorded
 from cylinder_api.bodies import JsonBody, takes
 from cylinder_api.examples import FILL_REPORT, FILL_REQUEST
 from cylinder_api.problems import documented
@@ -16,6 +16,7 @@ from cylinder_api.refusals import Refused
 from cylinder_api.service import ServiceHere
 from cylinder_api.told import Told, tell
 from cylinder_trace.decision import Decision, FillRequest, Outcome
+from cylinder_trace.promise import SignedReceipt
 from cylinder_trace.values import Id
 
 router = APIRouter(tags=["filling"])
@@ -26,7 +27,7 @@ class FillCheckAnswer(BaseModel):
 
     decision: Decision
     told: list[Told]
-    receipt: ReceiptAnswer
+    receipt: SignedReceipt
 
 
 class FillRecorded(Recorded):
@@ -56,7 +57,7 @@ async def check_fill(
     request = fill.read_again(asked, service.settings.forms)
     act = partial(fill.check_fill, request=request, device_id=caller.account_id, rulebook_id=rulebook_id)
     decision, receipt = await service.commit(act, fill.hints_for(request, rulebook_id))
-    return {"decision": decision, "told": tell(decision), "receipt": receipt}
+    return {"decision": decision, "told": tell(decision), "receipt": service.ledger.sign(receipt)}
 
 
 @router.get(
@@ -93,4 +94,5 @@ async def record_fill(
 ) -> Any:
     """For clients without a journal. A fill without a permit, or above its limit, is recorded with a dispute."""
     act = partial(fill.report_fill, report=report, station_id=caller.org_id, device_id=caller.account_id)
-    return (await service.commit(act))._asdict()
+    recorded = await service.commit(act)
+    return {"receipt": service.ledger.sign(recorded.receipt), "dispute": recorded.dispute}

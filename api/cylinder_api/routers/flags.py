@@ -32,7 +32,7 @@ async def flag_cylinder(
     """Black, refurbished, recalled or lost: the very next check anywhere refuses it."""
     forms = service.settings.forms
     work = partial(supervision.set_flag, act=act, authority_id=caller.org_id, by=caller.account_id, forms=forms)
-    return {"receipt": await service.commit(work)}
+    return await service.record(work)
 
 
 @router.post(
@@ -51,7 +51,7 @@ async def clear_flag(
     """The mark stays in the history; from now on it no longer refuses."""
     forms = service.settings.forms
     work = partial(supervision.set_flag, act=act, authority_id=caller.org_id, by=caller.account_id, forms=forms)
-    return {"receipt": await service.commit(work)}
+    return await service.record(work)
 
 
 @router.post(
@@ -67,4 +67,4 @@ async def lock_scale(
 ) -> Any:
     """Pushed to the station like a mark."""
     work = partial(supervision.lock_scale, act=act, authority_id=caller.org_id, by=caller.account_id)
-    return {"receipt": await service.commit(work)}
+    return await service.record(work)

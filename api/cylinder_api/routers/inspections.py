@@ -72,7 +72,7 @@ async def _record(
     service: Service,
     caller: Account,
     act: inspection.Inspection | inspection.Condemnation | inspection.Destruction,
-) -> dict[str, Any]:
+) -> Recorded:
     forms = service.settings.forms
     work = partial(inspection.record_verdict, act=act, body_id=caller.org_id, by=caller.account_id, forms=forms)
-    return {"receipt": await service.commit(work)}
+    return await service.record(work)

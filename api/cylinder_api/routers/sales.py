@@ -44,7 +44,8 @@ async def record_sale(
         by=caller.account_id,
         forms=service.settings.forms,
     )
-    return (await service.commit(act))._asdict()
+    recorded = await service.commit(act)
+    return {**recorded._asdict(), "receipt": service.ledger.sign(recorded.receipt)}
 
 
 @router.post(
@@ -64,4 +65,4 @@ async def record_return(
     company_id = caller.org_id if caller.role == "delivery" else None
     forms = service.settings.forms
     work = partial(trade.record_return, act=act, company_id=company_id, by=caller.account_id, forms=forms)
-    return {"receipt": await service.commit(work)}
+    return await service.record(work)

@@ -32,7 +32,7 @@ async def transfer_cylinder(
     """Only the owner of record may; a cooling time runs before the new owner's stations may fill it."""
     forms = service.settings.forms
     work = partial(trade.transfer_cylinder, act=act, company_id=caller.org_id, by=caller.account_id, forms=forms)
-    return {"receipt": await service.commit(work)}
+    return await service.record(work)
 
 
 @router.post(
@@ -54,4 +54,4 @@ async def bind_code(
         binding.bind_code, act=act, company_id=caller.org_id, by=caller.account_id, tag_key=service.keys.tag,
         forms=service.settings.forms,
     )  # fmt: skip
-    return {"receipt": await service.commit(work)}
+    return await service.record(work)
