@@ -26,6 +26,8 @@ class LedgerInUse(StoreError):
 
 BEGIN_WRITING = "BEGIN IMMEDIATE"
 """How a writer's transaction begins on SQLite: with the write lock."""
+UNFINISHED = "unfinished"
+"""The row of `meta` in a home that is being restored or rebuilt, and from what; it goes when the home is whole."""
 
 
 def parse_url(url: str) -> URL:
@@ -148,6 +150,8 @@ def _check_meta(connection: Connection, origin: str) -> None:
         rows = [{"key": key, "value": value} for key, value in expected.items()]
         connection.execute(insert(MetaRow), rows)
         return
+    if begun := stored.get(UNFINISHED):
+        raise StoreError(f"unfinished {begun}: run it again with the same arguments; until then no service opens it")
     for key, value in expected.items():
         # a ledger from before there was a choice says nothing, and is hashed with SHA-256
         if (held := stored.get(key, SHA256.name if key == "suite" else None)) != value:

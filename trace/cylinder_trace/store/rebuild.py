@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, func, insert, inspect, select, text, update
+from sqlalchemy import Connection, Engine, delete, func, insert, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from cylinder_codes.keys import SigningKey
@@ -28,6 +28,7 @@ from cylinder_trace.events import CodeBound, Entry, Event, RegistrationWithdrawn
 from cylinder_trace.merkle import HashesInMemory, leaf_hash, root_hash
 from cylinder_trace.rotation import RotationError, parse_rotations, predecessors
 from cylinder_trace.store.database import (
+    UNFINISHED,
     StoreError,
     create_schema,
     first_line,
@@ -40,7 +41,6 @@ from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.mirror import Watch
 from cylinder_trace.store.sources import MirrorSource, is_mirror
 from cylinder_trace.store.tables import (
-    SCHEMA_VERSION,
     CheckpointRow,
     CodeRow,
     CosignatureRow,
@@ -53,8 +53,6 @@ from cylinder_trace.subjects import SubjectState, format_state, kind_of, next_su
 from cylinder_trace.suite import Suite, suite_of_origin
 
 ROWS_PER_COMMIT = 1000
-UNFINISHED = "unfinished rebuild"
-"""Stands as the schema's version until the home is whole: no program takes it for one that it knows."""
 NOT_CARRIED = (
     "buyers' personal data (the vault)",
     "accounts and their tokens",
@@ -180,7 +178,7 @@ def _begin(engine: Engine, data: Path, origin: str) -> None:
     # Tables first, then the mark: a kill in between leaves tables without a row, which is an empty home.
     create_schema(engine, origin)
     with engine.begin() as connection:
-        connection.execute(update(_meta).where(_meta.c.key == "schema").values(value=UNFINISHED))
+        connection.execute(insert(_meta), [{"key": UNFINISHED, "value": f"rebuild of {origin}"}])
 
 
 def _is_unfinished(engine: Engine, origin: str) -> bool:
@@ -188,7 +186,7 @@ def _is_unfinished(engine: Engine, origin: str) -> bool:
         return False
     with engine.connect() as connection:
         stored = {row.key: row.value for row in connection.execute(select(_meta))}
-    if stored.get("schema") != UNFINISHED:
+    if UNFINISHED not in stored:
         return False
     if stored.get("origin") != origin:
         raise StoreError(f"here a rebuild of another log, {stored.get('origin')}, was begun: name an empty home")
@@ -277,7 +275,7 @@ class _Rebuilding:
             row = {"size": size, "note": own, "published_at": self._clocks.get(size, 0)}
             _insert_all(connection, CheckpointRow, [row])
             _insert_all(connection, CosignatureRow, others)
-        connection.execute(update(_meta).where(_meta.c.key == "schema").values(value=SCHEMA_VERSION))
+        connection.execute(delete(_meta).where(_meta.c.key == UNFINISHED))
 
 
 def _items(rows: Iterator[tuple[int, bytes]], suite: Suite) -> Iterator[Item]:
