@@ -1,11 +1,15 @@
 """The log for everybody who checks it, and whether the service is well."""
 
 import base64
+import json
 import time
+from pathlib import Path
 
-from api_house import House
+import pytest
+from api_house import House, check_body
 
 from cylinder_codes.keys import parse_vkey
+from cylinder_trace import cli
 from cylinder_trace.checkpoint import open_checkpoint
 from cylinder_trace.merkle import leaf_hash, root_hash
 from cylinder_trace.tiles import nodes_from_tiles, tile_path
@@ -94,3 +98,19 @@ def test_an_answer_leaves_at_once_and_does_not_wait_for_the_callers_acknowledgem
         nobody.get("/healthz")
         waits.append(time.perf_counter() - began)
     assert min(waits) < 0.035  # with Nagle's delay every single one takes 40 ms
+
+
+def test_whoever_holds_a_receipt_checks_the_promise_without_any_right(
+    one_house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bottle = one_house.new_bottle()
+    answer = one_house.as_("station").post("/v1/fill-checks", json=check_body(bottle))
+    receipt, proof = tmp_path / "answer.json", tmp_path / "fill.tlog-proof"
+    receipt.write_text(answer.text)
+    published(one_house, answer.json()["receipt"]["index"] + 1)
+    vkey = one_house.as_(None).get("/log/keys").text.strip()
+    assert cli.main(["verify", str(receipt), "--vkey", vkey]) == 0
+    assert cli.main(["proof", one_house.url, str(receipt), "--out", str(proof), "--vkey", vkey]) == 0
+    assert "承诺已兑现" in capsys.readouterr().out
+    again = one_house.as_("station").post("/v1/fill-checks", json=json.loads(answer.request.content))
+    assert again.json()["receipt"] == answer.json()["receipt"]

@@ -35,7 +35,9 @@ examples:
   cylinder-trace audit .data --since audited.json                   only what is new, or after a kill
   cylinder-trace verify bundle.json --vkey log/keys
   cylinder-trace verify fill.tlog-proof --policy policy.txt          one entry, with the witnesses it needs
+  cylinder-trace verify receipt.json --vkey log/keys                 the promise in the answer to a sale or a check
   cylinder-trace proof .data 4711 --out fill.tlog-proof              the proof of one entry, by index or id
+  cylinder-trace proof http://127.0.0.1:8000 receipt.json --out fill.tlog-proof     is the promise kept?
   cylinder-trace witness http://127.0.0.1:8000 --state seen.txt
   cylinder-trace witness serve --listen 127.0.0.1:8100 --key witness.key --log log/keys --state seen
   cylinder-trace rotate-key --key .data/keys/log.key --log .data/log

@@ -27,16 +27,32 @@ from cylinder_codes.keys import SigningKey, decode_base64, encode_base64
 from cylinder_codes.note import NoteError, NoteKey, open_note, sign_note, split_note
 from cylinder_trace.canonical import CanonicalError
 from cylinder_trace.chain import Head, seal
+from cylinder_trace.checkpoint import open_checkpoint
 from cylinder_trace.events import Record
+from cylinder_trace.merkle import NodeReader, ProofError, check_inclusion
 from cylinder_trace.suite import suite_of_origin
+from cylinder_trace.tlog_proof import TlogProof, make_tlog_proof
 from cylinder_trace.values import Count, Frozen, Id, Instant, Sha256, Subject
 
 HEADER = "pinglian-promise/1"
+RECEIPT_FORMAT: Literal["pinglian-receipt/1"] = "pinglian-receipt/1"
 _LINES = 5
 
 
 class PromiseError(ValueError):
     """The receipt does not show what it claims; the message says which step failed and why."""
+
+
+class NotPublishedYet(PromiseError):
+    """No checkpoint has come as far as the entry yet: ask again in a second."""
+
+
+class PromiseBroken(PromiseError):
+    """The log has signed another entry in the promised place; `evidence` is the proof of that other entry."""
+
+    def __init__(self, message: str, evidence: TlogProof) -> None:
+        super().__init__(message)
+        self.evidence = evidence
 
 
 class Promise(Frozen):
@@ -55,7 +71,7 @@ class SignedReceipt(Frozen):
     `recorded_at` is the ledger's clock, UTC ms.
     """
 
-    format: Literal["pinglian-receipt/1"] = "pinglian-receipt/1"
+    format: Literal["pinglian-receipt/1"] = RECEIPT_FORMAT
     id: Id
     subject: Subject
     n: Count
@@ -71,6 +87,7 @@ RECEIPT_PROVES = (
     "the log's key signed that the entry with this hash is stored for good at this index",
     "should the log ever show another entry there, this receipt and its checkpoint prove that it was rewritten",
 )
+RECEIPT_PROVES_RECORD = "the entry is the record you sent, word for word"
 RECEIPT_DOES_NOT_PROVE = (
     "that the entry is under a published checkpoint: a second later, turn the receipt into a proof",
     "what the entry says: compare it with the record you sent",
@@ -141,3 +158,28 @@ def _check_record(receipt: SignedReceipt, record: Record, origin: str) -> None:
     told = (sealed.entry.id, sealed.entry.subject, sealed.hash.hex())
     if told != (receipt.id, receipt.subject, receipt.hash):
         raise PromiseError("step 3: the entry says something else than this record")
+
+
+def redeem_promise(promise: Promise, checkpoint: str, known: Sequence[NoteKey], read: NodeReader) -> TlogProof:
+    """The proof that the promised entry is under `checkpoint`, a signed note of the same log.
+
+    `read` answers for the nodes of the checkpoint's tree; no entry's text is needed.  Raises NotPublishedYet,
+    PromiseBroken, PromiseError when checkpoint and tree do not fit each other, CheckpointError.
+    """
+    opened = open_checkpoint(checkpoint, known)
+    if opened.origin != promise.origin:
+        raise PromiseError(f"the receipt is of the log {promise.origin}, and this is {opened.origin}")
+    if opened.size <= promise.index:
+        raise NotPublishedYet(
+            f"the checkpoint has {opened.size} entries, and entry {promise.index} is not under it yet"
+        )
+    proof, leaf = make_tlog_proof(promise.index, read, checkpoint), read(0, promise.index)
+    try:
+        suite = suite_of_origin(opened.origin)
+        check_inclusion(leaf, promise.index, opened.size, proof.proof, opened.root, suite)
+    except ProofError as error:
+        raise PromiseError(f"the tree does not fit its own checkpoint: {error}") from error
+    if leaf.hex() != promise.hash:
+        found = f"entry {promise.index} was promised as {promise.hash}, and the log has signed {leaf.hex()} there"
+        raise PromiseBroken(f"{found}: it was rewritten", proof)
+    return proof

@@ -18,14 +18,14 @@ file is enough. A proof made without them is checked against bytes from elsewher
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cylinder_codes.keys import decode_base64, encode_base64
 from cylinder_trace.checkpoint import CheckpointError, unverified_checkpoint
 from cylinder_trace.merkle import HASH_SIZE, NodeReader, ProofError, check_inclusion, leaf_hash, prove_inclusion
 from cylinder_trace.policy import Endorsed, Policy, accept
-from cylinder_trace.suite import suite_of_origin
+from cylinder_trace.suite import Suite, suite_of_origin
 
 HEADER = "c2sp.org/tlog-proof@v1"
 _LONGEST_PROOF = 63
@@ -82,11 +82,20 @@ def parse_tlog_proof(text: str) -> TlogProof:
 
 def verify_tlog_proof(proof: TlogProof, entry: bytes, policy: Policy) -> Endorsed:
     """Check that `entry` is in a log under a checkpoint that `policy` accepts; raises TlogProofError."""
+    return _verify(proof, lambda suite: leaf_hash(entry, suite), policy)
+
+
+def verify_tlog_proof_of_leaf(proof: TlogProof, leaf: bytes, policy: Policy) -> Endorsed:
+    """The same for an entry of which one has only the hash, as a receipt names it; raises TlogProofError."""
+    return _verify(proof, lambda _suite: leaf, policy)
+
+
+def _verify(proof: TlogProof, leaf_under: Callable[[Suite], bytes], policy: Policy) -> Endorsed:
     try:
         endorsed = accept(proof.checkpoint, policy)
         checkpoint = endorsed.checkpoint
         suite = suite_of_origin(checkpoint.origin)
-        leaf = leaf_hash(entry, suite)
+        leaf = leaf_under(suite)
         check_inclusion(leaf, proof.index, checkpoint.size, proof.proof, checkpoint.root, suite)
     except CheckpointError as error:
         raise TlogProofError(f"the checkpoint is not accepted: {error}") from error

@@ -12,6 +12,7 @@ from cylinder_codes.keys import KeyFormatError, VerifyingKey
 from cylinder_trace.checkpoint import CheckpointError, parse_checkpoint
 from cylinder_trace.cosignature import LogKey, parse_log_keys
 from cylinder_trace.rotation import RotationError, parse_rotations, successors
+from cylinder_trace.suite import OUTSIDE_C2SP, suite_of_origin
 
 GOOD, BAD, COULD_NOT_CHECK = 0, 1, 2
 Item = TypeVar("Item")
@@ -82,6 +83,11 @@ def _with_successors(keys: Sequence[LogKey], file: str) -> list[LogKey]:
     return list(dict.fromkeys([*keys, *later]))
 
 
+def named_keys(arguments: Namespace) -> list[LogKey]:
+    """The keys in --vkey, and those that followed on them by --rotations."""
+    return keys_in(arguments.vkey, arguments.rotations)
+
+
 def text_or_file(text: str) -> str:
     """An argument itself, or what stands in the file it names."""
     # a long key is no name of a file, and asking a path for it would fail
@@ -101,6 +107,19 @@ def read_text(path: str) -> str:
 def say(arguments: Namespace, told: dict[str, Any], story: str) -> None:
     """Print the story, or with --json the same as one object."""
     print(json.dumps(told, ensure_ascii=False) if arguments.json else story)
+
+
+def bad(arguments: Namespace, problem: str) -> int:
+    """Say what is wrong with what was checked; the exit status."""
+    say(arguments, {"ok": False, "problem": problem}, f"✘ {problem}")
+    return BAD
+
+
+def story(proves: Any, does_not_prove: Any, origin: str) -> list[str]:
+    """What a check proves and what not, a line each."""
+    lines = [f"  proves 证明: {line}" for line in proves]
+    lines += [f"  does not prove 不能证明: {line}" for line in does_not_prove]
+    return lines if suite_of_origin(origin).is_c2sp else [*lines, f"  {OUTSIDE_C2SP}"]
 
 
 def with_progress(items: Iterator[Item], total: int, what: str) -> Iterator[Item]:
