@@ -18,7 +18,7 @@ from PIL import Image
 from cylinder_codes import cli
 from cylinder_codes.authenticity import TagKey
 from cylinder_codes.book.issue_book import IssueBook
-from cylinder_codes.commands.sheet import read_table
+from cylinder_codes.commands.code_file import read_lines
 from cylinder_codes.control_sheet import SheetLine, SheetMaking
 from cylinder_codes.digital_link import format_printed_link, parse_link
 from cylinder_codes.identifiers import Code, format_code_human, legacy_code, make_code, make_grai
@@ -251,12 +251,12 @@ def test_the_table_names_range_holder_and_key_in_chinese_or_english(tmp_path: Pa
     chinese = f"\ufeff气瓶码,号段,持有单位,密钥编号\r\n{CODES[0].text},R-1,{HOLDER},0752cb35\r\n"
     wanted = [SheetLine(CODES[0], "R-1", HOLDER, "0752cb35")]
     for text in (english, chinese):
-        assert list(read_table(table(tmp_path, text), MAKING.host)) == wanted
+        assert read_lines(table(tmp_path, text), MAKING.host) == wanted
 
 
 def test_a_file_of_codes_or_links_without_header_is_taken(tmp_path: Path) -> None:
     text = f"{CODES[0].text}\n\n{format_printed_link(CODES[1])}\n{format_code_human(CODES[2])}\n"
-    lines = read_table(table(tmp_path, text), MAKING.host)
+    lines = read_lines(table(tmp_path, text), MAKING.host)
     assert [line.code for line in lines] == CODES[:3]
 
 

@@ -14,24 +14,24 @@ from typing import Any
 from cylinder_codes.book.issue_book import IssueBook
 from cylinder_codes.book.values import STATE_NAMES_ZH, Account, CodeRange, CodeState, FoundCode, Interval
 from cylinder_codes.commands.book_table import holder_name, line_of_text, write_table
+from cylinder_codes.commands.code_file import read_code, read_codes
 from cylinder_codes.commands.common import (
     BAD,
     GOOD,
     CannotCheck,
     add_command,
+    add_group,
     add_host,
     now_ms,
     positive,
-    read_codes,
-    require_free,
     say,
 )
+from cylinder_codes.commands.files import require_place
 from cylinder_codes.commands.issuer import DEFAULT_FOLDER, add_issuer_options, open_issuer
 from cylinder_codes.commands.pace import progress
 from cylinder_codes.commands.passphrase import Passphrase, read_secret
 from cylinder_codes.identifiers import Code, format_code_human
 from cylinder_codes.pem import read_tag_key
-from cylinder_codes.reading import ReadFailure, read_scan
 
 _HEADS = {
     "range": "号段",
@@ -164,10 +164,7 @@ def _place(book: IssueBook, code: Code) -> tuple[CodeRange, int]:
 
 
 def _read(text: str, options: argparse.Namespace) -> Code:
-    read = read_scan(text, (options.host,))
-    if isinstance(read, ReadFailure):
-        raise CannotCheck(f"{text!a}: {read.text_en}; nothing was done")
-    return read
+    return read_code(text, options.host, f"nothing was done, {text!a}")
 
 
 # ---------------------------------------------------------------- check, find, codes
@@ -224,9 +221,7 @@ def _day(at: int) -> str:
 
 
 def _codes(options: argparse.Namespace) -> int:
-    require_free(options.out)
-    if not options.out.parent.is_dir():
-        raise CannotCheck(f"{options.out.parent} is not a folder: make it first")
+    require_place(options.out)
     with _open_book(options) as book:
         intervals = _wanted(options, book)
         total = min(sum(interval.last - interval.first + 1 for interval in intervals), options.limit or sys.maxsize)
@@ -259,22 +254,17 @@ def _open_book(options: argparse.Namespace) -> closing[IssueBook]:
 
 
 def add_to(commands: Any) -> None:
-    command = commands.add_parser(
-        "book",
-        help="what was issued to whom and what became of it (账目): account, marks, check, look-up",
-        description="The issue book (发码簿): a code is issued, then printed (已印), then applied (已贴); or it is void"
-        " (作废).",
-        epilog="example:\n  cylinder-codes book show",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    acts = command.add_subparsers(title="what to do", required=True, metavar="WHAT")
+    acts = add_group(
+        commands, "book", "what was issued to whom and what became of it (账目): account, marks, check, look-up",
+        "The issue book (发码簿): a code is issued, then printed (已印), then applied (已贴); or it is void (作废).",
+        examples=["show"],
+    )  # fmt: skip
     for add in (_add_show, _add_mark, _add_check, _add_find, _add_codes):
         add(acts)
 
 
 def _add(acts: Any, name: str, run: Any, summary: str, more: str, example: str) -> Any:
     act = add_command(acts, name, run, summary, more, example=example)
-    act.epilog = f"example:\n  cylinder-codes book {name} {example}".rstrip()
     act.add_argument("--book", type=Path, help="the issue book (default: the one in the issuer's folder)")
     if name == "check":
         add_issuer_options(act)  # the others need no secret, so no passphrase

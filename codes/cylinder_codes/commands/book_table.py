@@ -3,7 +3,6 @@
 import argparse
 import csv
 import io
-import os
 import sqlite3
 import sys
 import unicodedata
@@ -15,8 +14,7 @@ from pathlib import Path
 from cylinder_codes.book.file import BookError
 from cylinder_codes.book.issue_book import IssueBook
 from cylinder_codes.book.values import IssuedCode
-from cylinder_codes.commands.common import CannotCheck, require_free
-from cylinder_codes.commands.issuer import sync_folder
+from cylinder_codes.commands.files import write_whole
 from cylinder_codes.digital_link import format_printed_link
 from cylinder_codes.identifiers import format_code_human
 
@@ -80,21 +78,14 @@ def _gets_its_turn(turn: sqlite3.Connection) -> bool:
 def write_table(
     out: Path, codes: Iterable[IssuedCode], host: str, show: Callable[[int], None] = lambda _: None
 ) -> None:
-    """Write the CSV of ``codes`` so that a reader never meets half of it, nor a power cut takes it away again."""
-    unfinished = out.with_name(out.name + ".part")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="") as file:
-            for count, line in enumerate(_lines(codes, host)):
-                file.write(line)
-                show(count)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)  # a full disk has better use for the room
-        raise CannotCheck(f"{out}: {error.strerror}; nothing is left of it") from error
-    require_free(out)
-    unfinished.replace(out)
-    sync_folder(out.parent)
+    """Write the CSV of ``codes``; ``show`` is told how many are written."""
+
+    def parts() -> Iterator[bytes]:
+        for count, line in enumerate(_lines(codes, host)):
+            yield line.encode()
+            show(count)
+
+    write_whole(out, parts())
 
 
 def file_holds(out: Path, codes: Iterable[IssuedCode], host: str) -> bool:

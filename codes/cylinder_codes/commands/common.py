@@ -1,26 +1,20 @@
-"""What every command needs: exit codes, one sentence for the user, whole files, progress, arguments."""
+"""What every command needs: exit codes, one sentence for the user, the time, arguments."""
 
 import argparse
 import json
-import os
 import re
 import textwrap
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from cylinder_codes.identifiers import DEFAULT_HOST, Code
-from cylinder_codes.keys import KeyFormatError
-from cylinder_codes.reading import ReadFailure, read_scan
+from cylinder_codes.identifiers import DEFAULT_HOST
 
 GOOD, BAD, NOT_CHECKED = 0, 1, 2
 
-Key = TypeVar("Key")
-
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
 _HELP_WIDTH = 80
-_MOST_CODES = 100_000_000
+_LEAST_MM, _MOST_MM = 0.1, 300
 
 
 class CannotCheck(Exception):
@@ -45,56 +39,6 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def read_text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8")  # not read_text: it would change line ends, and signatures with them
-    except UnicodeDecodeError as error:
-        raise CannotCheck(f"{path}: not UTF-8 text: save it as UTF-8, or name another file") from error
-
-
-def read_key(path: Path, parse: Callable[[str], Key]) -> Key:
-    try:
-        return parse(read_text(path))
-    except KeyFormatError as error:
-        raise CannotCheck(f"{path}: {error}") from error
-
-
-def read_codes(path: Path, host: str) -> list[Code]:
-    codes = []
-    lines = read_text(path).removeprefix("\ufeff").splitlines()
-    header = lines[0].split(",") if lines else []
-    column = header.index("code") if "code" in header else 0
-    for number, line in enumerate(lines, start=1):
-        if not line.strip() or (number == 1 and "code" in header):
-            continue
-        read = read_scan((line.split(",") + [""] * column)[column], (host,))
-        if isinstance(read, ReadFailure):
-            raise CannotCheck(f"{path}, line {number}: {read.text_en}")
-        codes.append(read)
-    if not codes:
-        raise CannotCheck(f"{path}: no code in it: name the CSV file of issue, or a file with one code a line")
-    return codes
-
-
-def require_free(*paths: Path) -> None:
-    for path in paths:
-        if path.exists():
-            raise CannotCheck(f"{path} is there already and is not overwritten: name another file")
-
-
-def write_new(path: Path, text: str, mode: int) -> None:
-    require_free(path)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text if text.endswith("\n") else text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        path.unlink()  # half a file would be in the way of the next try
-        raise CannotCheck(f"{path}: {error.strerror}; nothing is left of it") from error
-
-
 def add_command(
     commands: Any,
     name: str,
@@ -108,12 +52,21 @@ def add_command(
         name,
         help=summary,
         description=textwrap.fill(f"{summary}. {more}".strip(), _HELP_WIDTH),
-        epilog=f"example:\n  cylinder-codes {name} {example}".rstrip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    command.epilog = f"example:\n  {command.prog} {example}".rstrip()
     command.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     command.set_defaults(command=run)
     return command
+
+
+def add_group(commands: Any, name: str, summary: str, about: str, *, examples: Sequence[str]) -> Any:
+    """Add a command that consists of commands, and return the place for those."""
+    group = commands.add_parser(
+        name, help=summary, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    group.epilog = "\n".join(["example:", *(f"  {group.prog} {example}" for example in examples)])
+    return group.add_subparsers(title="what to do", required=True, metavar="WHAT")
 
 
 def add_host(command: Any) -> None:
@@ -135,13 +88,25 @@ def host(text: str) -> str:
     return text
 
 
-def positive(text: str) -> int:
-    if not text.isdecimal() or len(text) > len(str(_MOST_CODES)) or not 1 <= int(text) <= _MOST_CODES:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {_MOST_CODES}")
-    return int(text)
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """Return what reads a whole number from ``least`` to ``most`` for argparse."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or len(text) > len(str(most)) or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most}")
+        return int(text)
+
+    return read
 
 
-def pixels(text: str) -> int:
-    if not text.isdecimal() or not 4 <= int(text) <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 4 to 100")
-    return int(text)
+positive = whole_number(1, 100_000_000)
+
+
+def millimetres(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not _LEAST_MM <= value <= _MOST_MM:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a length in mm from {_LEAST_MM} to {_MOST_MM}")
+    return value

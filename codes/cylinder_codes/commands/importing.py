@@ -5,7 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cylinder_codes.commands.common import BAD, GOOD, CannotCheck, add_command, add_hosts, require_free, say
+from cylinder_codes.commands.common import BAD, GOOD, CannotCheck, add_command, add_hosts, say
+from cylinder_codes.commands.files import require_place, write_whole
 from cylinder_codes.identifiers import DEFAULT_HOST
 from cylinder_codes.importing import CylinderTable, RowError, bad_rows, parse_cylinder_table
 from cylinder_codes.tables import write_csv, write_xlsx
@@ -15,7 +16,7 @@ _SHOWN_ERRORS = 20
 
 def _import(options: argparse.Namespace) -> int:
     if options.bad_rows:
-        require_free(options.bad_rows)
+        require_place(options.bad_rows)
     table = parse_cylinder_table(options.file.read_bytes(), options.file.name, options.host or (DEFAULT_HOST,))
     rows, errors = table.rows, table.errors
     if errors and errors[0].row_number == 0:
@@ -34,7 +35,7 @@ def _import(options: argparse.Namespace) -> int:
 
 def _write_bad_rows(path: Path, table: CylinderTable) -> None:
     rows = bad_rows(table, table.errors)
-    path.write_bytes(write_xlsx(rows) if path.suffix.lower() == ".xlsx" else write_csv(rows))
+    write_whole(path, [write_xlsx(rows) if path.suffix.lower() == ".xlsx" else write_csv(rows)])
 
 
 def _bad_rows_file(text: str) -> Path:

@@ -18,9 +18,9 @@ from cylinder_codes.commands.common import (
     is_or_are,
     now_ms,
     positive,
-    require_free,
     say,
 )
+from cylinder_codes.commands.files import require_folder, require_free
 from cylinder_codes.commands.issuer import add_issuer_options, open_issuer, open_or_make_issuer
 from cylinder_codes.commands.pace import progress
 from cylinder_codes.commands.passphrase import Passphrase, read_secret
@@ -29,8 +29,7 @@ from cylinder_codes.schemes import Scheme
 
 
 def _issue(options: argparse.Namespace) -> int:
-    if not options.out.parent.is_dir():
-        raise CannotCheck(f"{options.out.parent} is not a folder: make it first")
+    require_folder(options.out)
     if not (options.book or options.issuer).exists():
         require_free(options.out)  # before anything is made for nothing
     key, book_path = _key_and_book(options)

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from cylinder_codes.authenticity import TAG_SECRET_BYTES, TagKey
-from cylinder_codes.commands.common import CannotCheck, now_ms, read_key, read_text, write_new
+from cylinder_codes.commands.common import CannotCheck, now_ms
+from cylinder_codes.commands.files import read_key, read_text, replace_file, require_folder, sync_folder, write_new
 from cylinder_codes.commands.instants import DAY_MS, whole_second
 from cylinder_codes.commands.passphrase import Passphrase, add_passphrase_option, read_secret
 from cylinder_codes.keys import (
@@ -121,8 +122,7 @@ def open_or_make_issuer(options: argparse.Namespace) -> Issuer:
         return open_issuer(options)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CannotCheck(f"{folder} is there and no issuer's folder: name another one with --issuer")
-    if not folder.absolute().parent.is_dir():
-        raise CannotCheck(f"{folder.absolute().parent} is not a folder: make it first")
+    require_folder(folder.absolute())
     issuer = Issuer(folder, Passphrase(options))
     _make(issuer, folder.absolute().name)
     print(f"{folder} is made: keys, trust list and room for the book; keep a copy of it and of the passphrase"
@@ -139,23 +139,6 @@ def read_trust_list(trust_path: Path, root_path: Path, known: TrustList | None =
         return open_trust_list(read_text(trust_path), [read_key(root_path, parse_vkey)], known)
     except TrustError as error:
         raise CannotCheck(f"{trust_path}: {error}") from error
-
-
-def replace_file(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write a file and put it in the place of ``path`` in one step, so that nobody ever meets half of it."""
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    write_new(unfinished, text, mode)
-    unfinished.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk before going on."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def new_signing_key(name: str) -> SigningKey:

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cylinder_codes.commands.common import GOOD, add_command, require_free, say, write_new
+from cylinder_codes.commands.common import GOOD, add_command, say
+from cylinder_codes.commands.files import require_free, write_new
 from cylinder_codes.commands.issuer import new_signing_key, new_tag_key
 from cylinder_codes.commands.passphrase import Passphrase, add_passphrase_option
 from cylinder_codes.keys import format_signer, format_tag_key, format_vkey

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from cylinder_codes.commands.code_file import read_code, read_codes
 from cylinder_codes.commands.common import (
     GOOD,
     CannotCheck,
@@ -16,25 +17,22 @@ from cylinder_codes.commands.common import (
     add_host,
     counted,
     is_or_are,
-    pixels,
-    read_codes,
+    millimetres,
     say,
+    whole_number,
 )
 from cylinder_codes.commands.pace import progress
-from cylinder_codes.commands.pool import in_batches, processors
+from cylinder_codes.commands.pool import add_processes, in_batches
 from cylinder_codes.dxf import dxf
 from cylinder_codes.identifiers import Code
-from cylinder_codes.labels import MODULE_MM, MODULE_PX, Label, lay_out, png
+from cylinder_codes.labels import LEAST_MODULE_PX, MODULE_MM, MODULE_PX, Label, lay_out, png
 from cylinder_codes.plates import describe, sentences
-from cylinder_codes.reading import ReadFailure, read_scan
 from cylinder_codes.svg import TextAs, svg
 from cylinder_codes.symbols import LEVELS, Level
 from cylinder_codes.zpl import RESOLUTIONS, ZplMedia, label_zpl
 
 FORMATS = ("png", "svg", "dxf", "zpl")
 
-_LEAST_MM, _MOST_MM = 0.1, 300
-_MOST_PROCESSES = 256
 _LONGEST_NAME = 200
 
 
@@ -111,9 +109,8 @@ def _media(options: argparse.Namespace) -> ZplMedia | None:
 
 
 def _draw_all(job: Job, codes: Sequence[Code], processes: int) -> None:
-    draw_some(job, codes[:1])  # what is missing is missed here, and what all labels share is made once
     with progress("drawn", len(codes)) as show:
-        for count in accumulate(in_batches(draw_some, job, codes[1:], processes), initial=1):
+        for count in accumulate(in_batches(draw_some, job, codes, processes)):
             show(count)
 
 
@@ -140,41 +137,11 @@ def file_stem(code: Code) -> str:
 
 
 def _describe(options: argparse.Namespace, job: Job) -> int:
-    code = read_scan(options.describe, (options.host,))
-    if isinstance(code, ReadFailure):
-        raise CannotCheck(f"--describe {options.describe!a}: {code.text_en}")
+    code = read_code(options.describe, options.host, f"--describe {options.describe!a}")
     plate = describe(job.design(code), options.module_mm)
     text = "\n".join(f"{english}\n{chinese}" for english, chinese in sentences(plate))
     say(options, text, **asdict(plate))
     return GOOD
-
-
-def _version(text: str) -> int:
-    return _whole(text, 1, 40)
-
-
-def _mask(text: str) -> int:
-    return _whole(text, 0, 7)
-
-
-def _processes(text: str) -> int:
-    return _whole(text, 1, _MOST_PROCESSES)
-
-
-def _whole(text: str, least: int, most: int) -> int:
-    if not text.isdecimal() or len(text) > len(str(most)) or not least <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most}")
-    return int(text)
-
-
-def _millimetres(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not _LEAST_MM <= value <= _MOST_MM:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a length from {_LEAST_MM} to {_MOST_MM} mm")
-    return value
 
 
 def add_to(commands: Any) -> None:
@@ -194,12 +161,14 @@ def add_to(commands: Any) -> None:
     command.add_argument("--describe", metavar="CODE", help="only say size, reading distance and contrast of its label")
     command.add_argument("--format", choices=FORMATS, default="png", help="png, svg, dxf or zpl (default png)")
     command.add_argument("--level", choices=LEVELS, default="M", help="error correction (default M)")
-    command.add_argument("--version", type=_version, help="QR version 1 to 40 (default: the smallest that fits)")
-    command.add_argument("--mask", type=_mask, help="mask 0 to 7 (default: the best after ISO/IEC 18004)")
-    command.add_argument("--module-mm", type=_millimetres, default=MODULE_MM, help="width of a module (default 0.5)")
-    command.add_argument("--module-px", type=pixels, default=MODULE_PX, help="PNG: pixels a module, 4 to 100")
+    command.add_argument("--version", type=whole_number(1, 40), help="QR version (default: the smallest that fits)")
+    command.add_argument("--mask", type=whole_number(0, 7), help="mask 0 to 7 (default: the best after ISO/IEC 18004)")
+    command.add_argument("--module-mm", type=millimetres, default=MODULE_MM, help="width of a module (default 0.5)")
+    command.add_argument(
+        "--module-px", type=whole_number(LEAST_MODULE_PX, 100), default=MODULE_PX, help="PNG: pixels a module"
+    )
     command.add_argument("--svg-text", choices=("paths", "text"), default="paths", help="SVG: text as lines or as text")
     command.add_argument("--zpl-dpi", type=int, choices=RESOLUTIONS, default=203, help="ZPL: dots an inch of the head")
-    command.add_argument("--zpl-width-mm", type=_millimetres, default=50.0, help="ZPL: width of the label (default 50)")
-    command.add_argument("--processes", type=_processes, default=processors(), help="processes that draw")
+    command.add_argument("--zpl-width-mm", type=millimetres, default=50.0, help="ZPL: width of the label (default 50)")
+    add_processes(command)
     add_host(command)

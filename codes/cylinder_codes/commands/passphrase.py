@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cylinder_codes.commands.common import CannotCheck, read_key, read_text
+from cylinder_codes.commands.common import CannotCheck
+from cylinder_codes.commands.files import read_key, read_text
 from cylinder_codes.keys import KeyFormatError
 from cylinder_codes.pem import Ask, check_passphrase
 

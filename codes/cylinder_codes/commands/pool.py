@@ -9,9 +9,9 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import repeat
 from multiprocessing.connection import wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from cylinder_codes.commands.common import CannotCheck
+from cylinder_codes.commands.common import CannotCheck, whole_number
 
 Job = TypeVar("Job")
 Thing = TypeVar("Thing")
@@ -21,9 +21,15 @@ _BATCH = 64
 """So few that a stop is quick and progress is seen, so many that handing them over costs nothing."""
 
 
-def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_MOST_PROCESSES = 256
+
+
+def add_processes(command: Any) -> None:
+    """Add --processes, by default as many as this process may use processors."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    command.add_argument(
+        "--processes", type=whole_number(1, _MOST_PROCESSES), default=here, help=f"processes that draw (default {here})"
+    )
 
 
 def in_batches(
@@ -31,12 +37,15 @@ def in_batches(
 ) -> Iterator[Result]:
     """Call ``work(job, some of things)`` until all are done, and give what each batch gave, in order.
 
-    A single batch needs no other process. What ``work`` raises is raised here; batches already begun are finished.
+    The first thing is done in this process: what is missing is missed at once, and what all share is made once. A
+    single batch needs no other process. What ``work`` raises is raised here; batches already begun are finished.
     """
-    batches = [things[start : start + _BATCH] for start in range(0, len(things), _BATCH)]
+    yield work(job, things[:1])
+    batches = [things[start : start + _BATCH] for start in range(1, len(things), _BATCH)]
     if processes == 1 or len(batches) <= 1:
-        return (work(job, batch) for batch in batches)
-    return _in_processes(work, job, batches, processes)
+        yield from (work(job, batch) for batch in batches)
+    else:
+        yield from _in_processes(work, job, batches, processes)
 
 
 def _in_processes(

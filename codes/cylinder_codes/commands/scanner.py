@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cylinder_codes.commands.common import BAD, GOOD, CannotCheck, add_command, now_ms, say
-from cylinder_codes.commands.sheet import require_place, write_whole
+from cylinder_codes.commands.common import BAD, GOOD, CannotCheck, add_command, add_group, now_ms, say
+from cylinder_codes.commands.files import require_place, write_whole
 from cylinder_codes.scanner_check import Diagnosis
 from cylinder_codes.scanner_examination import NOT_READ, SYMBOLS, Examination, SheetSymbol, summary
 from cylinder_codes.scanner_faults import Fault, Finding
@@ -22,7 +22,7 @@ _HINT = f"读不出请输入 {NOT_READ} 回车 if it cannot be read, type {NOT_R
 
 def _sheet(options: argparse.Namespace) -> int:
     require_place(options.out)
-    write_whole(options.out, scanner_sheet_pdf(now_ms()))
+    write_whole(options.out, [scanner_sheet_pdf(now_ms())])
     say(
         options,
         f"the test sheet is in {options.out}: print it, then run cylinder-codes scanner check",
@@ -109,24 +109,19 @@ def _as_facts(finding: Finding) -> dict[str, str]:
 
 
 def add_to(commands: Any) -> None:
-    command = commands.add_parser(
-        "scanner",
-        help="find out what is wrong with a scanner, and how to mend it (扫码枪检测)",
-        description="A test sheet for keyboard scanners, and the diagnosis of what they type (扫码枪检测).",
-        epilog="example:\n  cylinder-codes scanner sheet --out scanner.pdf\n  cylinder-codes scanner check",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    acts = command.add_subparsers(title="what to do", required=True, metavar="WHAT")
+    acts = add_group(
+        commands, "scanner", "find out what is wrong with a scanner, and how to mend it (扫码枪检测)",
+        "A test sheet for keyboard scanners, and the diagnosis of what they type (扫码枪检测).",
+        examples=["sheet --out scanner.pdf", "check"],
+    )  # fmt: skip
     sheet = add_command(
         acts, "sheet", _sheet, "make the test sheet as PDF (检测页)", "Needs cylinder-codes[labels].",
         example="--out scanner.pdf",
     )  # fmt: skip
     sheet.add_argument("--out", type=Path, required=True, help="the PDF file")
-    check = add_command(
+    add_command(
         acts, "check", _check, "ask for each symbol of the sheet and tell what the scanner does wrong (诊断)",
         "Reads standard input, from the keyboard or a file of what a scanner typed. Exit code 1 where something is"
         " to be mended.",
         example="",
     )  # fmt: skip
-    for act, words in ((sheet, "sheet --out scanner.pdf"), (check, "check")):
-        act.epilog = f"example:\n  cylinder-codes scanner {words}"

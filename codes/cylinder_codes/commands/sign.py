@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cylinder_codes.commands.common import GOOD, CannotCheck, add_command, now_ms, require_free, say
+from cylinder_codes.commands.common import GOOD, CannotCheck, add_command, now_ms, say, whole_number
+from cylinder_codes.commands.files import require_free, write_new
 from cylinder_codes.commands.instants import DAY_MS, whole_second
 from cylinder_codes.commands.issuer import Issuer, add_issuer_options, open_issuer
 from cylinder_codes.errors import CodeError
@@ -36,7 +37,7 @@ def _sign(options: argparse.Namespace) -> int:
     _require_acceptable(signed, issuer, statement.issued_at)
     text = statement_text(signed)
     if options.out is not None:
-        _write_new(options.out, _content(options.out.suffix, statement, signed, text))
+        write_new(options.out, _content(options.out.suffix, statement, signed, text), mode=0o644)
     say(options, text if options.out is None else f"signed; the statement is in {options.out} (签名凭证已生成)",
         code=statement.code.text, text=text, bytes=len(signed), issued_at=statement.issued_at,
         expires_at=statement.expires_at, out=str(options.out) if options.out else None)  # fmt: skip
@@ -84,17 +85,6 @@ def _content(suffix: str, statement: "Statement", signed: bytes, text: str) -> b
         raise CannotCheck(f"the slip cannot be drawn: {error}") from error
 
 
-def _write_new(path: Path, content: bytes) -> None:
-    try:
-        with path.open("xb") as file:
-            file.write(content)
-    except FileExistsError as error:
-        raise CannotCheck(f"{path} is there already and is not overwritten: name another file") from error
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise CannotCheck(f"{path}: {error.strerror}; nothing is left of it") from error
-
-
 def _code(text: str) -> Code:
     try:
         return parse_code(text)
@@ -110,12 +100,6 @@ def _grams(text: str) -> int:
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a mass in kilograms such as 16.5, to the gram")
     return int(found[1]) * 1000 + int((found[2] or "").ljust(3, "0"))
-
-
-def _days(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= _MOST_DAYS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days from 1 to {_MOST_DAYS}")
-    return int(text)
 
 
 def add_to(commands: Any) -> None:
@@ -136,6 +120,8 @@ def add_to(commands: Any) -> None:
     command.add_argument("--next-due", required=True, metavar="YYYY-MM", help="month of the next inspection")
     command.add_argument("--end-of-life", required=True, metavar="YYYY-MM", help="month in which its life ends")
     command.add_argument("--owner", required=True, help="owner of the cylinder, such as company/7")
-    command.add_argument("--valid-days", type=_days, default=30, help="how long the statement is good (default 30)")
+    command.add_argument(
+        "--valid-days", type=whole_number(1, _MOST_DAYS), default=30, help="how long the statement is good (default 30)"
+    )
     command.add_argument("--out", type=Path, help="file ending in .png, .txt or .cbor (default: print the text)")
     add_issuer_options(command)

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cylinder_codes.commands.common import GOOD, CannotCheck, add_command, read_text, say, write_new
+from cylinder_codes.commands.common import GOOD, CannotCheck, add_command, say
+from cylinder_codes.commands.files import read_text, write_new
 from cylinder_codes.commands.passphrase import Passphrase, add_passphrase_option, read_secret
 from cylinder_codes.note import NoteError, sign_note
 from cylinder_codes.pem import read_signer

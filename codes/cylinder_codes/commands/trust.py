@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cylinder_codes.commands.common import GOOD, CannotCheck, add_command, now_ms, read_key, read_text, say
+from cylinder_codes.commands.common import GOOD, CannotCheck, add_command, add_group, now_ms, say
+from cylinder_codes.commands.files import read_key, read_text, replace_file
 from cylinder_codes.commands.instants import DAY_MS, HELP, instant, whole_second
 from cylinder_codes.commands.issuer import (
     DEFAULT_FOLDER,
@@ -23,7 +24,6 @@ from cylinder_codes.commands.issuer import (
     new_tag_key,
     open_issuer,
     read_trust_list,
-    replace_file,
 )
 from cylinder_codes.keys import KEY_ID_BYTES, KeyFormatError, check_key_name, parse_vkey
 from cylinder_codes.pem import encrypt_signer, encrypt_tag_key
@@ -209,29 +209,18 @@ def _key_id(text: str) -> bytes:
 
 
 def add_to(commands: Any) -> None:
-    command = commands.add_parser(
-        "trust",
-        help="show, change and publish the list of keys that count",
-        description="The trust list (信任列表): which keys sign statements, from when until when, which are revoked.",
-        epilog="example:\n  cylinder-codes trust show\n  cylinder-codes trust rotate --old-until 2027-01-01",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    actions = command.add_subparsers(title="actions", required=True, metavar="ACTION", dest="action")
+    actions = add_group(
+        commands, "trust", "show, change and publish the list of keys that count",
+        "The trust list (信任列表): which keys sign statements, from when until when, which are revoked.",
+        examples=["show", "rotate --old-until 2027-01-01"],
+    )  # fmt: skip
     _add_reading(actions)
     _add_changing(actions)
 
 
-def _action(
-    actions: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str, more: str = "", *, example: str
-) -> Any:
-    action = add_command(actions, name, run, summary, more, example=example)
-    action.epilog = action.epilog.replace("cylinder-codes ", "cylinder-codes trust ")
-    return action
-
-
 def _add_reading(actions: Any) -> None:
-    show = _action(actions, "show", _show, "print the trust list", example="--trust trust.note --root root.pub")
-    take = _action(
+    show = add_command(actions, "show", _show, "print the trust list", example="--trust trust.note --root root.pub")
+    take = add_command(
         actions, "take", _take, "take over a newer list that was published",
         "Refuses a list that the root did not sign and one older than the list at hand.",
         example="downloaded.note --trust trust.note --root root.pub",
@@ -240,7 +229,7 @@ def _add_reading(actions: Any) -> None:
     for command in (show, take):
         command.add_argument("--trust", type=Path, default=DEFAULT_FOLDER / "trust.note", help="the list at hand")
         command.add_argument("--root", type=Path, default=DEFAULT_FOLDER / "root.pub", help="public key of the root")
-    publish = _action(
+    publish = add_command(
         actions, "publish", _publish_copy, "copy the list to where others fetch it", example="--out /srv/www/trust.note"
     )
     publish.add_argument("--out", type=Path, required=True, help="file to be replaced, unless it holds a newer list")
@@ -248,11 +237,11 @@ def _add_reading(actions: Any) -> None:
 
 
 def _add_changing(actions: Any) -> None:
-    add = _action(actions, "add", _add, "list one key more", example="station-7.key.pub --until 2028-01-01")
+    add = add_command(actions, "add", _add, "list one key more", example="station-7.key.pub --until 2028-01-01")
     add.add_argument("key", help="public key, as file or text; with --use tag its name+key id")
     add.add_argument("--from", dest="start", type=instant, help=f"{HELP} (default: now)")
     add.add_argument("--until", type=instant, help="first instant at which it may sign no more (default: in two years)")
-    revoke = _action(
+    revoke = add_command(
         actions, "revoke", _revoke, "revoke a key from a date on",
         "What it signed before stays good. A thief can write any date: name the key's last honest use.",
         example="42456925 --from 2026-05-01 --reason 'the laptop was stolen'",
@@ -260,7 +249,7 @@ def _add_changing(actions: Any) -> None:
     revoke.add_argument("key_id", type=_key_id, help="8 hex digits, as trust show prints them")
     revoke.add_argument("--from", dest="start", type=instant, required=True, help=HELP)
     revoke.add_argument("--reason", required=True, help="why, in one line; it is published")
-    rotate = _action(
+    rotate = add_command(
         actions, "rotate", _rotate, "make a new key; the old one ends at a date",
         "The old key file stays beside the new one under its key id.", example="--old-until 2027-01-01",
     )  # fmt: skip

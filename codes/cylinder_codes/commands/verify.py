@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cylinder_codes.commands.common import BAD, GOOD, CannotCheck, add_command, now_ms, read_key, read_text, say
+from cylinder_codes.commands.common import BAD, GOOD, CannotCheck, add_command, now_ms, say
+from cylinder_codes.commands.files import read_key, read_text
 from cylinder_codes.commands.instants import HELP, beijing_month, instant
 from cylinder_codes.commands.issuer import DEFAULT_FOLDER, read_trust_list
 from cylinder_codes.keys import parse_vkey

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cylinder_codes.commands.book_table import line_of_text
+from cylinder_codes.commands.code_file import read_codes
 from cylinder_codes.commands.common import (
     GOOD,
     CannotCheck,
@@ -12,18 +13,19 @@ from cylinder_codes.commands.common import (
     add_host,
     counted,
     is_or_are,
+    millimetres,
     positive,
     say,
 )
+from cylinder_codes.commands.files import require_place, write_whole
 from cylinder_codes.commands.pace import progress
-from cylinder_codes.commands.sheet import millimetres, read_table, require_place, write_whole
 from cylinder_codes.symbols import LEVELS, SymbolError
 from cylinder_codes.typeface import MissingGlyph
 from cylinder_codes.zpl import RESOLUTIONS, ZplError, ZplMedia, label_zpl
 
 
 def _zpl(options: argparse.Namespace) -> int:
-    codes = [line.code for line in read_table(options.codes, options.host)]
+    codes = read_codes(options.codes, options.host)
     require_place(options.out)
     try:
         media = ZplMedia(options.dpi, options.width_mm, options.module_mm)
@@ -35,7 +37,7 @@ def _zpl(options: argparse.Namespace) -> int:
                 show(count)
     except (ZplError, SymbolError, MissingGlyph) as error:
         raise CannotCheck(f"{options.codes}: {error}") from error
-    write_whole(options.out, "".join(labels).encode())
+    write_whole(options.out, ["".join(labels).encode()])
     module_mm = media.printed_module_mm
     say(options, f"{counted(len(codes), 'label')} {is_or_are(len(codes))} in {options.out},"
         f" {module_mm:.2f} mm a module at {media.dpi} dpi",
