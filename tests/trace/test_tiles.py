@@ -101,6 +101,19 @@ def test_proofs_read_from_tiles_are_those_of_the_tree_in_memory(
     assert prove_consistency(old_size, size, read) == prove_consistency(old_size, size, large_log)
 
 
+@settings(max_examples=30)
+@given(st.integers(1, 70_000), st.data())
+def test_a_proof_reads_each_tile_on_its_path_once(large_log: HashesInMemory, size: int, data: st.DataObject) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def read_tile(level: int, number: int, width: int) -> bytes:
+        asked.append((level, number))
+        return tile_bytes(level, number, width, large_log)
+
+    prove_inclusion(data.draw(st.integers(0, size - 1)), size, nodes_from_tiles(size, read_tile))
+    assert len(asked) == len(set(asked))
+
+
 def test_a_full_tile_serves_where_a_partial_one_is_gone(large_log: HashesInMemory) -> None:
     read = nodes_from_tiles(300, lambda level, number, width: tile_bytes(level, number, 256, large_log))
     assert root_hash(300, read) == root_hash(300, large_log)

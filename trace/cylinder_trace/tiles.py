@@ -59,15 +59,21 @@ def bundle_bytes(entries: Sequence[bytes]) -> bytes:
 
 def nodes_from_tiles(size: int, read_tile: TileReader, suite: Suite = SHA256) -> NodeReader:
     """A NodeReader for the tree of `size` that needs only its tiles."""
+    last: dict[int, tuple[int, bytes]] = {}
+    """Per level the tile read last, with its number: the neighbours that a proof asks for lie in the same one."""
+
+    def tile_at(level: int, number: int) -> bytes:
+        kept = last.get(level)
+        if kept is None or kept[0] != number:
+            width = min(TILE_WIDTH, (size >> (_TILE_HEIGHT * level)) - number * TILE_WIDTH)
+            kept = last[level] = number, read_tile(level, number, width)
+        return kept[1]
 
     def read(level: int, index: int) -> bytes:
         tile_level, height = divmod(level, _TILE_HEIGHT)
-        first = index << height
-        number = first // TILE_WIDTH
-        width = min(TILE_WIDTH, (size >> (_TILE_HEIGHT * tile_level)) - number * TILE_WIDTH)
-        tile = read_tile(tile_level, number, width)
-        start = (first % TILE_WIDTH) * HASH_SIZE
-        return fold_tile(tile[start : start + (HASH_SIZE << height)], suite)
+        number, place = divmod(index << height, TILE_WIDTH)
+        start = place * HASH_SIZE
+        return fold_tile(tile_at(tile_level, number)[start : start + (HASH_SIZE << height)], suite)
 
     return read
 
