@@ -1,7 +1,7 @@
 """All rows of the table, in the order in which they are shown."""
 
 from benchmarks.measure import Row
-from benchmarks.rows import api, audit, codes, labels, reading, store, store_postgres, trace
+from benchmarks.rows import api, audit, codes, labels, reading, store, store_peers, store_postgres, trace
 
 ROWS: tuple[Row, ...] = (
     codes.SIGN,
@@ -15,6 +15,8 @@ ROWS: tuple[Row, ...] = (
     store.APPEND_1000,
     store_postgres.APPEND_1000,
     store_postgres.APPEND_LOCKED,
+    store_peers.APPEND_EVENTSOURCING,
+    store_peers.PROOF_PYMERKLE,
     audit.INTEGRITY,
     audit.INTEGRITY_RATE,
     audit.FULL,

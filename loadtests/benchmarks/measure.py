@@ -20,6 +20,10 @@ class BenchError(Exception):
     """A row cannot be measured here; the message says why and what to do."""
 
 
+class PeerMissing(BenchError):
+    """Another library that a row compares with cannot be had here: nothing is wrong with us, the run goes on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """How much is measured: rounds per row, and how large a round is."""
@@ -59,6 +63,8 @@ class Row:
     """What `other` is, for people."""
     prepare: Callable[[Scale], AbstractContextManager[Pair]]
     """Sets both sides up and tears them down; raises BenchError when that cannot be done here."""
+    large: bool = False
+    """Says something only at the large size: measured there, or when it is named in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,13 @@ class Result:
     repeats: int
     spread: tuple[float, float]
     """Lowest and highest ratio of all rounds."""
+
+
+class Unmeasured(NamedTuple):
+    """A row that was asked for and could not be measured."""
+
+    name: str
+    why: str
 
 
 class _Measured(NamedTuple):

@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import commit, describe_machine, describe_versions
-from benchmarks.measure import Result, Scale
+from benchmarks.measure import Result, Scale, Unmeasured
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
+_SMALL_RATIO = 0.03
 
 
 def describe_run(scale: Scale, only: str) -> dict[str, Any]:
@@ -28,12 +29,15 @@ def describe_run(scale: Scale, only: str) -> dict[str, Any]:
     }
 
 
-def write_results(run: Mapping[str, Any], results: Sequence[Result], folder: Path = RESULTS) -> dict[str, Any]:
+def write_results(
+    run: Mapping[str, Any], results: Sequence[Result], unmeasured: Sequence[Unmeasured] = (), folder: Path = RESULTS
+) -> dict[str, Any]:
     """Write ``latest.json`` and ``latest.md`` into `folder`, each whole or not at all; return what was written."""
-    document = {**run, "rows": [_as_json(result) for result in results]}
+    rows = [_as_json(result) for result in results]
+    document = {**run, "rows": rows, "not_measured": [row._asdict() for row in unmeasured]}
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / "latest.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-    _replace(folder / "latest.md", markdown(run, results))
+    _replace(folder / "latest.md", markdown(run, results, unmeasured))
     return document
 
 
@@ -42,7 +46,7 @@ def print_table(results: Sequence[Result], console: Console) -> None:
     table = Table(
         title="ours ÷ other: median (lowest–highest)", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True
     )
-    table.add_column("row", no_wrap=True)
+    table.add_column("row", overflow="fold")
     table.add_column("unit", no_wrap=True)
     for heading in ("ours", "other", "ratio", "goal"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -54,7 +58,7 @@ def print_table(results: Sequence[Result], console: Console) -> None:
     console.print(table)
 
 
-def markdown(run: Mapping[str, Any], results: Sequence[Result]) -> str:
+def markdown(run: Mapping[str, Any], results: Sequence[Result], unmeasured: Sequence[Unmeasured] = ()) -> str:
     """The rows as a Markdown table, under a line that says when, on what and at which commit."""
     machine = run["machine"]
     where = f"{machine['cpu']}, {machine['cores']} cores, {run['versions']['python']}"
@@ -72,6 +76,7 @@ def markdown(run: Mapping[str, Any], results: Sequence[Result]) -> str:
             _ratio(result), _goal(result), result.kind, "met" if result.met else "**missed**",
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
+    lines += [f"| `{row.name}` | | | | not measured: {row.why} | | | |" for row in unmeasured]
     return "\n".join(lines) + "\n"
 
 
@@ -85,7 +90,8 @@ def _figure(value: float) -> str:
 
 def _ratio(result: Result) -> str:
     low, high = result.spread
-    return f"{result.ratio:.2f} ({low:.2f}–{high:.2f})"
+    digits = 2 if low >= _SMALL_RATIO else 3
+    return f"{result.ratio:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
 
 
 def _goal(result: Result) -> str:

@@ -13,7 +13,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "loadtests"))
 
 from benchmarks.command import main
-from benchmarks.measure import QUICK, BenchError, Better, Pair, Row, Scale, measure, meets
+from benchmarks.measure import QUICK, BenchError, Better, Pair, PeerMissing, Row, Scale, measure, meets
+from benchmarks.peer_environment import peer_python
 from benchmarks.report import describe_run, markdown
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,8 @@ def row(
     goal: float = 1.0,
     better: Better = "higher",
     order: list[str] | None = None,
+    *,
+    large: bool = False,
 ) -> Row:
     """A row whose sides answer with these figures, one after the other, the first one at the warm-up."""
 
@@ -41,14 +44,19 @@ def row(
 
         yield Pair(lambda: side("ours"), lambda: side("other"))
 
-    return Row(name, "per second", better, goal, "bound", "a fake", prepare)
+    return Row(name, "per second", better, goal, "bound", "a fake", prepare, large)
 
 
 def no_disk(_scale: Scale) -> AbstractContextManager[Pair]:
     raise BenchError("the disk is gone; put it back")
 
 
+def no_index(_scale: Scale) -> AbstractContextManager[Pair]:
+    raise PeerMissing("cannot install it: no package index within reach")
+
+
 EVEN = [1.0] * 6
+WITHOUT_PEER = Row("fake.peer", "per second", "higher", 1.0, "peer", "a library", no_index)
 UNMEASURABLE = Row("fake.unmeasurable", "per second", "higher", 1.0, "bound", "a fake", no_disk)
 
 
@@ -89,7 +97,7 @@ def test_the_results_file_says_what_was_measured_where_and_when(tmp_path: Path) 
     rows = [row("fake.met", EVEN, EVEN), row("fake.missed", EVEN, EVEN, goal=2.0)]
     assert main(["--quick", "--results", str(tmp_path)], rows) == 0
     document = json.loads((tmp_path / "latest.json").read_text())
-    assert list(document) == ["machine", "versions", "settings", "commit", "taken_at", "rows"]
+    assert list(document) == ["machine", "versions", "settings", "commit", "taken_at", "rows", "not_measured"]
     assert document["machine"]["cores"] >= 1
     assert document["versions"]["cryptography"]
     assert document["settings"] == {"size": "quick", "repeats": 5, "factor": 0.1, "only": ""}
@@ -116,6 +124,43 @@ def test_a_row_that_cannot_be_measured_is_named_and_the_others_are_written_down(
     assert "fake.unmeasurable was not measured: the disk is gone; put it back" in capsys.readouterr().err
     document = json.loads((tmp_path / "latest.json").read_text())
     assert [measured["name"] for measured in document["rows"]] == ["fake.good"]
+    assert document["not_measured"] == [{"name": "fake.unmeasurable", "why": "the disk is gone; put it back"}]
+
+
+def test_a_row_whose_peer_cannot_be_had_says_so_in_the_table_and_the_run_is_good(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--quick", "--strict", "--results", str(tmp_path)], [WITHOUT_PEER, row("fake.good", EVEN, EVEN)]) == 0
+    assert "fake.peer was not measured: cannot install it" in capsys.readouterr().err
+    table = (tmp_path / "latest.md").read_text()
+    assert "| `fake.peer` | | | | not measured: cannot install it: no package index within reach |" in table
+    assert "`fake.good`" in table
+
+
+@pytest.mark.parametrize(
+    ("arguments", "measured"),
+    [
+        (["--quick"], ["fake.small"]),
+        (["--large"], ["fake.small", "fake.large"]),
+        (["--quick", "--only", "fake.large"], ["fake.large"]),
+    ],
+)
+def test_a_row_for_the_large_size_is_measured_there_or_when_it_is_named_in_full(
+    arguments: list[str], measured: list[str], tmp_path: Path
+) -> None:
+    many = [1.0] * 8
+    rows = [row("fake.small", many, many), row("fake.large", many, many, large=True)]
+    assert main([*arguments, "--results", str(tmp_path)], rows) == 0
+    document = json.loads((tmp_path / "latest.json").read_text())
+    assert [result["name"] for result in document["rows"]] == measured
+
+
+def test_asking_for_rows_of_the_large_size_by_a_prefix_is_answered_with_what_to_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [row("fake.large", EVEN, EVEN, large=True)]
+    assert main(["--only", "fake.", "--results", str(tmp_path)], rows) == 2
+    assert "need --large" in capsys.readouterr().err
 
 
 def test_only_the_rows_with_the_prefix_are_measured(tmp_path: Path) -> None:
@@ -150,6 +195,15 @@ def test_the_rows_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list"]) == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert {"codes.sign", "trace.decide_fill", "store.append_one", "api.fill_check"} <= set(names)
+
+
+def test_a_peer_that_no_index_has_is_missing_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(PeerMissing, match="cannot install nobody"):
+        peer_python("nobody", [f"{(tmp_path / 'nothing.whl').as_uri()}"])
+    assert list((tmp_path / "pinglian" / "bench-peers").iterdir()) == []
 
 
 def test_signing_is_really_measured(tmp_path: Path) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 
 from benchmarks.folders import fresh_folder
-from benchmarks.measure import BenchError, Pair, Row, Scale, per_second
+from benchmarks.measure import BenchError, Pair, Round, Row, Scale, per_second
 from benchmarks.rows.store import BATCH, RawRow, RawRows, Records, append_batches, bench_ledger
 from servers.postgres import DRIVER, fresh_database, running_postgres
 
@@ -22,24 +23,44 @@ CREATE TABLE raw (
 _COPY = "COPY raw (id, hash, prev, text) FROM STDIN (FORMAT BINARY)"
 
 
+class Beside(NamedTuple):
+    """Our side of a row on PostgreSQL, and the place of the other."""
+
+    ours: Round
+    other_url: str
+    """Another database of the same server."""
+    folder: Path
+
+
 @contextmanager
-def _beside(other: Callable[[str, Scale], "Iterator[Callable[[], float]]"], scale: Scale) -> Iterator[Pair]:
-    """Our ledger in one database of a new server, `other` in a second one."""
+def beside(scale: Scale) -> Iterator[Beside]:
+    """Our ledger in one database of a new server, and a second one beside it; raises BenchError."""
     batches = scale.count(8)
+    with fresh_folder() as folder, fresh_server() as server, ExitStack() as stack:
+        ours_url, other_url = (stack.enter_context(fresh_database(server)) for _ in range(2))
+        ledger = stack.enter_context(bench_ledger(ours_url, folder))
+        fresh = Records()
+        yield Beside(lambda: append_batches(ledger, fresh, batches), other_url, folder)
+
+
+@contextmanager
+def fresh_server() -> Iterator[str]:
+    """The URL of a PostgreSQL with its own settings, so that a commit is on disk; raises BenchError."""
     with ExitStack() as stack:
-        folder: Path = stack.enter_context(fresh_folder())
         try:
             server = stack.enter_context(running_postgres())
         except (RuntimeError, OSError) as error:
             raise BenchError(f"no PostgreSQL to measure on: {error}") from error
-        ours_url, raw_url = (stack.enter_context(fresh_database(server)) for _ in range(2))
-        ledger = stack.enter_context(bench_ledger(ours_url, folder))
-        against = stack.enter_context(contextmanager(other)(raw_url, scale))
-        fresh = Records()
-        yield Pair(lambda: append_batches(ledger, fresh, batches), against)
+        yield server
 
 
-def _copying(url: str, scale: Scale) -> Iterator[Callable[[], float]]:
+@contextmanager
+def _against(other: Callable[[str, Scale], Iterator[Round]], scale: Scale) -> Iterator[Pair]:
+    with beside(scale) as (ours, url, _folder), contextmanager(other)(url, scale) as against:
+        yield Pair(ours, against)
+
+
+def _copying(url: str, scale: Scale) -> Iterator[Round]:
     batches, fresh = scale.count(8), RawRows()
     with _connect(url) as connection:
         connection.execute(_TABLE)
@@ -52,7 +73,7 @@ def _copying(url: str, scale: Scale) -> Iterator[Callable[[], float]]:
         yield other
 
 
-def _locking(url: str, scale: Scale) -> Iterator[Callable[[], float]]:
+def _locking(url: str, scale: Scale) -> Iterator[Round]:
     events, fresh = scale.count(100), RawRows()
     with ExitStack() as stack:
         connections = [stack.enter_context(_connect(url)) for _ in range(_CONNECTIONS)]
@@ -95,7 +116,7 @@ APPEND_1000 = Row(
     goal=0.35,
     kind="bound",
     against="COPY (binary), the same number of rows of the same bytes per commit, PostgreSQL's own durability",
-    prepare=lambda scale: _beside(_copying, scale),
+    prepare=lambda scale: _against(_copying, scale),
 )
 """Batches of 1,000 fills on PostgreSQL, each batch one transaction."""
 
@@ -106,6 +127,6 @@ APPEND_LOCKED = Row(
     goal=10.0,
     kind="usual",
     against="a transaction and an advisory lock for each event, eight connections at once",
-    prepare=lambda scale: _beside(_locking, scale),
+    prepare=lambda scale: _against(_locking, scale),
 )
 """The same batches against what one would write first: one lock and one commit for each event."""
