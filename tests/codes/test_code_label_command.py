@@ -51,7 +51,7 @@ def test_every_code_has_its_label_however_many_processes_draw(tmp_path: Path, co
 
 def test_each_format_has_what_it_says(tmp_path: Path) -> None:
     out, name = tmp_path / "labels", codes(1)[0].text
-    for kind in ("png", "svg", "dxf", "zpl"):
+    for kind in ("png", "svg", "dxf"):
         options = ("--level", "Q", "--module-mm", "0.6", "--format", kind)
         run = label("--codes", table(tmp_path, 2), "--out", out, *options)
         assert run.returncode == 0, run.stderr
@@ -59,7 +59,6 @@ def test_each_format_has_what_it_says(tmp_path: Path) -> None:
         assert picture.info["dpi"][0] == pytest.approx(254 / 0.6, rel=1e-4)
     assert 'width="24.6mm"' in (out / f"{name}.svg").read_text()
     assert ezdxf.readfile(out / f"{name}.dxf").header["$EXTMAX"][0] == pytest.approx(41 * 0.6)  # type: ignore[attr-defined]
-    assert (out / f"{name}.zpl").read_text().startswith("^XA")
 
 
 def test_level_version_and_mask_are_obeyed(tmp_path: Path) -> None:
@@ -91,9 +90,7 @@ def test_describe_says_size_distance_and_contrast_in_both_languages() -> None:
         (["--codes", "{codes}", "--out", "{out}", "--module-mm", "0"], "'0' is not a length"),
         (["--codes", "{codes}", "--out", "{out}", "--format", "gif"], "invalid choice: 'gif'"),
         (["--codes", "{codes}", "--out", "{out}", "--processes", "0"], "'0' is not a number from 1 to 256"),
-        (["--codes", "{codes}", "--out", "{out}", "--format", "zpl", "--mask", "1"], "leave --version and --mask away"),
-        (["--codes", "{codes}", "--out", "{out}", "--format", "zpl", "--module-mm", "0.1"], "a module of 0.10 mm"),
-        (["--codes", "{codes}", "--out", "{out}", "--format", "zpl", "--zpl-width-mm", "9"], "take a wider label"),
+        (["--codes", "{codes}", "--out", "{out}", "--format", "zpl"], "invalid choice: 'zpl'"),
         (["--describe", "nonsense"], "--describe 'nonsense'"),
     ],
 )

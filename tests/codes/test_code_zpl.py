@@ -246,11 +246,28 @@ def test_the_command_writes_one_label_a_code(tmp_path: Path, capsys: pytest.Capt
     assert [read_scan(interpret(label)[0].text[3:]) for label in labels] == CODES
 
 
+@pytest.mark.parametrize("processes", [1, 3])
+def test_labels_stand_in_the_order_of_the_table_however_many_processes_draw(tmp_path: Path, processes: int) -> None:
+    codes, out = tmp_path / "codes.csv", tmp_path / "labels.zpl"
+    many = [make_code(number.to_bytes(10), KEY) for number in range(200)]
+    codes.write_text("code\n" + "".join(f"{code.text}\n" for code in many))
+    assert cli.main(["zpl", str(codes), "--out", str(out), "--processes", str(processes)]) == 0
+    assert re.findall("/C/([0-9A-Z]{26})", out.read_text()) == [code.text for code in many]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--width-mm", "9"], "take a wider label"),
+        (["--module-mm", "0.1"], "a module of 0.10 mm"),
+        (["--note", "\U00020000"], "U+20000"),
+    ],
+)
 def test_the_command_refuses_in_one_sentence_what_does_not_fit(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     codes, out = tmp_path / "codes.csv", tmp_path / "labels.zpl"
     codes.write_text(CODES[0].text)
-    assert cli.main(["zpl", str(codes), "--out", str(out), "--width-mm", "9"]) == 2
-    assert "take a wider label" in capsys.readouterr().err
-    assert not out.exists()
+    assert cli.main(["zpl", str(codes), "--out", str(out), *arguments]) == 2
+    assert why in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [codes]

@@ -1,4 +1,4 @@
-"""``cylinder-codes label``: a label for every code as PNG, SVG, DXF or ZPL, and what it becomes as a plate."""
+"""``cylinder-codes label``: a label for every code as PNG, SVG or DXF, and what it becomes as a plate."""
 
 import argparse
 import hashlib
@@ -29,9 +29,8 @@ from cylinder_codes.labels import LEAST_MODULE_PX, MODULE_MM, MODULE_PX, Label, 
 from cylinder_codes.plates import describe, sentences
 from cylinder_codes.svg import TextAs, svg
 from cylinder_codes.symbols import LEVELS, Level
-from cylinder_codes.zpl import RESOLUTIONS, ZplMedia, label_zpl
 
-FORMATS = ("png", "svg", "dxf", "zpl")
+FORMATS = ("png", "svg", "dxf")
 
 _LONGEST_NAME = 200
 
@@ -49,7 +48,6 @@ class Job:
     module_px: int
     module_mm: float
     svg_text: TextAs
-    media: ZplMedia | None
 
     def design(self, code: Code) -> Label:
         try:
@@ -58,8 +56,6 @@ class Job:
             raise CannotCheck(f"{code.text}: {error}") from error
 
     def draw(self, code: Code) -> bytes:
-        if self.media is not None:
-            return self._for_printer(code, self.media).encode()
         label = self.design(code)
         if self.format == "png":
             return png(label, self.module_px, self.module_mm)
@@ -67,17 +63,11 @@ class Job:
             return svg(label, self.module_mm, text=self.svg_text).encode()
         return dxf(label, self.module_mm).encode("ascii")
 
-    def _for_printer(self, code: Code, media: ZplMedia) -> str:
-        try:
-            return label_zpl(code, media, host=self.host, level=self.level)
-        except ValueError as error:
-            raise CannotCheck(f"{code.text}: {error}") from error
-
 
 def _label(options: argparse.Namespace) -> int:
     job = Job(
         options.out, options.format, options.host, options.level, options.version, options.mask,
-        options.module_px, options.module_mm, options.svg_text, _media(options),
+        options.module_px, options.module_mm, options.svg_text,
     )  # fmt: skip
     if options.describe is not None:
         return _describe(options, job)
@@ -95,17 +85,6 @@ def _label(options: argparse.Namespace) -> int:
     amount = f"{counted(len(codes), 'label')} {is_or_are(len(codes))}"
     say(options, f"{amount} in {options.out}", labels=len(codes), out=str(options.out))
     return GOOD
-
-
-def _media(options: argparse.Namespace) -> ZplMedia | None:
-    if options.format != "zpl":
-        return None
-    if options.version is not None or options.mask is not None:
-        raise CannotCheck("a ZPL printer makes the symbol itself: leave --version and --mask away, or draw PNG")
-    try:
-        return ZplMedia(dpi=options.zpl_dpi, width_mm=options.zpl_width_mm, module_mm=options.module_mm)
-    except ValueError as error:
-        raise CannotCheck(str(error)) from error
 
 
 def _draw_all(job: Job, codes: Sequence[Code], processes: int) -> None:
@@ -149,7 +128,7 @@ def add_to(commands: Any) -> None:
         commands,
         "label",
         _label,
-        "draw a label for every code: PNG, SVG, DXF R12 or ZPL II",
+        "draw a label for every code: PNG, SVG or DXF R12",
         "A label is the QR symbol of the link, four modules of quiet zone and the code as text. Needs "
         "cylinder-codes[labels].",
         example="--codes codes.csv --out labels\n"
@@ -159,7 +138,9 @@ def add_to(commands: Any) -> None:
     command.add_argument("--codes", type=Path, help="CSV file of issue, or one code a line")
     command.add_argument("--out", type=Path, help="folder for the labels, <CODE>.<format>")
     command.add_argument("--describe", metavar="CODE", help="only say size, reading distance and contrast of its label")
-    command.add_argument("--format", choices=FORMATS, default="png", help="png, svg, dxf or zpl (default png)")
+    command.add_argument(
+        "--format", choices=FORMATS, default="png", help="(default png); ZPL is made by zpl"
+    )
     command.add_argument("--level", choices=LEVELS, default="M", help="error correction (default M)")
     command.add_argument("--version", type=whole_number(1, 40), help="QR version (default: the smallest that fits)")
     command.add_argument("--mask", type=whole_number(0, 7), help="mask 0 to 7 (default: the best after ISO/IEC 18004)")
@@ -168,7 +149,5 @@ def add_to(commands: Any) -> None:
         "--module-px", type=whole_number(LEAST_MODULE_PX, 100), default=MODULE_PX, help="PNG: pixels a module"
     )
     command.add_argument("--svg-text", choices=("paths", "text"), default="paths", help="SVG: text as lines or as text")
-    command.add_argument("--zpl-dpi", type=int, choices=RESOLUTIONS, default=203, help="ZPL: dots an inch of the head")
-    command.add_argument("--zpl-width-mm", type=millimetres, default=50.0, help="ZPL: width of the label (default 50)")
     add_processes(command)
     add_host(command)

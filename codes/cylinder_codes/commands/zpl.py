@@ -1,6 +1,8 @@
 """``cylinder-codes zpl``: labels as one file for a Zebra printer (斑马打印机)."""
 
 import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,31 +21,59 @@ from cylinder_codes.commands.common import (
 )
 from cylinder_codes.commands.files import require_place, write_whole
 from cylinder_codes.commands.pace import progress
-from cylinder_codes.symbols import LEVELS, SymbolError
+from cylinder_codes.commands.pool import add_processes, in_batches
+from cylinder_codes.identifiers import Code
+from cylinder_codes.symbols import LEVELS, Level, SymbolError
 from cylinder_codes.typeface import MissingGlyph
 from cylinder_codes.zpl import RESOLUTIONS, ZplError, ZplMedia, label_zpl
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """How all labels of a run are printed."""
+
+    media: ZplMedia
+    host: str
+    level: Level
+    notes: Sequence[str]
+    copies: int
+
+    def draw(self, code: Code) -> str:
+        try:
+            return label_zpl(code, self.media, host=self.host, level=self.level, notes=self.notes, copies=self.copies)
+        except (ZplError, SymbolError, MissingGlyph) as error:
+            raise CannotCheck(f"{code.text}: {error}") from error
+
+
 def _zpl(options: argparse.Namespace) -> int:
-    codes = read_codes(options.codes, options.host)
-    require_place(options.out)
     try:
         media = ZplMedia(options.dpi, options.width_mm, options.module_mm)
-        labels = []
-        with progress("drawn", len(codes)) as show:
-            for count, code in enumerate(codes, start=1):
-                labels.append(label_zpl(code, media, host=options.host, level=options.level, notes=options.note,
-                                        copies=options.copies))  # fmt: skip
-                show(count)
-    except (ZplError, SymbolError, MissingGlyph) as error:
-        raise CannotCheck(f"{options.codes}: {error}") from error
-    write_whole(options.out, ["".join(labels).encode()])
-    module_mm = media.printed_module_mm
+    except ZplError as error:
+        raise CannotCheck(str(error)) from error
+    job = Job(media, options.host, options.level, options.note, options.copies)
+    codes = read_codes(options.codes, options.host)
+    require_place(options.out)
+    write_whole(options.out, _drawn(job, codes, options.processes))
     say(options, f"{counted(len(codes), 'label')} {is_or_are(len(codes))} in {options.out},"
-        f" {module_mm:.2f} mm a module at {media.dpi} dpi",
+        f" {media.printed_module_mm:.2f} mm a module at {media.dpi} dpi",
         labels=len(codes), out=str(options.out), dpi=media.dpi,
-        module_mm=round(module_mm, 4))  # fmt: skip
+        module_mm=round(media.printed_module_mm, 4))  # fmt: skip
     return GOOD
+
+
+def _drawn(job: Job, codes: Sequence[Code], processes: int) -> Iterator[bytes]:
+    """Give the file in parts, in the order of the codes."""
+    done = 0
+    with progress("drawn", len(codes)) as show:
+        for labels in in_batches(draw_some, job, codes, processes):
+            yield "".join(labels).encode("ascii")
+            done += len(labels)
+            show(done)
+
+
+def draw_some(job: Job, codes: Sequence[Code]) -> list[str]:
+    """Return the labels of some codes."""
+    return [job.draw(code) for code in codes]
 
 
 def add_to(commands: Any) -> None:
@@ -61,4 +91,5 @@ def add_to(commands: Any) -> None:
     command.add_argument("--note", type=line_of_text, action="append", default=[], help="a line below, may be repeated")
     command.add_argument("--copies", type=positive, default=1, help="of every label (default 1)")
     command.add_argument("--level", choices=LEVELS, default="M", help="error correction (default M)")
+    add_processes(command)
     add_host(command)
