@@ -8,7 +8,6 @@ import pytest
 
 from cylinder_codes.keys import format_vkey
 from cylinder_trace import cli
-from cylinder_trace.store.ledger import wait_published
 from ledgers.homes import KEY, Home, registered, returned
 
 SIZE = 700
@@ -24,7 +23,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for first, end in ((0, 300), (300, SIZE)):
         with home.open() as ledger:
             ledger.append([registered(number) for number in range(first, end)])
-            assert wait_published(ledger, end)
+            assert ledger.publisher.wait_published(end)
         assert cli.main(["mirror", str(folder), str(made)]) == 0
     with home.open() as ledger:
         ledger.append([returned(1, "not.mirrored")])

@@ -21,7 +21,6 @@ from cylinder_trace.proof import HistoryBundle
 from cylinder_trace.rulebook import parse_rulebook
 from cylinder_trace.rules.deadlines import due_month
 from cylinder_trace.station import StationState
-from cylinder_trace.store.ledger import wait_published
 from cylinder_trace.subjects import RulebookState
 
 router = APIRouter(tags=["cylinders"])
@@ -68,7 +67,7 @@ def get_history_bundle(name: CylinderName, caller: Caller, service: ServiceHere)
     """Waits up to two seconds until the newest entry is under a published checkpoint."""
     subject = f"cylinder/{_visible(service, caller, name).cylinder_id}"
     reader = service.ledger.reader
-    wait_published(service.ledger, reader.history(subject)[-1].index + 1)
+    service.ledger.publisher.wait_published(reader.history(subject)[-1].index + 1)
     return reader.bundle(subject)
 
 

@@ -13,7 +13,6 @@ caller who did not get the answer asks again with the same id and gets the same 
 import logging
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -252,14 +251,3 @@ def _run_work(work: Callable[[Unit], Any], batch: Batch) -> tuple[Any, BaseExcep
 def _fail(works: Sequence[_Work], error: StoreError) -> None:
     for work in works:
         work.future.set_exception(error)
-
-
-def wait_published(ledger: Ledger, size: int, timeout_s: float = 2.0) -> bool:
-    """Wait until a checkpoint of at least `size` entries is published; False if it is not in time."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        newest = ledger.reader.checkpoint()
-        if newest and newest[0] >= size:
-            return True
-        time.sleep(0.02)
-    return False

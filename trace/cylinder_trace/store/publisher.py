@@ -12,6 +12,7 @@ Steps, with what a crash leaves behind:
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -36,6 +37,7 @@ from cylinder_trace.tiles import nodes_from_tiles
 log = logging.getLogger(__name__)
 _LONGEST_WAIT_S = 1.0
 _GATHER_S = 0.2
+_LOOK_AGAIN_S = 0.02
 _CHUNK = 4096
 
 
@@ -65,7 +67,10 @@ class Publisher:
             for witness in publishing.witnesses
         ]
         self._wake = threading.Event()
+        self._hurry = threading.Event()
+        """Somebody waits for what was committed: it is not gathered first."""
         self._stop = threading.Event()
+        self._news = threading.Condition()
         self._one_at_a_time = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
@@ -96,9 +101,27 @@ class Publisher:
         """Something was committed."""
         self._wake.set()
 
+    def wait_published(self, size: int, timeout_s: float = 2.0) -> bool:
+        """Have a checkpoint of at least `size` entries published now, and wait for it; False if it is not in time."""
+        deadline = time.monotonic() + timeout_s
+        while not self._covers(size):
+            self._hurry.set()
+            self._wake.set()
+            with self._news:
+                # Looked at again before long: the leader may be another process, of which nobody tells us.
+                self._news.wait(timeout=_LOOK_AGAIN_S)
+            if time.monotonic() >= deadline:
+                return self._covers(size)
+        return True
+
+    def _covers(self, size: int) -> bool:
+        newest = self._reader.checkpoint()
+        return newest is not None and newest[0] >= size
+
     def stop(self) -> None:
         """Publish what is committed and stop."""
         self._stop.set()
+        self._hurry.set()
         self._wake.set()
         self._thread.join()
         for witness in self._witnesses:
@@ -115,10 +138,14 @@ class Publisher:
     def _run(self) -> None:
         while True:
             self._wake.wait(timeout=_LONGEST_WAIT_S)
-            stopping = self._stop.wait(_GATHER_S)
+            self._hurry.wait(_GATHER_S)
+            stopping = self._stop.is_set()
+            self._hurry.clear()
             self._wake.clear()
             try:
                 self.publish()
+                with self._news:
+                    self._news.notify_all()
             except IntegrityAlarm:
                 log.critical("the stored entries differ from what was recorded; publishing has stopped", exc_info=True)
                 return
