@@ -138,9 +138,7 @@ def add_to(commands: Any) -> None:
     command.add_argument("--codes", type=Path, help="CSV file of issue, or one code a line")
     command.add_argument("--out", type=Path, help="folder for the labels, <CODE>.<format>")
     command.add_argument("--describe", metavar="CODE", help="only say size, reading distance and contrast of its label")
-    command.add_argument(
-        "--format", choices=FORMATS, default="png", help="(default png); ZPL is made by zpl"
-    )
+    command.add_argument("--format", choices=FORMATS, default="png", help="(default png); ZPL is made by zpl")
     command.add_argument("--level", choices=LEVELS, default="M", help="error correction (default M)")
     command.add_argument("--version", type=whole_number(1, 40), help="QR version (default: the smallest that fits)")
     command.add_argument("--mask", type=whole_number(0, 7), help="mask 0 to 7 (default: the best after ISO/IEC 18004)")
