@@ -28,6 +28,40 @@ class CanonicalError(ValueError):
 
 def canonical_json(value: dict[str, Any]) -> bytes:
     """The one text of `value`; raises CanonicalError for floats, nulls, long integers, non-NFC text."""
+    return _plain_text(value) or _checked_text(value)
+
+
+def _plain_text(value: object) -> bytes | None:
+    """The text of what consists of nothing but objects, lists, ASCII texts, integers and booleans; None for the rest.
+
+    Nearly everything that is recorded is of this kind.  The serialiser itself refuses long integers and keys that are
+    not text, and a text in ASCII has ASCII keys and is in Unicode NFC; so only the types are left to look at.
+    """
+    try:
+        if not _has_plain_types(value):
+            return None
+        text = orjson.dumps(value, option=_OPTIONS)
+    except (TypeError, RecursionError):  # the careful way says what is wrong and where
+        return None
+    return text if text.isascii() else None
+
+
+_SCALARS = frozenset((str, int, bool))
+_CONTAINERS = frozenset((dict, list, tuple))
+
+
+def _has_plain_types(value: Any) -> bool:
+    items = value.values() if type(value) is dict else value
+    # A set of types is made without a step of the interpreter for each value.
+    kinds = set(map(type, items))
+    if kinds <= _SCALARS:
+        return True
+    return kinds <= _SCALARS | _CONTAINERS and all(
+        _has_plain_types(item) for item in items if type(item) in _CONTAINERS
+    )
+
+
+def _checked_text(value: object) -> bytes:
     try:
         fault = _fault(value)
     except RecursionError as error:
@@ -79,10 +113,6 @@ def _fault_in_object(value: dict[Any, Any]) -> str | None:
     for key, item in value.items():
         if not (isinstance(key, str) and key.isascii()):
             return f": key {key!r} is not ASCII text"
-        # Most values are one of these two; a call for each would cost more than all the rest of an append's text.
-        kind = type(item)
-        if (kind is str and item.isascii()) or (kind is int and -LARGEST_INTEGER <= item <= LARGEST_INTEGER):
-            continue
         if fault := _fault(item):
             return f".{key}{fault}"
     return None

@@ -8,12 +8,13 @@ The entry's canonical text is what is stored, hashed, put into the tree and hand
 last entry commits to the whole chain, and the tree commits to every chain.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cylinder_trace.canonical import LONGEST_ENTRY, CanonicalError, canonical_json
 from cylinder_trace.events import DeviceLink, Entry, Record, record_text
 from cylinder_trace.merkle import leaf_hash
 from cylinder_trace.suite import SHA256, Suite
+from cylinder_trace.values import built
 
 NO_PREVIOUS = "0" * 64
 """`prev` of the first entry of a chain."""
@@ -38,34 +39,18 @@ EMPTY = Head(0, NO_PREVIOUS)
 
 
 def seal(record: Record, head: Head, recorded_at: int, suite: Suite = SHA256) -> Sealed:
-    """The entry that puts `record` behind `head`; raises CanonicalError if it has no canonical text."""
-    entry = _placed(record, head, recorded_at)
-    text = canonical_json(_as_json(entry))
+    """The entry that puts `record` behind `head`; raises EventError, or CanonicalError if it has no canonical text."""
+    stated = record.stated()
+    place = {"n": head.n, "prev": head.hash, "recorded_at": recorded_at}
+    # The names of a place stand next to each other in alphabetical order, but for the record's own `occurred_at`.
+    middle = canonical_json({**place, "occurred_at": record.occurred_at})
+    text = b"%b,%b,%b" % (stated.before, middle[1:-1], stated.after)
     if len(text) > LONGEST_ENTRY:
         raise CanonicalError(f"entry of {len(text)} bytes, more than {LONGEST_ENTRY}")
-    return Sealed(entry, text, leaf_hash(text, suite))
+    return Sealed(built(Entry, {**record.__dict__, **place}, _ALL_FIELDS), text, leaf_hash(text, suite))
 
 
 _ALL_FIELDS = set(Entry.model_fields)
-
-
-def _placed(record: Record, head: Head, recorded_at: int) -> Entry:
-    fields: dict[str, Any] = {**record.__dict__, "n": head.n, "prev": head.hash, "recorded_at": recorded_at}
-    # `model_construct` would look up aliases and defaults of every field; a record has them all.
-    entry = Entry.__new__(Entry)
-    object.__setattr__(entry, "__dict__", fields)
-    object.__setattr__(entry, "__pydantic_fields_set__", _ALL_FIELDS)
-    object.__setattr__(entry, "__pydantic_extra__", None)
-    object.__setattr__(entry, "__pydantic_private__", None)
-    return entry
-
-
-def _as_json(entry: Entry) -> dict[str, Any]:
-    """What `model_dump` would give; `data` is JSON already and is not walked through once more."""
-    fields = {name: value for name, value in entry.__dict__.items() if value is not None}
-    if entry.device is not None:
-        fields["device"] = entry.device.model_dump(mode="json")
-    return fields
 
 
 def next_head(sealed: Sealed) -> Head:

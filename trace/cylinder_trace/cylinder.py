@@ -28,7 +28,7 @@ from typing import Any, Literal
 from cylinder_trace import events
 from cylinder_trace.dates import format_day, local_day
 from cylinder_trace.events import Entry, FlagKind, Stamp, first_fault
-from cylinder_trace.values import CodeText, Count, Day, Frozen, Grams, Id, Instant, Month, Text
+from cylinder_trace.values import CodeText, Count, Day, Frozen, Grams, Id, Instant, Month, Text, changed
 
 Status = Literal[
     "made",
@@ -160,7 +160,7 @@ def next_state(state: CylinderState | None, entry: Entry, event: events.Event) -
         raise StateError(f"{entry.type} is not an event of a cylinder")
     if state.status == "withdrawn" and not isinstance(event, _KEPT_AFTER_WITHDRAWAL):
         raise StateError(f"{entry.type} cannot follow: the registration of this cylinder was withdrawn")
-    return state.model_copy(update={"n": entry.n + 1, **apply(state, entry, event)})
+    return changed(state, {"n": entry.n + 1, **apply(state, entry, event)})
 
 
 def replay(entries: Iterable[Entry]) -> CylinderState | None:

@@ -13,11 +13,12 @@ A *record* is what an author states; an *entry* is a record with its place in th
 Personal data never enters an event: a sale carries a salted commitment to it (see ``Sold``).
 """
 
-from typing import Annotated, Any, get_args
+from contextlib import suppress
+from typing import Annotated, Any, NamedTuple, get_args
 
 from pydantic import Field
 
-from cylinder_trace.canonical import canonical_json, parse_canonical
+from cylinder_trace.canonical import CanonicalError, canonical_json, parse_canonical
 from cylinder_trace.values import Count, Frozen, Id, Instant, Sha256, Subject
 from cylinder_trace.vocabulary.correcting import (
     Corrected,
@@ -271,11 +272,25 @@ class DeviceLink(Frozen):
     prev: Sha256
 
 
+class Stated(NamedTuple):
+    """What a record says, checked: its event, and its text in the two parts between which an entry's place goes."""
+
+    event: Event
+    before: bytes
+    """``{"act_id":…,"by":…,"data":{…},"device":{…},"id":…``"""
+    after: bytes
+    """``"refs":[…],"subject":…,"type":…,"v":1}``; ``occurred_at`` stands before it."""
+
+
 class Record(Frozen):
     """An author's statement that something happened.
 
     `id` is made where the act happens and is its idempotency key; `occurred_at` is the author's clock.
     """
+
+    # What `stated` found out. A slot, because a copy that says something else must not take it over: pydantic copies,
+    # compares and writes out the fields alone.
+    __slots__ = ("_stated",)
 
     v: Annotated[int, Field(ge=1, le=1)] = 1
     """Version of the envelope; an integer and not `Literal[1]`, which would take ``true`` for 1."""
@@ -293,18 +308,58 @@ class Record(Frozen):
 
     def event(self) -> Event:
         """The typed event in `data`; raises EventError if `type` is unknown or `data` does not fit it."""
-        return parse_event(self.type, self.data)
+        known = _remembered(self)
+        return known.event if known else parse_event(self.type, self.data)
+
+    def stated(self) -> Stated:
+        """The event in `data` and the canonical text of all, checked once; raises EventError, CanonicalError.
+
+        Both are made from `data` as it is when this is first asked: they agree, whatever becomes of it afterwards.
+        """
+        known = _remembered(self)
+        if known is None:
+            known = _stated_in(self)
+            object.__setattr__(self, "_stated", known)
+        return known
 
 
 def parse_event(type_word: str, data: dict[str, Any]) -> Event:
     """The event that `type_word` and `data` state; raises EventError naming the field that does not fit."""
+    return _checked(type_word, data)[0]
+
+
+def _checked(type_word: str, data: dict[str, Any]) -> tuple[Event, bytes]:
     cls = EVENT_CLASSES.get(type_word)
     if cls is None:
         raise EventError(f"type: no event is called {type_word!r}")
     try:
-        return cls.model_validate_json(canonical_json(data))
+        text = canonical_json(data)
+        return cls.model_validate_json(text), text
     except ValueError as error:
         raise EventError(f"{type_word}: {first_fault(error)}") from error
+
+
+def _remembered(record: Record) -> Stated | None:
+    try:
+        # Past pydantic's own search for attributes that are not there, which takes longer than all the rest.
+        known: Stated = object.__getattribute__(record, "_stated")
+    except AttributeError:
+        return None
+    return known
+
+
+def _stated_in(record: Record) -> Stated:
+    event, data = _checked(record.type, record.data)
+    device = record.device and record.device.model_dump(mode="json")
+    author = _object(act_id=record.act_id, by=record.by)
+    name = _object(device=device, id=record.id)
+    after = _object(refs=record.refs, subject=record.subject, type=record.type, v=record.v)
+    return Stated(event, author[:-1] + b',"data":' + data + b"," + name[1:-1], after[1:])
+
+
+def _object(**fields: Any) -> bytes:
+    """The canonical text of the fields that have a value."""
+    return canonical_json({name: value for name, value in fields.items() if value is not None})
 
 
 def first_fault(error: ValueError) -> str:
@@ -327,8 +382,11 @@ def state_event(
     act_id: str | None = None,
     device: DeviceLink | None = None,
 ) -> Record:
-    """The record in which `by` states `event` about `subject`."""
-    return Record(
+    """The record in which `by` states `event` about `subject`.
+
+    It is checked here already, by its author: the ledger, through whose one writer all records go, does it no more.
+    """
+    record = Record(
         id=id,
         subject=subject,
         type=event.type,
@@ -339,6 +397,9 @@ def state_event(
         device=device,
         data=event.model_dump(mode="json", exclude_none=True),
     )
+    with suppress(EventError, CanonicalError):  # whoever appends it is told
+        record.stated()
+    return record
 
 
 def record_text(record: Record) -> bytes:
@@ -356,7 +417,7 @@ def parse_record(text: bytes) -> Record:
         record = Record.model_validate_json(text)
     except ValueError as error:
         raise EventError(first_fault(error)) from error
-    record.event()
+    record.stated()
     return record
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from cylinder_trace import events
 from cylinder_trace.cylinder import StateError
 from cylinder_trace.events import Entry
-from cylinder_trace.values import Count, Frozen, Id, Instant, Text
+from cylinder_trace.values import Count, Frozen, Id, Instant, Text, changed
 from cylinder_trace.vocabulary.gas import BulkGrams
 
 
@@ -32,7 +32,7 @@ class LotState(Frozen):
 def next_lot_state(state: LotState | None, entry: Entry, event: events.Event) -> LotState:
     """State of a gas lot after `entry`; raises StateError if the event cannot follow."""
     state = state or LotState(lot_id=entry.subject.partition("/")[2], n=0)
-    return state.model_copy(update={"n": entry.n + 1, **_change(state, entry, event)})
+    return changed(state, {"n": entry.n + 1, **_change(state, entry, event)})
 
 
 def _change(state: LotState, entry: Entry, event: events.Event) -> dict[str, Any]:

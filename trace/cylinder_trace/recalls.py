@@ -5,7 +5,7 @@ from typing import Any
 from cylinder_trace import events
 from cylinder_trace.cylinder import StateError
 from cylinder_trace.events import Entry
-from cylinder_trace.values import Count, Frozen, Id, Month, Text
+from cylinder_trace.values import Count, Frozen, Id, Month, Text, changed
 
 
 class RecallState(Frozen):
@@ -32,7 +32,7 @@ def next_recall_state(state: RecallState | None, entry: Entry, event: events.Eve
             raise StateError(f"{entry.type} before recall_opened")
         scope = event.model_dump(exclude={"cause", "evidence"})
         return RecallState(recall_id=entry.subject.partition("/")[2], n=entry.n + 1, **scope)
-    return state.model_copy(update={"n": entry.n + 1, **_change(entry, event)})
+    return changed(state, {"n": entry.n + 1, **_change(entry, event)})
 
 
 def _change(entry: Entry, event: events.Event) -> dict[str, Any]:

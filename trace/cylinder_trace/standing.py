@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from cylinder_trace import events
 from cylinder_trace.cylinder import StateError
 from cylinder_trace.events import Entry
-from cylinder_trace.values import Count, Day, Frozen, Id, Instant
+from cylinder_trace.values import Count, Day, Frozen, Id, Instant, changed
 from cylinder_trace.vocabulary.licensing import Standing
 
 
@@ -49,7 +49,7 @@ def next_worker_state(state: WorkerState | None, entry: Entry, event: events.Eve
         change["certificates"] = _stated(state.certificates, event.certificate_no, entry, event)
     else:
         _require_comment(entry, event, "worker")
-    return state.model_copy(update={"n": entry.n + 1, **change})
+    return changed(state, {"n": entry.n + 1, **change})
 
 
 def next_company_state(state: CompanyState | None, entry: Entry, event: events.Event) -> CompanyState:
@@ -60,7 +60,7 @@ def next_company_state(state: CompanyState | None, entry: Entry, event: events.E
         change["licences"] = _stated(state.licences, event.licence_no, entry, event)
     else:
         _require_comment(entry, event, "company")
-    return state.model_copy(update={"n": entry.n + 1, **change})
+    return changed(state, {"n": entry.n + 1, **change})
 
 
 Stated = TypeVar("Stated", events.CertificateRecorded, events.LicenceRecorded)

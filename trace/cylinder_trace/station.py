@@ -3,7 +3,7 @@
 from cylinder_trace import events
 from cylinder_trace.decision import FillRequest, StationFacts
 from cylinder_trace.events import Entry
-from cylinder_trace.values import Count, Day, Frozen, Id, Instant, Text
+from cylinder_trace.values import Count, Day, Frozen, Id, Instant, Text, changed
 
 
 class ScaleState(Frozen):
@@ -42,12 +42,12 @@ def next_station_state(state: StationState | None, entry: Entry, event: events.E
     state = state or StationState(station_id=entry.subject.partition("/")[2], n=0)
     fact = _fact(event)
     if fact is None:
-        return state.model_copy(update={"n": entry.n + 1})
+        return changed(state, {"n": entry.n + 1})
     said_at = state.said_at or {}
     if entry.at < said_at.get(fact, 0):
-        return state.model_copy(update={"n": entry.n + 1})
+        return changed(state, {"n": entry.n + 1})
     change = {"said_at": {**said_at, fact: entry.at}, **_change(state, event)}
-    return state.model_copy(update={"n": entry.n + 1, **change})
+    return changed(state, {"n": entry.n + 1, **change})
 
 
 def _fact(event: events.Event) -> str | None:

@@ -17,7 +17,7 @@ from cylinder_trace.lots import LotState, next_lot_state
 from cylinder_trace.recalls import RecallState, next_recall_state
 from cylinder_trace.standing import CompanyState, WorkerState, next_company_state, next_worker_state
 from cylinder_trace.station import StationState, next_station_state
-from cylinder_trace.values import Count, Frozen, Id, LongText, Text
+from cylinder_trace.values import Count, Frozen, Id, LongText, Text, changed
 
 
 class DeviceState(Frozen):
@@ -104,7 +104,7 @@ def _next_device_state(state: DeviceState | None, entry: Entry, event: events.Ev
         return DeviceState(device_id=device_id, n=entry.n + 1, station_id=event.station_id, vkey=event.vkey)
     if state is None or not isinstance(event, events.HeadSigned | events.DisputeRaised | events.DisputeResolved):
         raise StateError(f"{entry.type} cannot follow in a device's chain")
-    return state.model_copy(update={"n": entry.n + 1})
+    return changed(state, {"n": entry.n + 1})
 
 
 def _next_rulebook_state(entry: Entry, event: events.Event) -> RulebookState:

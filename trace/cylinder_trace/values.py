@@ -5,7 +5,8 @@
 
 import re
 import unicodedata
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -16,6 +17,28 @@ class Frozen(BaseModel):
     """Base of events, states, requests, decisions: immutable, extra fields forbidden, strict types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+Made = TypeVar("Made", bound=Frozen)
+
+
+def built(cls: type[Made], fields: dict[str, Any], fields_set: set[str]) -> Made:
+    """What ``cls.model_construct`` gives when every field is there: `fields` were checked before and are not again.
+
+    The one place where an object is made around pydantic, for the two that each append makes: an entry and a state.
+    Pydantic's own ways take five times as long, because they look up aliases and defaults and copy what nobody changes.
+    """
+    made = cls.__new__(cls)
+    object.__setattr__(made, "__dict__", fields)
+    object.__setattr__(made, "__pydantic_fields_set__", fields_set)
+    object.__setattr__(made, "__pydantic_extra__", None)
+    object.__setattr__(made, "__pydantic_private__", None)
+    return made
+
+
+def changed(value: Made, update: Mapping[str, Any]) -> Made:
+    """``value.model_copy(update=update)``: `value` with some fields changed, which are not checked."""
+    return built(type(value), {**value.__dict__, **update}, value.__pydantic_fields_set__ | update.keys())
 
 
 def _is_month(text: str) -> str:
