@@ -1,7 +1,18 @@
 """All rows of the table, in the order in which they are shown."""
 
 from benchmarks.measure import Row
-from benchmarks.rows import api, audit, codes, labels, reading, store, store_peers, store_postgres, trace
+from benchmarks.rows import (
+    api,
+    audit,
+    codes,
+    labels,
+    reading,
+    store,
+    store_peers,
+    store_postgres,
+    store_published,
+    trace,
+)
 
 ROWS: tuple[Row, ...] = (
     codes.SIGN,
@@ -13,6 +24,8 @@ ROWS: tuple[Row, ...] = (
     store.APPEND_64,
     store.APPEND_64_P99,
     store.APPEND_1000,
+    store_published.PUBLISHED_P99,
+    store_published.PUBLISHED_WHEN_WAITING_P99,
     store_postgres.APPEND_1000,
     store_postgres.APPEND_LOCKED,
     store_peers.APPEND_EVENTSOURCING,

@@ -5,10 +5,8 @@ database, on the same disk, with the same durability.  Ours adds the checks, the
 references and the publishing.
 """
 
-import gc
 import secrets
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.callers import CALLERS, append_together, made_ahead, slowest_hundredth
 from benchmarks.folders import fresh_folder
 from benchmarks.measure import Pair, Row, Scale, per_second
 from benchmarks.rows import samples
@@ -23,12 +22,10 @@ from cylinder_codes.keys import SEED_BYTES, SigningKey
 from cylinder_trace.chain import NO_PREVIOUS, Head, seal
 from cylinder_trace.events import Record
 from cylinder_trace.store.ledger import Ledger
-from cylinder_trace.store.unit import hints_for
 
 _CYLINDERS = 1000
 BATCH = 1000
 """Entries of one transaction in the rows about batches."""
-_CALLERS = 64
 _SLOWEST_MS = 25.0
 
 RawRow = tuple[str, bytes, bytes, bytes]
@@ -68,7 +65,7 @@ def _prepare_append_one(scale: Scale) -> Iterator[Pair]:
 
         def ours() -> float:
             records = iter(fresh.take(rows))
-            with _made_ahead():
+            with made_ahead():
                 rate = per_second(rows, lambda: ledger.append([next(records)]))
             return _then_published(ledger, rate)
 
@@ -95,7 +92,7 @@ def _prepare_append_64(scale: Scale) -> Iterator[Pair]:
     turns = scale.count(100)
     with _sqlite_sides() as (ledger, raw):
         fresh, fresh_rows = Records(), RawRows()
-        batches = max(1, turns * _CALLERS // BATCH)
+        batches = max(1, turns * CALLERS // BATCH)
         yield Pair(
             ours=lambda: _together(ledger, fresh, turns).per_second,
             other=lambda: _raw_batches(raw, fresh_rows, batches),
@@ -113,7 +110,7 @@ def _prepare_slowest_of_64(scale: Scale) -> Iterator[Pair]:
 def append_batches(ledger: Ledger, fresh: Records, batches: int) -> float:
     """Entries a second in batches of 1,000, each one transaction; they are published while the next are appended."""
     prepared = iter([fresh.take(BATCH) for _ in range(batches)])
-    with _made_ahead():
+    with made_ahead():
         rate = BATCH * per_second(batches, lambda: ledger.append(next(prepared)))
     return _then_published(ledger, rate)
 
@@ -126,53 +123,10 @@ class _Served(NamedTuple):
 
 
 def _together(ledger: Ledger, fresh: Records, turns: int) -> _Served:
-    """64 callers, each with one append on its way; whoever is answered hands in the next."""
-    waiting = iter(fresh.take(_CALLERS * turns))
-    callers = [_Caller(ledger, waiting) for _ in range(_CALLERS)]
-    with _made_ahead():
-        started = time.perf_counter()
-        for caller in callers:
-            caller.next()
-        for caller in callers:
-            caller.finished.wait()
-        took_s = time.perf_counter() - started
-    waits = sorted(wait for caller in callers for wait in caller.waits_s)
-    rate = _then_published(ledger, len(waits) / took_s)
-    return _Served(rate, 1000 * waits[len(waits) * 99 // 100])
-
-
-class _Caller:
-    """A caller as the service's event loop is one: it waits for its answer without a thread of its own."""
-
-    def __init__(self, ledger: Ledger, waiting: Iterator[Record]) -> None:
-        self._ledger, self._waiting = ledger, waiting
-        self.waits_s: list[float] = []
-        self.finished = threading.Event()
-
-    def next(self) -> None:
-        """Hand in the next append; the answer hands in the one behind it."""
-        record = next(self._waiting, None)
-        if record is None:
-            self.finished.set()
-            return
-        started = time.perf_counter()
-        future = self._ledger.submit(lambda unit: unit.append(record), hints_for([record]))
-        future.add_done_callback(lambda _done: self._answered(started))
-
-    def _answered(self, started: float) -> None:
-        self.waits_s.append(time.perf_counter() - started)
-        self.next()
-
-
-@contextmanager
-def _made_ahead() -> Iterator[None]:
-    """The garbage collector does not walk through what is there already, above all the records made ahead."""
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
+    answered = append_together(ledger, fresh.take(CALLERS * turns))
+    took_s = max(one.answered for one in answered) - min(one.asked for one in answered)
+    rate = _then_published(ledger, len(answered) / took_s)
+    return _Served(rate, 1000 * slowest_hundredth([one.answered - one.asked for one in answered]))
 
 
 def _then_published(ledger: Ledger, rate: float) -> float:
