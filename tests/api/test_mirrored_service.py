@@ -9,7 +9,6 @@ from api_house import House, now
 
 from cylinder_trace import cli, events
 from cylinder_trace.checkpoint import unverified_checkpoint
-from cylinder_trace.store.ledger import wait_published
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -19,7 +18,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
 
 
 def published(house: House) -> None:
-    assert wait_published(house.running.ledger, house.running.ledger.reader.size(), timeout_s=20)
+    assert house.running.ledger.publisher.wait_published(house.running.ledger.reader.size(), timeout_s=20)
 
 
 def test_a_mirror_of_a_running_service_needs_the_token_of_somebody_who_may_see_entries(

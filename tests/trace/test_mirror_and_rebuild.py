@@ -24,7 +24,7 @@ from cylinder_trace.checkpoint import open_checkpoint
 from cylinder_trace.events import Record
 from cylinder_trace.store.database import StoreError, open_engine, parse_url
 from cylinder_trace.store.files import LogFiles
-from cylinder_trace.store.ledger import Ledger, wait_published
+from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.sources import DatabaseSource
 from cylinder_trace.tiles import tile_path
@@ -54,7 +54,7 @@ def home(tmp_path: Path) -> Home:
     made = Home(f"sqlite:///{folder}/ledger.db", folder)
     with made.open() as ledger:
         ledger.append(first_life()[:300])
-        assert wait_published(ledger, 300)
+        assert ledger.publisher.wait_published(300)
         ledger.append(first_life()[300:])
     return made
 

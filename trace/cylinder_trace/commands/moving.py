@@ -1,22 +1,12 @@
 """`cylinder-trace mirror` and `cylinder-trace rebuild`: a log as plain files, and a new home made out of them."""
 
 from argparse import Namespace
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from cylinder_codes.keys import KeyFormatError, SigningKey, format_vkey, parse_signer
-from cylinder_trace.audit import Auditor, AuditReport, read_vkey
-from cylinder_trace.commands.shared import (
-    BAD,
-    GOOD,
-    CannotCheck,
-    from_store,
-    read_text,
-    say,
-    text_or_file,
-    with_progress,
-)
+from cylinder_codes.keys import KeyFormatError, SigningKey, parse_signer
+from cylinder_trace.commands.pace import Pace
+from cylinder_trace.commands.shared import BAD, GOOD, CannotCheck, from_store, read_text, say, text_or_file
 
 MIRROR = "copy a log into plain files that any server can serve and any tlog-tiles reader can check"
 REBUILD = "make a new, empty home (SQLite or PostgreSQL) hold the ledger of a mirror, and audit it"
@@ -38,9 +28,7 @@ def mirror(arguments: Namespace) -> int:
     vkeys = text_or_file(arguments.vkey).split() if arguments.vkey else []
     folder = Path(arguments.folder)
     try:
-        done = from_store(
-            lambda: update_mirror(open_source(arguments.source, arguments.token), folder, vkeys, _watch("mirrored"))
-        )
+        done = from_store(lambda: update_mirror(open_source(arguments.source, arguments.token), folder, vkeys, Pace()))
     except NotMirrored as error:
         return _bad(arguments, f"{error}; nothing was published, {folder} is as it was")
     root = done.root.hex()
@@ -67,15 +55,15 @@ def rebuild(arguments: Namespace) -> int:
 
     key, data = _signer(arguments.key), Path(arguments.data)
     try:
-        done = from_store(lambda: store.rebuild(Path(arguments.mirror), arguments.to, data, key, _watch("rebuilt")))
+        done = from_store(lambda: store.rebuild(Path(arguments.mirror), arguments.to, data, key, tell=Pace()))
     except KeyboardInterrupt as error:
         raise CannotCheck("stopped; the new home is unfinished, and the same command goes on with it") from error
     except store.NotRebuilt as error:
         return _bad(arguments, f"{error}; the new home is unfinished, and no service will open it")
-    report = from_store(lambda: _audited(arguments.to, data, key))
-    if not report.ok:
-        fault = report.faults[0]
-        return _bad(arguments, f"the audit of the new home found {fault.kind} at index {fault.index}: {fault.message}")
+    if not done.finished:
+        fault = done.report.faults[0]
+        found = f"the audit of the new home found {fault.kind} at index {fault.index}: {fault.message}"
+        return _bad(arguments, f"{found}; it is unfinished, and no service will open it")
     root = done.root.hex()
     told = {"ok": True, "size": done.size, "root": root, "subjects": done.subjects, "found": done.found}
     lines = [f"✔ {done.size} entries 条记录 and {done.subjects} states, root {root}; audited 已核查"]
@@ -84,27 +72,6 @@ def rebuild(arguments: Namespace) -> int:
     lines.append(f"  put the old home's folder keys into {data} before the service starts")
     say(arguments, {**told, "not_carried": list(store.NOT_CARRIED)}, "\n".join(lines))
     return GOOD
-
-
-def _audited(url: str, data: Path, key: SigningKey) -> AuditReport:
-    from cylinder_trace.store.sources import DatabaseSource
-
-    source = DatabaseSource(url, data)
-    auditor = Auditor(source.checkpoints(), [read_vkey(vkey) for vkey in _ed25519(source.vkeys(), key)])
-    auditor.check(source.entries())
-    return auditor.finish(source.read_model())
-
-
-def _ed25519(vkeys: list[str], key: SigningKey) -> list[str]:
-    """The log's keys that this audit knows; that of the log itself is always among them."""
-    known = [format_vkey(key.verifying_key)]
-    for vkey in vkeys:
-        try:
-            read_vkey(vkey)
-        except ValueError:
-            continue
-        known.append(vkey)
-    return list(dict.fromkeys(known))
 
 
 def _signer(path: str) -> SigningKey:
@@ -116,10 +83,6 @@ def _signer(path: str) -> SigningKey:
 
 def _store() -> None:
     """Whether the extra `store` is there; `from_store` says so if it is not."""
-
-
-def _watch(what: str) -> Callable[[Iterator[Any], int], Iterator[Any]]:
-    return lambda rows, total: with_progress(rows, total, f"entries {what}")
 
 
 def _bad(arguments: Namespace, sentence: str) -> int:

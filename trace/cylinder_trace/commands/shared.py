@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -120,15 +119,6 @@ def story(proves: Any, does_not_prove: Any, origin: str) -> list[str]:
     lines = [f"  proves 证明: {line}" for line in proves]
     lines += [f"  does not prove 不能证明: {line}" for line in does_not_prove]
     return lines if suite_of_origin(origin).is_c2sp else [*lines, f"  {OUTSIDE_C2SP}"]
-
-
-def with_progress(items: Iterator[Item], total: int, what: str) -> Iterator[Item]:
-    """The items, counted on standard error when somebody is watching."""
-    for count, item in enumerate(items, start=1):
-        yield item
-        if sys.stderr.isatty() and (count % 2000 == 0 or count == total):
-            end = "\n" if count == total else ""
-            print(f"\r{count}/{total} {what}", end=end, file=sys.stderr, flush=True)
 
 
 def kept_checkpoint(path: str) -> str:

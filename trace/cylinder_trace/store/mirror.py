@@ -26,12 +26,10 @@ from cylinder_trace.rotation import RotationError, parse_rotations, successors
 from cylinder_trace.store.database import StoreError, lock_file
 from cylinder_trace.store.durable import replace_file, sync_folder
 from cylinder_trace.store.files import LogFiles
-from cylinder_trace.store.sources import MirrorSource, Source, texts_in
+from cylinder_trace.store.progress import Tell, counted, silent
+from cylinder_trace.store.sources import LogSource, MirrorSource, texts_in
 from cylinder_trace.suite import Suite, suite_of_origin
 from cylinder_trace.tiles import TILE_WIDTH, bundle_bytes, fold_tile, nodes_from_tiles, tile_path, tiles_of
-
-Watch = Callable[[Iterator[tuple[int, bytes]], int], Iterator[tuple[int, bytes]]]
-"""Lets somebody see how the entries, of which there are so many, go by."""
 
 
 class NotMirrored(Exception):
@@ -47,9 +45,7 @@ class Mirrored(NamedTuple):
     root: bytes
 
 
-def update_mirror(
-    source: Source, folder: Path, vkeys: Sequence[str] = (), watch: Watch = lambda rows, _: rows
-) -> Mirrored:
+def update_mirror(source: LogSource, folder: Path, vkeys: Sequence[str] = (), tell: Tell = silent) -> Mirrored:
     """Bring the mirror in `folder` up to the source's newest checkpoint; raises NotMirrored or StoreError.
 
     `vkeys` are the log's keys as text; without them those of the mirror count, and at the first time the source's own.
@@ -60,7 +56,7 @@ def update_mirror(
     try:
         held = MirrorSource(folder) if (folder / "checkpoint").exists() else None
         names = list(dict.fromkeys([*vkeys, *(held.vkeys() if held else [] if vkeys else source.vkeys())]))
-        return _Update(source, folder, held, names).run(watch)
+        return _Update(source, folder, held, names).run(tell)
     finally:
         lock.release()
 
@@ -77,7 +73,7 @@ def _require_mirror_or_nothing(folder: Path) -> None:
 class _Update:
     """One run of the command."""
 
-    def __init__(self, source: Source, folder: Path, held: MirrorSource | None, vkeys: list[str]) -> None:
+    def __init__(self, source: LogSource, folder: Path, held: MirrorSource | None, vkeys: list[str]) -> None:
         self._source, self._folder = source, folder
         self._rotations = source.rotations() or (held.rotations() if held else "")
         pinned = _parsed(vkeys)
@@ -93,13 +89,13 @@ class _Update:
         self._suite = suite_of_origin(self._new.origin)
         self._fresh = folder / ".new"
 
-    def run(self, watch: Watch) -> Mirrored:
+    def run(self, tell: Tell) -> Mirrored:
         """All steps."""
         shutil.rmtree(self._fresh, ignore_errors=True)
         if self._new.size < self._before or (self._new.size == self._before and self._grown_apart()):
             raise NotMirrored(self._not_extended())
         if self._new.size > self._before or self._old is None:
-            self._fetch(watch)
+            self._fetch(tell)
             self._require_root()
         notes = self._earlier()
         self._publish(notes)
@@ -108,12 +104,12 @@ class _Update:
     def _grown_apart(self) -> bool:
         return self._old is not None and self._new.root != self._old.root
 
-    def _fetch(self, watch: Watch) -> None:
+    def _fetch(self, tell: Tell) -> None:
         held = self._held("entries", self._before // TILE_WIDTH, self._before % TILE_WIDTH)
         bundle = list(texts_in(held))
         tiles = TileStack(self._write, self._suite, self._before, self._held)
-        fetched = self._in_order(watch(self._source.texts(self._before, self._new.size), self._new.size - self._before))
-        for index, text in fetched:
+        new = self._source.texts(self._before, self._new.size)
+        for index, text in self._in_order(counted(new, "entries mirrored 镜像", self._new.size - self._before, tell)):
             tiles.add(leaf_hash(text, self._suite))
             bundle.append(text)
             if len(bundle) == TILE_WIDTH or index + 1 == self._new.size:

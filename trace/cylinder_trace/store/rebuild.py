@@ -1,32 +1,36 @@
-"""Building a home anew from a mirror (重建): every entry's bytes, hash and index as they were, the states by replay.
+"""Making a home out of a mirror (重建): every entry's bytes, hash and index as they were, the states by replay.
+
+A restore is the same, with the rows and files that a backup has beside its mirror.
 
 Steps, with what a crash leaves behind (the same command goes on from there):
   1. mark the empty home as unfinished                             a home that the service refuses
-  2. write the entries, 1,000 in a transaction, hashing each       the same, with the entries so far
+  2. write the entries, 1,000 in a transaction, hashing each,      the same, with the entries so far
+     and the tiles of those that are signed
   3. compare the root with the signed one                          the same
-  4. write the tiles and the keys into the data folder             the same
-  5. read model, checkpoints, and the mark taken away at once      a whole home; its service publishes the checkpoint
-  6. publish the checkpoint file
+  4. read model, checkpoints, other rows, in one transaction       the same, with all rows
+  5. copy the files beside, publish keys and checkpoint            the same
+  6. audit the home
+  7. take the mark away                                            a whole home
 When step 2 is taken up again, what is there already is compared with the mirror, byte for byte.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Connection, Engine, delete, func, insert, inspect, select, text
+from sqlalchemy import Connection, Engine, Table, delete, func, insert, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
-from cylinder_codes.keys import SigningKey
+from cylinder_codes.keys import SigningKey, VerifyingKey
 from cylinder_codes.note import format_lines, format_note, split_note
-from cylinder_trace.chain import EMPTY, Head
+from cylinder_trace.audit import AuditReport, Fault
 from cylinder_trace.checkpoint import Checkpoint, CheckpointError, open_checkpoint, unverified_checkpoint
-from cylinder_trace.cylinder import CylinderState
-from cylinder_trace.events import CodeBound, Entry, Event, RegistrationWithdrawn, parse_entry
-from cylinder_trace.merkle import HashesInMemory, leaf_hash, root_hash
+from cylinder_trace.events import parse_entry
+from cylinder_trace.merkle import leaf_hash, root_hash
 from cylinder_trace.rotation import RotationError, parse_rotations, predecessors
+from cylinder_trace.store.backup_form import KEPT
 from cylinder_trace.store.database import (
     UNFINISHED,
     StoreError,
@@ -37,8 +41,13 @@ from cylinder_trace.store.database import (
     parse_url,
     sqlite_path,
 )
+from cylinder_trace.store.durable import replace_file
 from cylinder_trace.store.files import LogFiles
-from cylinder_trace.store.mirror import Watch
+from cylinder_trace.store.mirror import TileStack
+from cylinder_trace.store.progress import Tell, counted, silent
+from cylinder_trace.store.replay import Item, Replay
+from cylinder_trace.store.snapshot import Row
+from cylinder_trace.store.sound import audit_home
 from cylinder_trace.store.sources import MirrorSource, is_mirror
 from cylinder_trace.store.tables import (
     CheckpointRow,
@@ -49,8 +58,8 @@ from cylinder_trace.store.tables import (
     MetaRow,
     SubjectNowRow,
 )
-from cylinder_trace.subjects import SubjectState, format_state, kind_of, next_subject_state
 from cylinder_trace.suite import Suite, suite_of_origin
+from cylinder_trace.tiles import nodes_from_tiles
 
 ROWS_PER_COMMIT = 1000
 NOT_CARRIED = (
@@ -60,93 +69,149 @@ NOT_CARRIED = (
 )
 """What lies beside the ledger and not in it, so that no mirror has it."""
 
-_entry: Any = EntryRow.__table__  # type: ignore[attr-defined]
-_meta: Any = MetaRow.__table__  # type: ignore[attr-defined]
+_entry: Table = EntryRow.__table__  # type: ignore[attr-defined]
+_checkpoint: Table = CheckpointRow.__table__  # type: ignore[attr-defined]
+_cosignature: Table = CosignatureRow.__table__  # type: ignore[attr-defined]
+_meta: Table = MetaRow.__table__  # type: ignore[attr-defined]
+_NOT_COUNTED = (MetaRow.__tablename__, "alembic_version")
+"""Tables that have rows in an empty home too."""
 
 
 class NotRebuilt(Exception):
-    """The mirror was read and is not sound; the home stays unfinished."""
+    """What was read is not sound; the home stays unfinished."""
 
 
 class Rebuilt(NamedTuple):
-    """What the new home holds."""
+    """What the new home holds, and what its audit says: a home with faults that were not known stays unfinished."""
 
     size: int
     root: bytes
     subjects: int
     found: int
     """Entries that an earlier, interrupted run had already written."""
+    report: AuditReport
+    finished: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """An entry on its way: its place, its bytes, and what they say."""
+class Beside(Protocol):
+    """What comes into the home beside the log under its newest checkpoint."""
 
-    index: int
-    text: bytes
-    hash: bytes
-    entry: Entry
+    name: str
+    """What is being made of what, as a person would say it; two that are not the same have other names."""
+    entries: int
+    """How many entries there will be."""
 
+    @property
+    def notes(self) -> Mapping[int, str]:
+        """Signed checkpoints by size whose roots are to be compared."""
 
-@dataclass(slots=True)
-class Replay:
-    """The read model as far as it has been replayed."""
+    @property
+    def known(self) -> Sequence[Fault]:
+        """Faults that the ledger had when it was copied."""
 
-    heads: dict[str, tuple[Head, int]] = field(default_factory=dict)
-    """Where each chain ends, and the index of its last entry."""
-    states: dict[str, SubjectState] = field(default_factory=dict)
-    codes: dict[str, str] = field(default_factory=dict)
+    def require_room(self, data: Path) -> None:
+        """Raise StoreError unless the data folder may be filled."""
 
-    def take(self, item: Item) -> None:
-        """Fold the next entry; raises ValueError if it does not follow."""
-        subject, entry = item.entry.subject, item.entry
-        head = self.heads.get(subject, (EMPTY, 0))[0]
-        if (entry.n, entry.prev) != (head.n, head.hash):
-            raise ValueError(f"it does not follow on the entry before it in the chain of {subject}")
-        before, event = self.states.get(subject), entry.event()
-        self.states[subject] = next_subject_state(before, entry, event)
-        self.heads[subject] = Head(entry.n + 1, item.hash.hex()), item.index
-        self._take_codes(subject.partition("/")[2], event, before)
+    def texts(self, start: int) -> Iterator[tuple[int, bytes]]:
+        """Entries behind those that are signed."""
 
-    def _take_codes(self, cylinder_id: str, event: Event, before: SubjectState | None) -> None:
-        if isinstance(event, CodeBound):
-            self.codes[event.code] = cylinder_id
-        elif isinstance(event, RegistrationWithdrawn) and isinstance(before, CylinderState):
-            for code in before.codes:
-                self.codes.pop(code, None)
+    def rows(self, table: Table, recorded_at: Mapping[int, int]) -> Iterable[Row]:
+        """Rows of a table; `recorded_at` is that of the last entry under each checkpoint in `notes`."""
 
-    def subject_rows(self) -> list[dict[str, Any]]:
-        """The rows of the read model."""
-        return [self._subject_row(subject) for subject in self.states]
-
-    def _subject_row(self, subject: str) -> dict[str, Any]:
-        (head, log_index), state = self.heads[subject], self.states[subject]
-        return {
-            "subject": subject,
-            "kind": kind_of(subject),
-            "n": head.n,
-            "head": head.hash,
-            "log_index": log_index,
-            "owner_id": state.owner_id if isinstance(state, CylinderState) else None,
-            "state": format_state(state),
-        }
+    def copy_files(self, data: Path) -> None:
+        """Put into the data folder what belongs there beside the log."""
 
 
-def rebuild(mirror: Path, url: str, data: Path, key: SigningKey, watch: Watch = lambda rows, _: rows) -> Rebuilt:
-    """Make the home at `url`, its public files under ``data/log``, out of a mirror.
+class FromMirror:
+    """A mirror has nothing but checkpoints beside the log."""
 
-    Raises StoreError when the home is not empty or cannot be used, NotRebuilt when the mirror is not sound.
+    known = ()
+
+    def __init__(self, source: MirrorSource, newest: Checkpoint) -> None:
+        self.notes = {unverified_checkpoint(note).size: note for note in source.checkpoints()}
+        self.entries = newest.size
+        self.name = f"rebuild of {newest.origin}, {newest.size} entries, root {newest.root.hex()[:16]}"
+
+    def require_room(self, data: Path) -> None:
+        if (data / "log").is_dir() and any((data / "log").iterdir()):
+            raise StoreError(f"{data / 'log'} is not empty: nothing was written, name an empty folder with --data")
+
+    def texts(self, start: int) -> Iterator[tuple[int, bytes]]:
+        return iter(())
+
+    def rows(self, table: Table, recorded_at: Mapping[int, int]) -> Iterable[Row]:
+        for size, note in self.notes.items():
+            own, others = _taken_apart(note, size)
+            if table is _checkpoint:
+                # When it was published nobody has kept; its newest entry had been recorded then.
+                yield {"size": size, "note": own, "published_at": recorded_at.get(size, 0)}
+            elif table is _cosignature:
+                yield from others
+
+    def copy_files(self, data: Path) -> None:
+        """None."""
+
+
+def rebuild(
+    mirror: Path,
+    url: str,
+    data: Path,
+    key: SigningKey,
+    beside: Beside | None = None,
+    remembered: Sequence[str] = (),
+    tell: Tell = silent,
+) -> Rebuilt:
+    """Make the home at `url`, its public files under ``data/log``, out of a mirror, and audit it.
+
+    `remembered` are checkpoints that were kept elsewhere.  Raises StoreError when the home is not empty or cannot be
+    used, NotRebuilt when the mirror is not sound.
     """
-    source, newest = _opened(mirror, key)
+    source, newest, keys = _opened(mirror, key)
+    more = beside or FromMirror(source, newest)
+    with _begun(url, data, newest.origin, more) as engine:
+        making = _Making(engine, source, newest, more, data, tell)
+        making.run()
+        report = audit_home(url, data, keys, remembered, tell)
+        finished = set(map(_place, report.faults)) <= set(map(_place, more.known))
+        if finished:
+            with engine.begin() as connection:
+                connection.execute(delete(_meta).where(_meta.c.key == UNFINISHED))
+    return Rebuilt(more.entries, newest.root, making.subjects, making.found, report, finished)
+
+
+def _place(fault: Fault) -> tuple[str, str, int, str]:
+    return fault.kind, fault.subject, fault.index, fault.field
+
+
+def _opened(mirror: Path, key: SigningKey) -> tuple[MirrorSource, Checkpoint, list[VerifyingKey]]:
+    if not is_mirror(mirror):
+        raise StoreError(f"{mirror} is not a mirror: make one with: cylinder-trace mirror SOURCE {mirror}")
+    source = MirrorSource(mirror)
+    try:
+        keys = [key.verifying_key, *predecessors(key.verifying_key, parse_rotations(source.rotations()))]
+        return source, open_checkpoint(source.checkpoint(), keys), keys
+    except RotationError as error:
+        raise StoreError(f"the mirror's file rotations is damaged: {error}; make a new mirror") from error
+    except CheckpointError as error:
+        raise StoreError(f"the mirror's checkpoint is not signed by the key handed in: {error}") from error
+
+
+@contextmanager
+def _begun(url: str, data: Path, origin: str, beside: Beside) -> Iterator[Engine]:
+    """The home, marked as unfinished; one that is marked already is taken up again."""
     parsed = parse_url(url)
     path = sqlite_path(parsed)
+    if path and not path.exists():
+        beside.require_room(data)  # before a database is made there
     for folder in (data, *([path.parent] if path else [])):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = lock_file(path or data / "rebuild")
+    lock = lock_file(path or data / ".unfinished")
+    if path:
+        path.touch(mode=0o600, exist_ok=True)  # the vault and the accounts come into it too
     engine = open_engine(parsed, writer=True)
     try:
-        _begin(engine, data, key.name)
-        return _Rebuilding(engine, source, newest, LogFiles(data / "log", suite_of_origin(key.name))).run(watch)
+        _mark(engine, data, origin, beside)
+        yield engine
     except DBAPIError as error:
         raise StoreError(f"the database cannot be written: {first_line(error)}; run the command again") from error
     finally:
@@ -154,128 +219,111 @@ def rebuild(mirror: Path, url: str, data: Path, key: SigningKey, watch: Watch = 
         lock.release()
 
 
-def _opened(mirror: Path, key: SigningKey) -> tuple[MirrorSource, Checkpoint]:
-    if not is_mirror(mirror):
-        raise StoreError(f"{mirror} is not a mirror: make one with: cylinder-trace mirror SOURCE {mirror}")
-    source = MirrorSource(mirror)
-    try:
-        former = predecessors(key.verifying_key, parse_rotations(source.rotations()))
-        return source, open_checkpoint(source.checkpoint(), [key.verifying_key, *former])
-    except RotationError as error:
-        raise StoreError(f"the mirror's file rotations is damaged: {error}; make a new mirror") from error
-    except CheckpointError as error:
-        raise StoreError(f"the mirror's checkpoint is not signed by the key in --key: {error}") from error
-
-
-def _begin(engine: Engine, data: Path, origin: str) -> None:
-    """Mark an empty home as unfinished; one that is marked already is taken up again."""
-    try:
-        if _is_unfinished(engine, origin):
-            return
-        _require_empty(engine, data)
-    except DBAPIError as error:
-        raise StoreError(f"the database cannot be used: {first_line(error)}") from error
+def _mark(engine: Engine, data: Path, origin: str, beside: Beside) -> None:
+    if (begun := _what_was_begun(engine)) == beside.name:
+        return
+    if begun is not None:
+        raise StoreError(f"here lies an unfinished {begun}: finish that, or name an empty home")
+    _require_empty(engine)
+    beside.require_room(data)
     # Tables first, then the mark: a kill in between leaves tables without a row, which is an empty home.
     create_schema(engine, origin)
     with engine.begin() as connection:
-        connection.execute(insert(_meta), [{"key": UNFINISHED, "value": f"rebuild of {origin}"}])
+        connection.execute(insert(_meta), [{"key": UNFINISHED, "value": beside.name}])
 
 
-def _is_unfinished(engine: Engine, origin: str) -> bool:
-    if not inspect(engine).has_table(MetaRow.__tablename__):
-        return False
+def _what_was_begun(engine: Engine) -> str | None:
+    if not inspect(engine).has_table(_meta.name):
+        return None
     with engine.connect() as connection:
-        stored = {row.key: row.value for row in connection.execute(select(_meta))}
-    if UNFINISHED not in stored:
-        return False
-    if stored.get("origin") != origin:
-        raise StoreError(f"here a rebuild of another log, {stored.get('origin')}, was begun: name an empty home")
-    return True
+        return connection.scalar(select(_meta.c.value).where(_meta.c.key == UNFINISHED))
 
 
-def _require_empty(engine: Engine, data: Path) -> None:
+def _require_empty(engine: Engine) -> None:
     with engine.connect() as connection:
         for name in inspect(engine).get_table_names():
             row = connection.execute(text(f'SELECT 1 FROM "{name}" LIMIT 1')).first()  # noqa: S608 - the database's own
-            if row is not None and name != MetaRow.__tablename__:
+            if row is not None and name not in _NOT_COUNTED:
                 raise StoreError(f"this home is not empty, {name} has rows: nothing was written, name an empty one")
-    if (data / "log").is_dir() and any((data / "log").iterdir()):
-        raise StoreError(f"{data / 'log'} is not empty: nothing was written, name an empty folder with --data")
 
 
-class _Rebuilding:
+class _Making:
     """One run of the command."""
 
-    def __init__(self, engine: Engine, source: MirrorSource, newest: Checkpoint, files: LogFiles) -> None:
-        self._engine, self._source, self._newest, self._files = engine, source, newest, files
-        self._replay, self._leaves = Replay(), HashesInMemory(suite=files.suite)
-        self._clocks: dict[int, int] = {}
-        """Size → `recorded_at` of its last entry, for the sizes of checkpoints."""
-        self._notes = {unverified_checkpoint(note).size: note for note in source.checkpoints()}
+    def __init__(
+        self, engine: Engine, source: MirrorSource, newest: Checkpoint, beside: Beside, data: Path, tell: Tell
+    ) -> None:
+        self._engine, self._source, self._newest, self._beside, self._data = engine, source, newest, beside, data
+        self._tell, self._suite = tell, suite_of_origin(newest.origin)
+        self._files = LogFiles(data / "log", self._suite)
+        self._tiles = TileStack(lambda name, tile: replace_file(data / "log" / name, tile), self._suite)
+        self._replay, self._next = Replay(), 0
+        self._recorded_at: dict[int, int] = {}
+        self.found = 0
 
-    def run(self, watch: Watch) -> Rebuilt:
-        """All steps."""
-        size = self._newest.size
+    @property
+    def subjects(self) -> int:
+        """How many states were replayed."""
+        return len(self._replay.states)
+
+    def run(self) -> None:
+        """Steps 2 to 5."""
         with self._engine.connect() as connection:
-            found = connection.scalar(select(func.coalesce(func.max(_entry.c.log_index) + 1, 0))) or 0
-        items = _items(watch(self._source.texts(0, size), size), self._files.suite)
+            self.found = connection.scalar(select(func.coalesce(func.max(_entry.c.log_index) + 1, 0))) or 0
+        self._write_entries()
+        self._require_roots()
+        with self._engine.begin() as connection:
+            # A ledger has a checkpoint from its first start on: where one stands, all rows stand.
+            if connection.scalar(select(func.count()).select_from(_checkpoint)) == 0:
+                self._write_rows(connection)
+        self._beside.copy_files(self._data)
+        self._publish()
+
+    def _write_entries(self) -> None:
+        signed = self._newest.size
+        texts = chain(self._source.texts(0, signed), self._beside.texts(signed))
+        items = _items(counted(texts, "entries written 写入", self._beside.entries, self._tell), self._suite)
         while rows := list(islice(items, ROWS_PER_COMMIT)):
-            self._take(rows, found)
-        self._require_roots(found)
-        self._write_tiles()
-        with self._engine.begin() as connection:
-            self._finish(connection)
-        self._files.publish(self._notes[size])
-        return Rebuilt(size, self._newest.root, len(self._replay.states), found)
+            for item in rows:
+                self._take(item)
+            with self._engine.begin() as connection:
+                _require_same(connection, [item for item in rows if item.index < self.found])
+                _insert_entries(connection, [item for item in rows if item.index >= self.found])
+        self._tiles.finish()
 
-    def _take(self, items: list[Item], found: int) -> None:
-        for item in items:
-            if item.index != len(self._leaves):
-                raise NotRebuilt(f"entry {len(self._leaves)} is missing in the mirror")
-            self._fold(item)
-            self._leaves.append(item.hash)
-            if item.index + 1 in self._notes:
-                self._clocks[item.index + 1] = item.entry.recorded_at
-        with self._engine.begin() as connection:
-            _require_same(connection, [item for item in items if item.index < found])
-            _insert(connection, [item for item in items if item.index >= found])
-
-    def _fold(self, item: Item) -> None:
+    def _take(self, item: Item) -> None:
+        if item.index != self._next:
+            raise NotRebuilt(f"entry {self._next} is missing")
         try:
             self._replay.take(item)
         except ValueError as error:
-            raise NotRebuilt(f"entry {item.index} of the mirror: {error}") from error
+            raise NotRebuilt(f"entry {item.index}: {error}") from error
+        self._next += 1
+        if self._next <= self._newest.size:
+            self._tiles.add(item.hash)
+        if self._next in self._beside.notes:
+            self._recorded_at[self._next] = item.entry.recorded_at
 
-    def _require_roots(self, found: int) -> None:
-        size = len(self._leaves)
-        if size != self._newest.size or found > size:
-            raise NotRebuilt(
-                f"the mirror holds {size} entries, signed are {self._newest.size}, in the home are {found}"
-            )
-        for note in self._notes.values():
-            stated = unverified_checkpoint(note)
-            if root_hash(stated.size, self._leaves, self._files.suite) != stated.root:
-                raise NotRebuilt(f"the mirror's entries do not have the signed root of {stated.size} entries")
+    def _require_roots(self) -> None:
+        if self._next != self._beside.entries or self.found > self._next:
+            raise NotRebuilt(f"{self._next} entries were read of {self._beside.entries}; {self.found} are in the home")
+        nodes = nodes_from_tiles(self._newest.size, self._files.read_tile, self._suite)
+        for stated in (self._newest, *map(unverified_checkpoint, self._beside.notes.values())):
+            if root_hash(stated.size, nodes, self._suite) != stated.root:
+                raise NotRebuilt(f"the entries do not have the signed root of {stated.size} entries")
 
-    def _write_tiles(self) -> None:
-        for start in range(0, len(self._leaves), 65536):
-            end = min(len(self._leaves), start + 65536)
-            self._files.grow(start, [self._leaves(0, index) for index in range(start, end)])
+    def _write_rows(self, connection: Connection) -> None:
+        _insert_all(connection, SubjectNowRow.__table__, self._replay.subject_rows())  # type: ignore[attr-defined]
+        _insert_all(connection, CodeRow.__table__, self._replay.code_rows())  # type: ignore[attr-defined]
+        for table in KEPT:
+            rows = self._beside.rows(table, self._recorded_at)
+            _insert_all(connection, table, counted(rows, f"rows of {table.name} written 写入", 0, self._tell))
+
+    def _publish(self) -> None:
         self._files.publish_keys(self._source.vkeys())
         if rotations := self._source.rotations():
             self._files.publish_rotations(rotations)
-
-    def _finish(self, connection: Connection) -> None:
-        _insert_all(connection, SubjectNowRow, self._replay.subject_rows())
-        codes = [{"code": code, "cylinder_id": cylinder} for code, cylinder in self._replay.codes.items()]
-        _insert_all(connection, CodeRow, codes)
-        for size, note in self._notes.items():
-            own, others = _taken_apart(note, size)
-            # When it was published nobody has kept; its newest entry had been recorded then.
-            row = {"size": size, "note": own, "published_at": self._clocks.get(size, 0)}
-            _insert_all(connection, CheckpointRow, [row])
-            _insert_all(connection, CosignatureRow, others)
-        connection.execute(delete(_meta).where(_meta.c.key == UNFINISHED))
+        self._files.publish(self._source.checkpoint())
 
 
 def _items(rows: Iterator[tuple[int, bytes]], suite: Suite) -> Iterator[Item]:
@@ -283,7 +331,7 @@ def _items(rows: Iterator[tuple[int, bytes]], suite: Suite) -> Iterator[Item]:
         try:
             yield Item(index, stored, leaf_hash(stored, suite), parse_entry(stored))
         except ValueError as error:
-            raise NotRebuilt(f"entry {index} of the mirror is not an entry") from error
+            raise NotRebuilt(f"entry {index} is not an entry") from error
 
 
 def _require_same(connection: Connection, items: list[Item]) -> None:
@@ -292,13 +340,13 @@ def _require_same(connection: Connection, items: list[Item]) -> None:
     span = _entry.c.log_index >= items[0].index, _entry.c.log_index <= items[-1].index
     rows = connection.execute(select(_entry.c.text).where(*span).order_by(_entry.c.log_index))
     if [bytes(row.text) for row in rows] != [item.text for item in items]:
-        raise StoreError("what an earlier run wrote here is not what the mirror holds: start anew with an empty home")
+        raise StoreError("what an earlier run wrote here is not what is to be written: start anew with an empty home")
 
 
-def _insert(connection: Connection, items: list[Item]) -> None:
+def _insert_entries(connection: Connection, items: list[Item]) -> None:
     refs = [{"ref": ref, "log_index": item.index} for item in items for ref in dict.fromkeys(item.entry.refs)]
-    _insert_all(connection, EntryRow, [_entry_row(item) for item in items])
-    _insert_all(connection, EntryRefRow, refs)
+    _insert_all(connection, _entry, map(_entry_row, items))
+    _insert_all(connection, EntryRefRow.__table__, refs)  # type: ignore[attr-defined]
 
 
 def _entry_row(item: Item) -> dict[str, Any]:
@@ -307,12 +355,13 @@ def _entry_row(item: Item) -> dict[str, Any]:
     return {"log_index": item.index, **copied, "hash": item.hash, "text": item.text}
 
 
-def _insert_all(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(insert(table.__table__), rows)
+def _insert_all(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
+    some = iter(rows)
+    while batch := list(islice(some, ROWS_PER_COMMIT)):
+        connection.execute(insert(table), batch)
 
 
-def _taken_apart(note: str, size: int) -> tuple[str, list[dict[str, Any]]]:
+def _taken_apart(note: str, size: int) -> tuple[str, list[Row]]:
     """The note with the log's own lines, and a row for each line of a witness."""
     signed, lines = split_note(note)
     origin = unverified_checkpoint(note).origin

@@ -28,23 +28,14 @@ _TIMEOUT_S = 30
 _CHUNK = 5000
 
 
-class Source(Protocol):
-    """A ledger to be read and checked."""
-
-    def size(self) -> int:
-        """How many entries it has."""
-
-    def entries(self) -> Iterator[StoredEntry]:
-        """All entries in the order of the log."""
+class LogSource(Protocol):
+    """A log to be mirrored."""
 
     def texts(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         """Index and stored bytes of the entries from `start` up to, not including, `end`, in order."""
 
     def checkpoints(self) -> list[str]:
         """All signed checkpoints it keeps."""
-
-    def read_model(self) -> Mapping[str, str] | None:
-        """Stored states by subject; None where there are none to check."""
 
     def vkeys(self) -> list[str]:
         """The keys it names itself: enough to try out, no proof of whose log it is."""
@@ -55,11 +46,24 @@ class Source(Protocol):
     def checkpoint(self) -> str | None:
         """The newest signed checkpoint, with the cosignatures it has; None before the first."""
 
-    def entry(self, name: str) -> StoredEntry | None:
-        """The entry with this index or, where that can be looked up, this id."""
-
     def nodes(self, size: int) -> NodeReader:
         """Node hashes of the tree of `size`."""
+
+
+class Source(LogSource, Protocol):
+    """A ledger to be read and checked."""
+
+    def size(self) -> int:
+        """How many entries it has."""
+
+    def entries(self) -> Iterator[StoredEntry]:
+        """All entries in the order of the log."""
+
+    def read_model(self) -> Mapping[str, str] | None:
+        """Stored states by subject; None where there are none to check."""
+
+    def entry(self, name: str) -> StoredEntry | None:
+        """The entry with this index or, where that can be looked up, this id."""
 
 
 def open_source(place: str, token: str | None = None) -> Source:
@@ -83,7 +87,7 @@ class DatabaseSource:
         parsed = parse_url(url)
         path = sqlite_path(parsed)
         if path is not None:
-            _require_readable(path)
+            require_readable(path)
         self._folder = folder
         engine = open_engine(parsed, writer=False)
         weakref.finalize(self, engine.dispose)  # connections are closed as soon as nobody reads here any more
@@ -134,7 +138,8 @@ class DatabaseSource:
         return self._reader.rotations() if self._folder else ""
 
 
-def _require_readable(path: Path) -> None:
+def require_readable(path: Path) -> None:
+    """Raise StoreError unless a database lies at `path`: opening one that is not there would make it."""
     try:
         with path.open("rb"):
             pass
