@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from laws import admission, crash, reading, tamper
+from ledgers.homes import Home
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -21,6 +22,13 @@ def test_law(law: Callable[[int, Path], None], seed: int, tmp_path: Path) -> Non
     law(seed, tmp_path)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_killed_at_any_moment_the_ledger_loses_nothing_it_acknowledged(seed: int, tmp_path: Path) -> None:
-    crash.check(seed, tmp_path)
+@pytest.mark.parametrize("seed", range(20))
+def test_killed_at_any_moment_a_ledger_on_sqlite_loses_nothing_it_acknowledged(seed: int, tmp_path: Path) -> None:
+    crash.on_sqlite(seed, tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_killed_at_any_moment_a_ledger_on_postgresql_loses_nothing_it_acknowledged(
+    seed: int, tmp_path: Path, postgres_url: str
+) -> None:
+    crash.check(seed, Home(postgres_url, tmp_path))

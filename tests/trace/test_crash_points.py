@@ -1,0 +1,127 @@
+"""Killed at every named point of the group commit, of publishing, of what witnesses say, and of opening.
+
+The points stand in `laws.crash_points`; docs/faults.md tells what each of them leaves behind.
+"""
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from witness_house import W1, running_witness
+
+from cylinder_codes.keys import format_vkey
+from cylinder_trace.checkpoint import Checkpoint, sign_checkpoint
+from cylinder_trace.cosignature import format_cosigner_key
+from cylinder_trace.merkle import leaf_hash
+from cylinder_trace.store.ledger import Ledger
+from cylinder_trace.store.publishing import publishing_of
+from cylinder_trace.store.witness_files import WitnessFiles
+from cylinder_trace.store.witness_server import Witness
+from cylinder_trace.witnessing import AddCheckpoint, Status, format_request
+from laws import crash, writing
+from laws.crash_points import BY_NAME, POINTS, CrashPoint, Stage, arm_at
+from laws.writing import Life
+from ledgers.homes import KEY, Home
+
+_HOMES = ("sqlite", "postgresql")
+_BEFORE = 250
+"""Entries that are published before: the threads then soon fill the first tile."""
+
+
+def on_its_homes(*stages: Stage) -> pytest.MarkDecorator:
+    cases = [
+        pytest.param(point, kind, id=f"{point.name}-{kind}")
+        for point in POINTS
+        for kind in _HOMES
+        if point.stage in stages and point.home in ("", kind)
+    ]
+    return pytest.mark.parametrize(("point", "kind"), cases)
+
+
+def home_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> Home:
+    folder.mkdir(exist_ok=True)
+    return Home(
+        f"sqlite:///{folder}/ledger.db" if kind == "sqlite" else request.getfixturevalue("postgres_url"), folder
+    )
+
+
+def die_at(point: CrashPoint, home: Home, before: int = _BEFORE) -> Path:
+    """Let a writer live until it comes to the point; the file of its receipts."""
+    acknowledged = home.folder / "acknowledged"
+    writer = writing.begin(Life(home, acknowledged, before, point.name))
+    writer.join(60)
+    assert writer.exitcode == -signal.SIGKILL, f"the writer did not come to {point.name}"
+    return acknowledged
+
+
+@on_its_homes("writing")
+def test_killed_while_it_writes_the_ledger_loses_and_doubles_nothing(
+    point: CrashPoint, kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    home = home_of(kind, request, tmp_path)
+    stored = crash.survives(home, die_at(point, home), point.name)
+    if point.stored != "unknown":
+        assert any(stored) == (point.stored == "yes")
+
+
+@on_its_homes("witnessed")
+def test_killed_while_a_witness_cosigns_its_line_is_there_after_the_next_start(
+    point: CrashPoint, kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    home = home_of(kind, request, tmp_path / "data")
+    with running_witness(tmp_path / "witness", [KEY.verifying_key]) as witness:
+        asked = f"witness {W1.name} {format_cosigner_key(W1.verifying_key)} {witness.url}\nquorum {W1.name}\n"
+        (home.folder / "witnesses.policy").write_text(f"log {format_vkey(KEY.verifying_key)}\n{asked}")
+        crash.survives(home, die_at(point, home), point.name)
+        with Ledger(home.url, home.folder, KEY, home.clock, publishing_of(home.folder)):
+            soon(lambda: W1.name in (home.folder / "log" / "checkpoint").read_text(encoding="utf-8"))
+
+
+def soon(happened: Callable[[], bool], within_s: float = 20.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+@on_its_homes("opening")
+def test_killed_while_it_opens_it_opens_the_next_time(
+    point: CrashPoint, kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    home = home_of(kind, request, tmp_path)
+    acknowledged = tmp_path / "acknowledged"
+    if point.stored == "unknown":  # the first life ended with the file behind the database
+        acknowledged = die_at(BY_NAME["after_checkpoint_row_before_file"], home)
+    die_at(point, home)
+    with home.open():
+        pass
+    crash.survives(home, acknowledged, point.name)
+
+
+@pytest.mark.parametrize("point", [point for point in POINTS if point.stage == "witness"], ids=lambda point: point.name)
+def test_a_witness_killed_while_it_cosigns_stands_by_one_history(point: CrashPoint, tmp_path: Path) -> None:
+    died = writing.fork(asked_and_killed, point.name, tmp_path)
+    died.join(60)
+    assert died.exitcode == -signal.SIGKILL
+    assert (WitnessFiles(tmp_path).last(KEY.name) is not None) == (point.stored == "yes")
+    again = witness_in(tmp_path)
+    old = 1 if point.stored == "yes" else 0
+    assert again.add_checkpoint(request(old, b"one history")).status == Status.COSIGNED
+    assert again.add_checkpoint(request(1, b"another history")).status == Status.OTHER_HISTORY
+    assert [path.name for path in tmp_path.rglob(".*.new")] == []
+
+
+def asked_and_killed(point: str, folder: Path) -> None:
+    arm_at(point)
+    witness_in(folder).add_checkpoint(request(0, b"one history"))
+
+
+def witness_in(folder: Path) -> Witness:
+    return Witness([W1], {KEY.name: [KEY.verifying_key]}, WitnessFiles(folder), lambda: 1_790_000_000)
+
+
+def request(old: int, only_entry: bytes) -> bytes:
+    checkpoint = Checkpoint(origin=KEY.name, size=1, root=leaf_hash(only_entry))
+    return format_request(AddCheckpoint(old, (), sign_checkpoint(checkpoint, KEY))).encode()
