@@ -18,6 +18,7 @@ from station_agent.devices.scanner import KeyboardScanner, WedgeDecoder
 from station_agent.floor import Floor
 from station_agent.journal import Journal
 from station_agent.lane import Lane
+from station_agent.log_keys import LogKeys
 from station_agent.own_acts import OwnActs
 from station_agent.recorder import Recorder, Tell
 from station_agent.replica import Replica, ReplicaDamaged
@@ -83,7 +84,7 @@ async def assembled(settings: Settings, data: Path, device: Device, tell: Tell) 
             clock,
             device_id=device.device_id,
             station_id=device.station_id,
-            log_key=device.log_key,
+            log_keys=LogKeys(device.log_key, data),
             recorded=recorded,
             tell=lambda event, fields: tell(event, None, fields),
         )

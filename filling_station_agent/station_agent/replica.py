@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from cylinder_codes.keys import VerifyingKey, decode_base64
+from cylinder_codes.keys import decode_base64
 from cylinder_trace.canonical import CanonicalError, canonical_json
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.events import first_fault
@@ -34,6 +34,10 @@ create table if not exists facts (name text primary key, text text not null, dig
 
 class ReplicaRefused(Exception):
     """The service's answer is not believed or does not fit; the replica stays as it was. The text says why."""
+
+
+class UnknownSigner(ReplicaRefused):
+    """Not signed by a key that this station believes: a stranger's, or one that followed on it."""
 
 
 class ReplicaDamaged(Exception):
@@ -69,8 +73,15 @@ class Known:
     station: StationState
 
 
-def open_answer(text: bytes, station_id: str, log_key: VerifyingKey) -> ReplicaAnswer:
-    """The answer in `text`, after its signature was checked; raises ReplicaRefused."""
+class Signer(Protocol):
+    """Whose signature counts: one key, or all keys of one ledger."""
+
+    def verify(self, signature: bytes, data: bytes, /) -> bool:
+        """Whether `signature` over `data` is theirs."""
+
+
+def open_answer(text: bytes, station_id: str, log_key: Signer) -> ReplicaAnswer:
+    """The answer in `text`, after its signature was checked; raises ReplicaRefused, UnknownSigner."""
     try:
         fields = json.loads(text)
         signature = decode_base64(str(fields.pop("signature")))
@@ -81,7 +92,7 @@ def open_answer(text: bytes, station_id: str, log_key: VerifyingKey) -> ReplicaA
     except ValueError as error:
         raise ReplicaRefused(f"the service's answer is no replica: {first_fault(error)}") from error
     if signature is None or not log_key.verify(signature, signed):
-        raise ReplicaRefused("the replica is not signed by the ledger this station was enrolled with")
+        raise UnknownSigner("the replica is not signed by the ledger this station was enrolled with")
     if answer.station_id != station_id or answer.station.station_id != station_id:
         raise ReplicaRefused(f"the replica is for station {answer.station_id}, not for {station_id}")
     return answer

@@ -148,6 +148,10 @@ class Service:
         query = "" if since is None else f"?since={since}"
         return await self._send("GET", f"/v1/stations/{self._station_id}/replica{query}", timeout_s=60)
 
+    async def rotations(self) -> str:
+        """The statements by which the ledger's key was rotated; public. Raises ServiceGone."""
+        return (await self._send("GET", "/log/rotations")).decode("utf-8", "replace")
+
     @asynccontextmanager
     async def changes(self) -> AsyncIterator[AsyncIterator[Change]]:
         """The stream of changes and heartbeats (server-sent events). Raises ServiceGone, also while reading."""

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cylinder_codes.keys import VerifyingKey
 from station_agent.clock import TrustedClock
 from station_agent.journal import Journal, JournalBroken, JournalLine
+from station_agent.log_keys import LogKeys
 from station_agent.own_acts import OwnActs
-from station_agent.replica import Replica, ReplicaRefused, open_answer
+from station_agent.replica import Replica, ReplicaAnswer, ReplicaRefused, UnknownSigner, open_answer
 from station_agent.service import Change, Service, ServiceGone, UploadAnswers
 
 _BATCH = 1000
@@ -69,7 +69,7 @@ class Sync:
         *,
         device_id: str,
         station_id: str,
-        log_key: VerifyingKey,
+        log_keys: LogKeys,
         recorded: asyncio.Event,
         tell: Tell,
     ) -> None:
@@ -81,7 +81,7 @@ class Sync:
         self._clock = clock
         self._device_id = device_id
         self._station_id = station_id
-        self._log_key = log_key
+        self._log_keys = log_keys
         self._tell = tell
         self._recorded = recorded
         self._idle = asyncio.Event()
@@ -207,12 +207,22 @@ class Sync:
         asked_at = self._clock.steady()
         text = await self._service.replica(since)
         answered_at = self._clock.steady()
-        answer = await asyncio.to_thread(open_answer, text, self._station_id, self._log_key)
+        answer = await self._open(text)
         await asyncio.to_thread(self._replica.take, answer)
         self._clock.learn(answer.as_of, asked_at, answered_at)
         self._tell("replica", {"version": answer.version, "as_of": answer.as_of, "changed": len(answer.cylinders)})
         self._online()
         await self._keep(at_once=answer.since == 0)
+
+    async def _open(self, text: bytes) -> ReplicaAnswer:
+        try:
+            return await asyncio.to_thread(open_answer, text, self._station_id, self._log_keys)
+        except UnknownSigner:
+            statements = await self._service.rotations()
+            if not await asyncio.to_thread(self._log_keys.follow, statements):
+                raise
+            self._tell("log_key_rotated", {})
+            return await asyncio.to_thread(open_answer, text, self._station_id, self._log_keys)
 
     async def _keep(self, *, at_once: bool = False) -> None:
         now = self._clock.steady()
