@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cylinder_codes.keys import SigningKey, format_vkey
+from cylinder_codes.keys import SigningKey, format_signer, format_vkey, parse_signer
 from cylinder_trace import cli, events
 from cylinder_trace.admission import decide_fill
 from cylinder_trace.decision import FillRequest
@@ -161,6 +161,22 @@ def static_log(home: Home) -> Iterator[str]:
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
+
+
+def test_a_witness_who_pinned_a_key_follows_its_rotation_by_the_statement_beside_the_log(
+    home: Home, static_log: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state, key_file = tmp_path / "witness.state", tmp_path / "log.key"
+    words = ["witness", static_log, "--state", state, "--vkey", format_vkey(KEY.verifying_key)]
+    assert run(capsys, *words)[0] == 0
+    key_file.write_text(format_signer(KEY))
+    assert run(capsys, "rotate-key", "--key", key_file, "--log", home.folder / "log")[0] == 0
+    new = parse_signer(key_file.read_text())
+    with Ledger(home.url, home.folder, new, home.clock) as ledger:
+        ledger.append([returned(5, "after")])
+    assert run(capsys, *words)[0] == 0
+    (home.folder / "log" / "rotations").unlink()
+    assert run(capsys, *words)[0] == 1
 
 
 def test_a_witness_follows_a_growing_log_and_refuses_a_rewritten_one(

@@ -70,14 +70,18 @@ def keys_in(text: str, rotations: str | None = None) -> list[LogKey]:
         raise CannotCheck(f"not a verifying key name+id+base64, as in the log's file keys: {error}") from error
     if not keys:
         raise CannotCheck(f"{text} names no key that this program knows")
-    return keys if rotations is None else _with_successors(keys, rotations)
+    return keys if rotations is None else with_successors(keys, read_text(rotations), rotations)
 
 
-def _with_successors(keys: Sequence[LogKey], file: str) -> list[LogKey]:
+def with_successors(keys: Sequence[LogKey], statements: str, place: str) -> list[LogKey]:
+    """`keys` and those that followed on them by the log's `statements`, which were found at `place`.
+
+    The statements need no trust of their own: each is signed by the key that it leads away from.
+    """
     try:
-        rotations = parse_rotations(read_text(file))
+        rotations = parse_rotations(statements)
     except RotationError as error:
-        raise CannotCheck(f"{file} does not hold rotations of a key, as in log/rotations: {error}") from error
+        raise CannotCheck(f"{place} does not hold rotations of a key, as in log/rotations: {error}") from error
     later = [new for key in keys if isinstance(key, VerifyingKey) for new in successors(key, rotations)]
     return list(dict.fromkeys([*keys, *later]))
 

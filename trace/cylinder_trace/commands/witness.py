@@ -22,6 +22,7 @@ from cylinder_trace.commands.shared import (
     keys_in,
     read_text,
     say,
+    with_successors,
 )
 from cylinder_trace.cosignature import (
     ED25519_COSIGNATURE,
@@ -59,6 +60,7 @@ def poll(arguments: Namespace) -> int:
 
     source = from_store(lambda: ServiceSource(arguments.url.rstrip("/")))
     keys = keys_in(arguments.vkey or _named_keys(from_store(source.vkeys), arguments.url), arguments.rotations)
+    keys = with_successors(keys, from_store(source.rotations), f"{arguments.url}/log/rotations")
     note, state = from_store(source.checkpoint), Path(arguments.state)
     remembered = kept_checkpoint(arguments.state) if state.exists() else None
     try:
