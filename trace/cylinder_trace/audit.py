@@ -232,4 +232,4 @@ class Auditor:
                 self.joined.compare_root(signed)
 
 
-_STATE = "pinglian-audit-state/1"
+_STATE = "pinglian-audit-state/2"

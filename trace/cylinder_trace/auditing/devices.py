@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 from cylinder_trace.auditing.hashing import Hashing
 from cylinder_trace.auditing.notes import is_device_signature
 from cylinder_trace.auditing.stored import Fault, FaultKind, NotExcluded, StoredRecord
-from cylinder_trace.auditing.stretch import NO_PREVIOUS, DeviceFact
+from cylinder_trace.auditing.stretch import NO_PREVIOUS, DeviceFact, DeviceRecord, DeviceRun
 from cylinder_trace.auditing.texts import canonical_object
 
 _STATUSES = {"stored", "linked", "disputed"}
+_SECOND = ".station"
 _sha256 = Hashing("").leaf
 
 
@@ -23,6 +24,9 @@ class End(NamedTuple):
 
     seq: int = 0
     hash: str = NO_PREVIOUS
+
+
+_NOWHERE = End(-1, "")
 
 
 class _Line(NamedTuple):
@@ -43,41 +47,60 @@ class Devices:
     keys: dict[str, str] = field(default_factory=dict)
     settled: dict[str, End] = field(default_factory=dict)
     """Up to where a device's chain stands under a signed head that was checked."""
-    records: dict[str, dict[int, DeviceFact]] = field(default_factory=dict)
+    records: dict[str, dict[int, DeviceRecord]] = field(default_factory=dict)
     heads: dict[str, dict[int, DeviceFact]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     not_excluded: list[NotExcluded] = field(default_factory=list)
+    _ends: dict[str, End] = field(default_factory=dict)
+    """Where a device's records end, as long as each followed on the one before it, from `settled` on."""
+    _newest: dict[str, int] = field(default_factory=dict)
+    """The highest sequence of a device's records."""
     _seen: set[tuple[str, int]] = field(default_factory=set)
     _gaps: bool = False
 
-    def take(self, facts: Iterable[DeviceFact]) -> None:
+    def take(self, facts: Iterable[DeviceFact | DeviceRun]) -> None:
         """What the next entries say, in the order of the log."""
         for fact in facts:
-            if fact.word == "key":
+            if isinstance(fact, DeviceRun):
+                self._take_run(fact)
+            elif fact.word == "key":
                 self.keys[fact.device_id] = fact.text
-            elif fact.word == "head":
-                self._take_head(fact)
             else:
-                self._take_record(fact)
+                self._take_head(fact)
 
-    def _take_record(self, fact: DeviceFact) -> None:
-        records = self.records.setdefault(fact.device_id, {})
-        if fact.device_id not in self.keys:
-            self._forged(fact, "device", f"device {fact.device_id} was not enrolled when this was recorded")
-        elif fact.seq in records or fact.seq < self.settled.get(fact.device_id, End()).seq:
-            self._forged(fact, "device", f"device {fact.device_id} has another record {fact.seq}")
+    def _take_run(self, run: DeviceRun) -> None:
+        device_id, (first, _hash, prev, *_rest) = run.device_id, run.records[0]
+        last, head, *_rest = run.records[-1]
+        records = self.records.setdefault(device_id, {})
+        whole = run.whole and (first, prev) == self._ends.get(device_id, self.settled.get(device_id, End()))
+        self._ends[device_id] = End(last + 1, head) if whole else _NOWHERE
+        newest = self._newest.get(device_id, self.settled.get(device_id, End()).seq - 1)
+        if run.ascending and first > newest and device_id in self.keys:
+            records.update({record[0]: record for record in run.records})
+        else:
+            for record in run.records:
+                self._take_record(device_id, record, records)
+        self._newest[device_id] = max(records, default=newest) if not run.ascending else max(last, newest)
+
+    def _take_record(self, device_id: str, record: DeviceRecord, records: dict[int, DeviceRecord]) -> None:
+        if device_id not in self.keys:
+            self._forged(record, "device", f"device {device_id} was not enrolled when this was recorded")
+        elif record[0] in records or record[0] < self.settled.get(device_id, End()).seq:
+            self._forged(record, "device", f"device {device_id} has another record {record[0]}")
             return
-        records[fact.seq] = fact
+        records[record[0]] = record
 
     def _take_head(self, fact: DeviceFact) -> None:
         vkey = self.keys.get(fact.device_id, "")
         if is_device_signature(vkey, fact.device_id, fact.seq, fact.hash, fact.text):
             self.heads.setdefault(fact.device_id, {})[fact.seq] = fact
         else:
-            self._forged(fact, "signature", f"the head is not signed by the key of device {fact.device_id}")
+            message = f"the head is not signed by the key of device {fact.device_id}"
+            self.faults.append(Fault("forged_author", fact.subject, fact.at, "signature", message))
 
-    def _forged(self, fact: DeviceFact, field: str, message: str) -> None:
-        self.faults.append(Fault("forged_author", fact.subject, fact.at, field, message))
+    def _forged(self, record: DeviceRecord, field: str, message: str) -> None:
+        *_rest, at, _id, subject = record
+        self.faults.append(Fault("forged_author", subject, at, field, message))
 
     def _blame(self, kind: FaultKind, line: _Line | StoredRecord, index: int, field: str, message: str) -> None:
         self.faults.append(Fault(kind, f"device/{line.device_id}", index, field, message))
@@ -88,29 +111,45 @@ class Devices:
         `journal` holds, per device in the order of its sequence, every record from the one named in `settled` on.
         """
         ends = dict(self.settled)
-        for line in self._lines_of_entries() if journal is None else self._lines_of_journal(journal, entries):
-            self._follow(line, ends, whole=journal is not None)
+        if journal is None:
+            self._follow_entries(ends)
+        else:
+            for line in self._lines_of_journal(journal, entries):
+                self._follow(line, ends, whole=True)
         self._finish(ends, whole=journal is not None)
 
-    def _lines_of_entries(self) -> Iterator[_Line]:
+    def _follow_entries(self, ends: dict[str, End]) -> None:
         for device_id, records in sorted(self.records.items()):
-            for seq, fact in sorted(records.items()):
-                yield _Line(device_id, seq, fact.text, fact.hash, fact.at)
+            whole = self._ends.get(device_id, _NOWHERE)
+            heads = self.heads.get(device_id, {})
+            for seq, (_seq, own, prev, at, *_rest) in sorted(records.items()):
+                if whole is _NOWHERE:
+                    self._follow(_Line(device_id, seq, prev, own, at), ends, whole=False)
+                elif seq in heads:
+                    self._settle(_Line(device_id, seq, prev, own, at), heads[seq])
+            if whole is not _NOWHERE:
+                ends[device_id] = whole
 
     def _lines_of_journal(self, journal: Iterable[StoredRecord], entries: int) -> Iterator[_Line]:
         for row in journal:
-            prev = self._read_line(row)
+            hasher = _sha256.copy()
+            hasher.update(row.text)
+            own = hasher.hexdigest()
+            record = self.records.get(row.device_id, {}).get(row.seq)
+            self._seen.add((row.device_id, row.seq))
+            if record and (own, own, row.log_index) == (row.hash, *record[1::2][:2]) and _stands(row, record):
+                yield _Line(row.device_id, row.seq, record[2], own, row.log_index)
+                continue
+            prev = self._read_line(row, own)
             if row.log_index >= entries:
                 message = f"record {row.seq} became entry {row.log_index}, which is not there"
                 self._blame("truncated", row, entries, "journal.log_index", message)
-            self._compare_with_entry(row)
+            self._compare_with_entry(row, record)
             yield _Line(row.device_id, row.seq, prev, row.hash, row.log_index)
 
-    def _read_line(self, row: StoredRecord) -> str:
+    def _read_line(self, row: StoredRecord, own: str) -> str:
         """Check the row by itself; the hash of the device's record before it, as the text names it."""
-        hasher = _sha256.copy()
-        hasher.update(row.text)
-        if hasher.hexdigest() != row.hash:
+        if own != row.hash:
             message = f"the text of record {row.seq} no longer has the hash stored beside it"
             self._blame("edited", row, row.log_index, "journal.text", message)
         record = canonical_object(row.text) or {}
@@ -120,23 +159,24 @@ class Devices:
             told = f"{link.get('seq')} of {link.get('id')}"
             message = f"it stands as record {row.seq} of {row.device_id}, and says {told}"
             self._blame("edited", row, row.log_index, "journal.seq", message)
-        second = row.status == "disputed" and row.id.endswith(".station")
+        second = row.status == "disputed" and row.id.endswith(_SECOND)
         if row.status not in _STATUSES or not (second or row.id == record.get("id")):
             message = f"record {row.seq} is not {row.id} {row.status}"
             self._blame("edited", row, row.log_index, "journal.id", message)
         return str(link.get("prev"))
 
-    def _compare_with_entry(self, row: StoredRecord) -> None:
-        fact = self.records.get(row.device_id, {}).get(row.seq)
-        self._seen.add((row.device_id, row.seq))
-        if fact is None:
+    def _compare_with_entry(self, row: StoredRecord, record: DeviceRecord | None) -> None:
+        if record is None:
             if row.status == "stored":
                 message = f"record {row.seq} became entry {row.log_index}, which does not say so"
                 self._blame("edited", row, row.log_index, "journal.status", message)
-        elif fact.at != row.log_index:
-            self._blame("edited", row, fact.at, "journal.log_index", f"record {row.seq} became entry {fact.at}")
-        elif fact.hash != row.hash:
-            self._forged(fact, "device", f"this is not record {row.seq} of device {row.device_id} as it uploaded it")
+            return
+        _seq, own, _prev, at, *_rest = record
+        if at != row.log_index:
+            self._blame("edited", row, at, "journal.log_index", f"record {row.seq} became entry {at}")
+        elif own != row.hash:
+            message = f"this is not record {row.seq} of device {row.device_id} as it uploaded it"
+            self._forged(record, "device", message)
 
     def _follow(self, line: _Line, ends: dict[str, End], *, whole: bool) -> None:
         end = ends.get(line.device_id, End())
@@ -151,8 +191,11 @@ class Devices:
             self._blame("forged_author", line, line.at, "device.prev", message)
         ends[line.device_id] = End(line.seq + 1, line.hash)
         head = self.heads.get(line.device_id, {}).get(line.seq)
-        if head is None:
-            return
+        if head is not None:
+            self._settle(line, head)
+
+    def _settle(self, line: _Line, head: DeviceFact) -> None:
+        """A signed head is reached: everything up to it is what the device wrote, or something is not."""
         if head.hash != line.hash:
             since = self.settled.get(line.device_id, End()).seq
             message = f"the device signed other records: one of its records {since}–{line.seq} is not what it wrote"
@@ -177,19 +220,26 @@ class Devices:
             if count > 0:
                 message = f"the last {count} records of device {device_id} stand under no signed head yet"
                 self.not_excluded.append(NotExcluded("forged_author", message))
-        for device_id, records in self.records.items():
-            for seq, fact in records.items():
-                if whole and (device_id, seq) not in self._seen:
-                    self._forged(fact, "device", f"device {device_id} never uploaded this record {seq}")
+        for device_id, records in self.records.items() if whole else ():
+            for seq, record in records.items():
+                if (device_id, seq) not in self._seen:
+                    self._forged(record, "device", f"device {device_id} never uploaded this record {seq}")
         if not whole and self._gaps:
             message = "only the entries were given: records of devices that became no entry are not in their chains"
             self.not_excluded.append(NotExcluded("forged_author", message))
         self.records = self._unsettled()
 
-    def _unsettled(self) -> dict[str, dict[int, DeviceFact]]:
-        found: dict[str, dict[int, DeviceFact]] = {}
+    def _unsettled(self) -> dict[str, dict[int, DeviceRecord]]:
+        found: dict[str, dict[int, DeviceRecord]] = {}
         for device_id, records in self.records.items():
             first = self.settled.get(device_id, End()).seq
-            rest = {seq: fact for seq, fact in records.items() if seq >= first}
+            rest = {seq: record for seq, record in records.items() if seq >= first}
             found |= {device_id: rest} if rest else {}
         return found
+
+
+def _stands(row: StoredRecord, record: DeviceRecord) -> bool:
+    """Whether a row with the hash of an entry's own record calls it what it is: then both say the same."""
+    if row.id == record[4]:
+        return row.status in _STATUSES
+    return row.status == "disputed" and row.id == record[4] + _SECOND

@@ -27,6 +27,15 @@ class Hashing:
         """Copy it, feed the entry's bytes, take the digest: the entry's hash."""
         self._node = self._new(b"\x01")
 
+    def leaves(self, texts: Iterable[bytes]) -> list[bytes]:
+        """The hash of each entry."""
+        copy, found = self.leaf.copy, []
+        for text in texts:
+            hasher = copy()
+            hasher.update(text)
+            found.append(hasher.digest())
+        return found
+
     def parents(self, nodes: Sequence[bytes]) -> list[bytes]:
         """The hash above each pair of neighbours; an odd one at the end is left out."""
         copy, found = self._node.copy, []

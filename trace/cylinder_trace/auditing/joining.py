@@ -23,7 +23,7 @@ from cylinder_trace.auditing.stretch import (
 )
 from cylinder_trace.auditing.tilework import UpperTiles
 
-_BEGIN = Link(0, NO_PREVIOUS, -1, sound=True)
+_BEGIN: Link = (0, NO_PREVIOUS, -1)
 _LONGEST_GAP = 10_000
 
 
@@ -73,11 +73,11 @@ class Joined:
         self.next_index = stretch.last + 1 if stretch.count else self.next_index
 
     def _join_chains(self, stretch: Stretch) -> None:
-        heads = self.heads
+        heads, edited = self.heads, self.edited | stretch.edited
         for subject, link in stretch.begins.items():
             end = heads.get(subject, _BEGIN)
-            if link[:2] != end[:2]:
-                chain_fault(stretch, subject, link.at, link, end)
+            if link[0] != end[0] or link[1] != end[1]:
+                chain_fault(stretch, subject, link, end, edited)
         heads.update(stretch.ends)
 
     def _join_clock(self, stretch: Stretch) -> None:
@@ -141,14 +141,13 @@ class Joined:
         for head in stored:
             missing.discard(head.subject)
             link = self.heads.get(head.subject)
-            told = (head.n, head.head, head.log_index, head.kind)
-            if link is None or told != (link.n, link.hash, link.at, head.subject.partition("/")[0]):
+            if link != (head.n, head.head, head.log_index) or head.kind != head.subject.partition("/")[0]:
                 faults.append(self.state_fault(head.subject, "head"))
         return faults + [self.state_fault(subject, "head") for subject in sorted(missing)]
 
     def state_fault(self, subject: str, field: str = "state") -> Fault:
         """The fault of a subject whose stored state is not what its entries add up to."""
-        index = self.heads[subject].at if subject in self.heads else -1
+        index = self.heads[subject][2] if subject in self.heads else -1
         message = "the read model differs from what the entries add up to"
         return Fault("state_mismatch", subject, index, field, message)
 
@@ -169,7 +168,7 @@ class Joined:
             "devices": {
                 "keys": self.devices.keys,
                 "settled": self.devices.settled,
-                "records": [fact for facts in self.devices.records.values() for fact in facts.values()],
+                "records": {device_id: [*found.values()] for device_id, found in self.devices.records.items()},
                 "heads": [fact for facts in self.devices.heads.values() for fact in facts.values()],
             },
         }
@@ -182,7 +181,7 @@ class Joined:
             self.count, self.next_index = int(state["size"]), int(state["next_index"])
             self._frontier = [(int(level), bytes.fromhex(node)) for level, node in state["frontier"]]
             self.tail = base64.b64decode(state["tail"])
-            self.heads = {subject: Link(*link) for subject, link in state["heads"].items()}
+            self.heads = {subject: _link(*link) for subject, link in state["heads"].items()}
             self._recorded_at = int(state["recorded_at"])
             self.faults = [Fault(**fault) for fault in state["faults"]]
             self._breaks = [Break(*one) for one in state["breaks"]]
@@ -196,12 +195,17 @@ class Joined:
         return self
 
 
+def _link(n: int, head: str, at: int) -> Link:
+    return n, head, at
+
+
 def _devices(state: Mapping[str, Any]) -> Devices:
     devices = Devices(keys=dict(state["keys"]))
     devices.settled = {device_id: End(*end) for device_id, end in state["settled"].items()}
-    for found, facts in ((devices.records, state["records"]), (devices.heads, state["heads"])):
-        for fact in map(DeviceFact._make, facts):
-            found.setdefault(fact.device_id, {})[fact.seq] = fact
+    for device_id, records in state["records"].items():
+        devices.records[device_id] = {record[0]: tuple(record) for record in records}
+    for fact in map(DeviceFact._make, state["heads"]):
+        devices.heads.setdefault(fact.device_id, {})[fact.seq] = fact
     return devices
 
 

@@ -5,12 +5,15 @@ predecessors inside the stretch.  What touches the entries before the stretch (f
 subtrees) is handed to ``joining``.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
+from itertools import pairwise
+from operator import itemgetter, le
 from typing import Any, NamedTuple
 
 from cylinder_trace.auditing.hashing import BLOCK, HASH, Hashing, leaves_of
+from cylinder_trace.auditing.shapes import Shapes, has_controls
 from cylinder_trace.auditing.stored import Fault, FaultKind, StoredEntry
 from cylinder_trace.auditing.texts import Json, canonical_object, text_of
 from cylinder_trace.auditing.tilework import compare_tiles
@@ -18,22 +21,25 @@ from cylinder_trace.auditing.tilework import compare_tiles
 NO_PREVIOUS = "0" * 64
 _COPIED = ("id", "subject", "n", "type", "occurred_at", "recorded_at")
 _copied = itemgetter(*_COPIED)
+_SECOND = ".station"
+_TOLD = 4
+"""Number of the group from the id to `recorded_at` (see ``shapes``)."""
+_sha256 = Hashing("").leaf  # a device's own chain is SHA-256 in every ledger
 
 
-class Link(NamedTuple):
-    """An entry as its subject's chain sees it."""
+Link = tuple[int, str, int]
+"""An entry as its subject's chain sees it: a position, a hash and the entry's index.
 
-    n: int
-    hash: str
-    """Of the entry itself in an end of a chain; of the predecessor it names in a beginning."""
-    at: int
-    """Index of the entry."""
-    sound: bool
-    """Whether the entry is what was stored: a fault of its own says otherwise, and says enough."""
+In a beginning: its own position, and the hash of the predecessor it names.  In an end: the next position, and its own
+hash.  Plain, because one is made for every entry."""
+
+DeviceRecord = tuple[int, str, str, int, str, str]
+"""A record of a device's own chain as the entry it became tells it: sequence, hash, the hash of the one before it,
+index of the entry, the record's id (without what a second entry adds to it) and the entry's subject."""
 
 
 class DeviceFact(NamedTuple):
-    """What an entry says about a device's own chain: a record in it, a signed head, or a key."""
+    """What an entry says about a device beside its records: a signed head, or a key."""
 
     word: str
     device_id: str
@@ -41,10 +47,30 @@ class DeviceFact(NamedTuple):
     """Index of the entry."""
     seq: int = 0
     hash: str = ""
-    """Of the record, or of the record that the head names."""
+    """Of the record that the head names."""
     text: str = ""
-    """The hash of the device's record before it; the head's signature; the key."""
+    """The head's signature; the key."""
     subject: str = ""
+
+
+@dataclass(slots=True)
+class DeviceRun:
+    """Records of one device, in the order of the log; it gets no new key between them."""
+
+    device_id: str
+    records: list[DeviceRecord] = field(default_factory=list)
+    whole: bool = False
+    """Whether each record follows on the one before it in the run."""
+    ascending: bool = False
+    """Whether their sequences ascend: records may be missing that became no entry, but none is doubled."""
+
+    def close(self) -> None:
+        """No more records come."""
+        self.whole = all(one[0] + 1 == two[0] and one[1] == two[2] for one, two in pairwise(self.records))
+        self.ascending = self.whole or all(one[0] < two[0] for one, two in pairwise(self.records))
+
+
+_Times = dict[int, int | None]
 
 
 class Break(NamedTuple):
@@ -53,10 +79,6 @@ class Break(NamedTuple):
     subject: str
     expected: int
     found: int
-
-
-_Ends = dict[str, tuple[int, str, int]]
-"""Subject → next position, hash and index of its last entry: plain, because one is made for every entry."""
 
 
 @dataclass(slots=True)
@@ -80,7 +102,7 @@ class Stretch:
     tile_faults: list[Fault] = field(default_factory=list)
     breaks: list[Break] = field(default_factory=list)
     edited: set[int] = field(default_factory=set)
-    facts: list[DeviceFact] = field(default_factory=list)
+    facts: list[DeviceFact | DeviceRun] = field(default_factory=list)
 
     def blame(self, kind: FaultKind, subject: str, index: int, field: str, message: str) -> None:
         """Note a fault."""
@@ -90,6 +112,33 @@ class Stretch:
         """Note that an entry is not what was stored."""
         self.edited.add(index)
         self.blame("edited", subject, index, field, message)
+
+
+class _Runs:
+    """The devices' records of a stretch as they come."""
+
+    def __init__(self, stretch: Stretch) -> None:
+        self._facts, self._open = stretch.facts, dict[str, DeviceRun]()
+
+    def add(self, device_id: str, record: DeviceRecord) -> None:
+        """The device's next record."""
+        run = self._open.get(device_id)
+        if run is None:
+            run = self._open[device_id] = DeviceRun(device_id)
+            self._facts.append(run)
+        run.records.append(record)
+
+    def note(self, fact: DeviceFact) -> None:
+        """A head, or a new key: what the device records from here on is another run."""
+        self._facts.append(fact)
+        if fact.word == "key":
+            self._open.pop(fact.device_id, None)
+
+    def close(self) -> None:
+        """No more come."""
+        for fact in self._facts:
+            if isinstance(fact, DeviceRun):
+                fact.close()
 
 
 class Given(NamedTuple):
@@ -110,10 +159,13 @@ def examine(rows: Sequence[StoredEntry], given: Given) -> Stretch:
     """Examine rows that stand one behind the other in the log."""
     hashing = Hashing(given.origin)
     stretch = Stretch(count=len(rows))
-    leaves = leaves_of(given.tail)
     if rows:
         stretch.first, stretch.last = rows[0].index, rows[-1].index
-    leaves += _examine_rows(rows, stretch, hashing)
+    own = hashing.leaves([row.text for row in rows])
+    _compare_indexes(rows, stretch)
+    _compare_hashes(rows, own, stretch)
+    _compare_clock(rows, _read_texts(rows, stretch), stretch)
+    leaves = leaves_of(given.tail) + own
     start = given.size - len(given.tail) // HASH
     _build(leaves, start, given, stretch, hashing)
     if given.tiles:
@@ -121,44 +173,98 @@ def examine(rows: Sequence[StoredEntry], given: Given) -> Stretch:
     return stretch
 
 
-def _examine_rows(rows: Sequence[StoredEntry], stretch: Stretch, hashing: Hashing) -> list[bytes]:
-    """The one loop that every entry goes through: written out, because a call per step would double its cost."""
-    leaves: list[bytes] = []
-    leaf = hashing.leaf.copy
-    ends: _Ends = {}
-    expected, recorded_before = stretch.first, -1
+def _compare_indexes(rows: Sequence[StoredEntry], stretch: Stretch) -> None:
+    if [row.index for row in rows] != [*range(stretch.first, stretch.first + len(rows))]:
+        for one, after in pairwise(rows):
+            if after.index != one.index + 1:
+                index_break(stretch, after.subject, one.index + 1, after.index)
+
+
+def _compare_hashes(rows: Sequence[StoredEntry], own: Sequence[bytes], stretch: Stretch) -> None:
+    if [row.hash for row in rows] != own:
+        for row, leaf in zip(rows, own, strict=True):
+            if row.hash != leaf:
+                stretch.edit(row.index, row.subject, "text", "the text no longer has the hash stored beside it")
+
+
+_SHAPES = Shapes()
+"""The texts' shapes, kept from stretch to stretch."""
+
+
+def _read_texts(rows: Sequence[StoredEntry], stretch: Stretch) -> _Times:
+    """The loop that every text goes through: written out, because a call per step would double its cost."""
+    begins, ends, runs, times = stretch.begins, stretch.ends, _Runs(stretch), _Times()
+    match = _no_match if has_controls(b"".join([row.text for row in rows])) else _SHAPES.match
     for row in rows:
         index, id, subject, n, type_word, occurred_at, recorded_at, stored, text = row
-        hasher = leaf()
-        hasher.update(text)
-        computed = hasher.digest()
-        leaves.append(computed)
-        if index != expected:
-            index_break(stretch, subject, expected, index)
-        expected = index + 1
-        if computed != stored:
-            stretch.edit(index, subject, "text", "the text no longer has the hash stored beside it")
-        entry = canonical_object(text)
-        if entry is None:
-            _note_unreadable(row, stretch, ends)
-            continue
-        told = _told(entry)
-        if told != (id, subject, n, type_word, occurred_at, recorded_at):
-            subject, n, recorded_at = _compare_columns(row, entry, stretch, sound=computed == stored)
-        if recorded_at < recorded_before:
-            clock_fault(stretch, subject, index)
-        elif recorded_before < 0:
-            stretch.first_recorded_at = recorded_at
-        recorded_before = recorded_at
+        found, prev = match(type_word, text), ""
+        if found is not None:
+            device_id, device_prev, seq, told, prev, told_subject = found.groups()
+            # What is told has no quote and no escape inside its values, so equal texts say the same.
+            place = f'{id}","n":{n},"occurred_at":{occurred_at},"prev":"{prev}","recorded_at":{recorded_at}'
+            if told != place or told_subject != subject or subject[:7] == "device/":
+                found = None
+            elif device_id:
+                own_id = _own_id(id, type_word)
+                own = _hash_of_record(found, own_id, occurred_at)
+                runs.add(device_id, (int(seq), own, device_prev, index, own_id, subject))
+        if found is None:
+            read = _read_long(row, stretch, runs, times)
+            if read is None:
+                continue
+            subject, n, prev = read
         end = ends.get(subject)
-        if end is None or end[0] != n or end[1] != entry.get("prev"):
-            _follow(row, subject, n, entry.get("prev"), stretch, end)
+        if end is None:
+            begins[subject] = (n, prev, index)
+        elif end[0] != n or end[1] != prev:
+            chain_fault(stretch, subject, (n, prev, index), end, stretch.edited)
         ends[subject] = (n + 1, stored.hex(), index)
-        if "device" in entry or subject[:7] == "device/":
-            _note_device(row, entry, stretch)
-    stretch.ends = {subject: Link(*end, end[2] not in stretch.edited) for subject, end in ends.items()}
-    stretch.last_recorded_at = recorded_before if recorded_before >= 0 else None
-    return leaves
+    runs.close()
+    return times
+
+
+def _no_match(_type_word: str, _text: bytes) -> None:
+    """Leave every text to the long way."""
+
+
+def _hash_of_record(found: re.Match[str], own_id: str, occurred_at: int) -> str:
+    """Hash of the author's statement alone, as the device chained it: the entry's text with its place cut out."""
+    start, end = found.span(_TOLD)
+    whole = found.string
+    hasher = _sha256.copy()
+    hasher.update(f'{whole[:start]}{own_id}","occurred_at":{occurred_at}{whole[end:]}'.encode())
+    return str(hasher.hexdigest())
+
+
+def _read_long(row: StoredEntry, stretch: Stretch, runs: "_Runs", times: _Times) -> tuple[str, int, str] | None:
+    """Subject, position and predecessor of an entry whose text has no known shape; None if it cannot be read."""
+    entry = canonical_object(row.text)
+    if entry is None:
+        _note_unreadable(row, stretch)
+        times[row.index] = None
+        return None
+    _SHAPES.learn(entry)
+    subject, n = row.subject, row.n
+    if _told(entry) != row[1:7]:
+        sound = row.index not in stretch.edited
+        subject, n, times[row.index] = _compare_columns(row, entry, stretch, sound=sound)
+    if "device" in entry or subject[:7] == "device/":
+        _note_device(row, entry, stretch, runs)
+    return subject, n, str(entry.get("prev"))
+
+
+def _compare_clock(rows: Sequence[StoredEntry], other: _Times, stretch: Stretch) -> None:
+    """`other` holds what a text says instead of its column, or None where the text cannot be read."""
+    times = [row.recorded_at for row in rows]
+    if other:
+        told = [(row, other.get(row.index, row.recorded_at)) for row in rows]
+        rows, times = [row for row, at in told if at is not None], [at for _row, at in told if at is not None]
+    if times:
+        stretch.first_recorded_at, stretch.last_recorded_at = times[0], times[-1]
+    if not all(map(le, times, times[1:])):
+        for row, (before, at) in zip(rows[1:], pairwise(times), strict=True):
+            if at < before:
+                clock_fault(stretch, row.subject, row.index)
 
 
 def _told(entry: Json) -> tuple[Any, ...]:
@@ -181,35 +287,29 @@ def clock_fault(stretch: Stretch, subject: str, index: int) -> None:
     stretch.blame("clock_backwards", subject, index, "recorded_at", "earlier than the entry before")
 
 
-def chain_fault(stretch: Stretch, subject: str, index: int, link: Link, end: Link) -> None:
-    """Note what is wrong if `link`, an entry's place, does not follow on `end` of its subject's chain."""
-    if link.n != end.n:
-        stretch.breaks.append(Break(subject, end.n, link.n))
-        kind: FaultKind = "deleted" if link.n > end.n else "inserted"
-        stretch.blame(kind, subject, index, "n", f"position {end.n} expected, {link.n} found")
-    elif link.hash != end.hash and link.sound and end.sound:
-        if end.at < 0:
+def chain_fault(stretch: Stretch, subject: str, link: Link, end: Link, edited: Collection[int]) -> None:
+    """Note what is wrong if `link`, an entry's place, does not follow on `end` of its subject's chain.
+
+    An entry in `edited` has a fault of its own, which says enough.
+    """
+    (n, prev, index), (next_n, head, at) = link, end
+    if n != next_n:
+        stretch.breaks.append(Break(subject, next_n, n))
+        kind: FaultKind = "deleted" if n > next_n else "inserted"
+        stretch.blame(kind, subject, index, "n", f"position {next_n} expected, {n} found")
+    elif prev != head and index not in edited and at not in edited:
+        if at < 0:
             stretch.edit(index, subject, "prev", "the first entry of a chain names a predecessor")
         else:
-            stretch.edit(end.at, subject, "text", f"entry {index} names another predecessor")
+            stretch.edit(at, subject, "text", f"entry {index} names another predecessor")
 
 
-def _follow(
-    row: StoredEntry, subject: str, n: int, prev: object, stretch: Stretch, end: tuple[int, str, int] | None
-) -> None:
-    link = Link(n, str(prev), row.index, row.index not in stretch.edited)
-    if end is None:
-        stretch.begins[subject] = link
-    else:
-        chain_fault(stretch, subject, row.index, link, Link(*end, end[2] not in stretch.edited))
-
-
-def _note_unreadable(row: StoredEntry, stretch: Stretch, ends: _Ends) -> None:
+def _note_unreadable(row: StoredEntry, stretch: Stretch) -> None:
     if row.index not in stretch.edited:
         stretch.edit(row.index, row.subject, "text", "the text is not canonical JSON")
-    if row.subject not in ends:
-        stretch.begins[row.subject] = Link(row.n, "", row.index, sound=False)
-    ends[row.subject] = (row.n + 1, row.hash.hex(), row.index)
+    if row.subject not in stretch.ends:
+        stretch.begins[row.subject] = (row.n, "", row.index)
+    stretch.ends[row.subject] = (row.n + 1, row.hash.hex(), row.index)
 
 
 def _compare_columns(row: StoredEntry, entry: Json, stretch: Stretch, *, sound: bool) -> tuple[str, int, int]:
@@ -224,37 +324,41 @@ def _compare_columns(row: StoredEntry, entry: Json, stretch: Stretch, *, sound: 
     return told[0] or "", told[1] or 0, told[2] or 0
 
 
-def _note_device(row: StoredEntry, entry: Json, stretch: Stretch) -> None:
+def _note_device(row: StoredEntry, entry: Json, stretch: Stretch, runs: _Runs) -> None:
     """What the entry says about a device's own chain; an entry of another shape is the state check's business."""
     link, data = entry.get("device"), entry.get("data")
     device_id = row.subject.partition("/")[2]
     if isinstance(link, dict):
-        seq, prev = _whole(link.get("seq")), str(link.get("prev"))
-        fact = DeviceFact("record", str(link.get("id")), row.index, seq, _record_hash(entry), prev, row.subject)
-        stretch.facts.append(fact)
+        record = _record(entry)
+        place = (_whole(link.get("seq")), _hash_of(record), str(link.get("prev")), row.index, str(record.get("id")))
+        runs.add(str(link.get("id")), (*place, row.subject))
     elif isinstance(data, dict) and row.type == "device_enrolled":
-        stretch.facts.append(DeviceFact("key", device_id, row.index, text=str(data.get("vkey")), subject=row.subject))
+        runs.note(DeviceFact("key", device_id, row.index, text=str(data.get("vkey")), subject=row.subject))
     elif isinstance(data, dict) and row.type == "head_signed":
         head, signature = str(data.get("head")), str(data.get("signature"))
-        fact = DeviceFact("head", device_id, row.index, _whole(data.get("seq")), head, signature, row.subject)
-        stretch.facts.append(fact)
+        runs.note(DeviceFact("head", device_id, row.index, _whole(data.get("seq")), head, signature, row.subject))
 
 
 def _whole(value: object) -> int:
     return value if type(value) is int else -1
 
 
-_sha256 = Hashing("").leaf  # a device's own chain is SHA-256 in every ledger
-
-
-def _record_hash(entry: Json) -> str:
-    """Hash of the author's statement alone, as the device chained it: the entry without its place."""
+def _record(entry: Json) -> Json:
+    """The author's statement alone, as the device chained it: the entry without its place."""
     record = entry.copy()
     for name in ("n", "prev", "recorded_at"):
         record.pop(name, None)
-    # Beside another decision of the service the station's own one stands under a second id.
-    if record.get("type") == "fill_decided" and str(record.get("id")).endswith(".station"):
-        record["id"] = str(record["id"]).removesuffix(".station")
+    if (own := _own_id(str(record.get("id")), record.get("type"))) != str(record.get("id")):
+        record["id"] = own
+    return record
+
+
+def _own_id(id: str, type_word: object) -> str:
+    """The record's id: beside another decision of the service the station's own one stands under a second."""
+    return id.removesuffix(_SECOND) if type_word == "fill_decided" else id
+
+
+def _hash_of(record: Json) -> str:
     hasher = _sha256.copy()
     hasher.update(text_of(record))
     return str(hasher.hexdigest())

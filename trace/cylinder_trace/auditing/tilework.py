@@ -19,6 +19,8 @@ def compare_tiles(
     leaves: Sequence[bytes], start: int, given: _Given, rows: Sequence[StoredEntry], edited: Collection[int]
 ) -> list[Fault]:
     """Faults of the tiles over `leaves`, of which those before ``given.size`` were compared before."""
+    if _all_fit(leaves, start, given.tiles):
+        return []
     stored = _stored(given.tiles, start, len(leaves))
     differ = [
         at for at, leaf in enumerate(leaves[: len(stored)])
@@ -36,6 +38,15 @@ def compare_tiles(
 def tile_name(level: int, number: int) -> str:
     """The tile's name below the log's folder, shortened: ``tile/0/273``."""
     return f"tile/{level}/{number:03d}"
+
+
+def _all_fit(leaves: Sequence[bytes], start: int, tiles: Mapping[int, bytes]) -> bool:
+    """Whether every tile there is begins with these leaves, of which the first begins a tile."""
+    for at in range(0, len(leaves), BLOCK):
+        own, stored = b"".join(leaves[at : at + BLOCK]), tiles.get((start + at) // BLOCK, b"")
+        if not (own.startswith(stored) or stored.startswith(own)):
+            return False
+    return True
 
 
 def _row(rows: Sequence[StoredEntry], at: int, leaves: Sequence[bytes]) -> StoredEntry:
