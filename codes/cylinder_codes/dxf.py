@@ -15,7 +15,7 @@ inverted, and many readers refuse that: choose another process.
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from cylinder_codes.labels import MODULE_MM, Label, text_lines
+from cylinder_codes.labels import MODULE_MM, Label, drawn_text
 from cylinder_codes.symbols import QUIET_ZONE, outlines
 
 SYMBOL_LAYER, TEXT_LAYER = "SYMBOL", "TEXT"
@@ -60,7 +60,7 @@ def _entities(label: Label, module_mm: float) -> Iterator[Group]:
     yield from ((0, "SECTION"), (2, "ENTITIES"))
     for outline in outlines(label.symbol):
         yield from _polyline(placed(outline, QUIET_ZONE), SYMBOL_LAYER, closed=True)
-    for line in text_lines(label):
+    for line in drawn_text(label):
         yield from _polyline(placed(line.points, 0), TEXT_LAYER, closed=line.closed)
     yield 0, "ENDSEC"
 

@@ -96,16 +96,6 @@ class Code:
 _SEALED_LENGTH = SEALED_RANDOM_LENGTH + SEALED_TAG_LENGTH
 
 
-def parse_code(text: str) -> Code:
-    """Return the code that ``text`` spells in canonical form, or raise CodeError."""
-    return Code(text)
-
-
-def format_code(code: Code) -> str:
-    """Return the canonical text, as stored and signed: ``04HMASW9NF6YZZPW1011YN6955``."""
-    return code.text
-
-
 def format_code_human(code: Code) -> str:
     """Return the text for people, as it stands below the symbol, with its check digits.
 

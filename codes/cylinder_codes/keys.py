@@ -124,7 +124,7 @@ class KeyText:
 
     def require_key_id(self, key_id: bytes) -> None:
         """Raise KeyFormatError unless the text carries this key id."""
-        _require_id("key", self.key_id, key_id)
+        require_key_id("key", self.key_id, key_id)
 
 
 def parse_key_text(text: str, *, private: bool = False) -> KeyText:
@@ -148,7 +148,7 @@ def parse_vkey(text: str) -> VerifyingKey:
     """Read a verifying key, or raise KeyFormatError. White space around the text is no part of it."""
     name, key_id, material = _split("verifying key", "", text)
     key = VerifyingKey(name, _ed25519_bytes(material))
-    _require_id("verifying key", key_id, key.key_id)
+    require_key_id("verifying key", key_id, key.key_id)
     return key
 
 
@@ -161,7 +161,7 @@ def parse_signer(text: str) -> SigningKey:
     """Read a signing key, or raise KeyFormatError. White space around the text is no part of it."""
     name, key_id, material = _split("signing key", _SIGNER_PREFIX, text)
     key = SigningKey(name, _ed25519_bytes(material))
-    _require_id("signing key", key_id, key.key_id)
+    require_key_id("signing key", key_id, key.key_id)
     return key
 
 
@@ -177,7 +177,7 @@ def parse_tag_key(text: str) -> TagKey:
     if len(secret) != TAG_SECRET_BYTES:
         raise KeyFormatError(f"a tag key's secret has {TAG_SECRET_BYTES} bytes, not {len(secret)}")
     key = TagKey(name, secret)
-    _require_id("tag key", key_id, key.key_id)
+    require_key_id("tag key", key_id, key.key_id)
     return key
 
 
@@ -213,6 +213,7 @@ def _ed25519_bytes(material: bytes) -> bytes:
     return material[1:]
 
 
-def _require_id(what: str, written: str, computed: bytes) -> None:
+def require_key_id(what: str, written: str, computed: bytes) -> None:
+    """Raise KeyFormatError about ``what`` unless the key id ``written`` in it is the one ``computed`` from its key."""
     if written != computed.hex():
         raise KeyFormatError(f"the {what} is damaged: its key id does not belong to its name and key")

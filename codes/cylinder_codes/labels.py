@@ -105,19 +105,6 @@ def lay_out(
     return Label(code, link, symbol, lines, advance)
 
 
-def draw_label(
-    code: Code,
-    *,
-    host: str = DEFAULT_HOST,
-    level: Level = "M",
-    version: int | None = None,
-    mask: int | None = None,
-    module_px: int = MODULE_PX,
-) -> "Image.Image":
-    """Draw a label in black and white, each module ``module_px`` pixels wide (at least 4)."""
-    return picture(lay_out(code, host=host, level=level, version=version, mask=mask), module_px)
-
-
 def label_png(
     code: Code,
     *,
@@ -135,7 +122,8 @@ def label_png(
 def png(label: Label, module_px: int = MODULE_PX, module_mm: float = MODULE_MM) -> bytes:
     """Return a designed label as PNG: one bit a pixel, with the resolution at which a module is ``module_mm`` wide.
 
-    The file is written here: Pillow takes longer to pack the bits than all the drawing takes.
+    The file is written here: Pillow takes longer to pack the bits than all the drawing takes. ValueError for modules
+    of fewer than 4 pixels.
     """
     width, lines = _pixels(label, module_px)
     per_metre = round(1000 * module_px / module_mm)
@@ -152,14 +140,6 @@ def png(label: Label, module_px: int = MODULE_PX, module_mm: float = MODULE_MM) 
 
 def _chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
-def picture(label: Label, module_px: int = MODULE_PX) -> "Image.Image":
-    """Draw a designed label, one bit a pixel; ValueError for modules of fewer than 4 pixels."""
-    width, lines = _pixels(label, module_px)
-    from PIL import Image
-
-    return Image.frombytes("1", (width, len(lines)), b"".join(lines))
 
 
 def _pixels(label: Label, module_px: int) -> tuple[int, list[bytes]]:
@@ -200,7 +180,7 @@ def _text_pixels(label: Label, module_px: int) -> list[bytes]:
     return [pixels[start : start + stride] for start in range(0, len(pixels), stride)]
 
 
-def text_lines(label: Label) -> Iterator[Line]:
+def drawn_text(label: Label) -> Iterator[Line]:
     """Give the text as lines: strokes for the letters that have some, the edges of the others."""
     for letter, x, y in _letters(label):
         if has_strokes(letter):

@@ -11,7 +11,6 @@ from typing import NamedTuple
 MASKS = range(8)
 
 _RUN_WEIGHT, _BLOCK_WEIGHT, _FINDER_WEIGHT, _BALANCE_WEIGHT = 3, 3, 40, 10
-_RUN = 5
 _FINDER = "1011101"
 _LIGHT = 4
 _FINDER_AND_LIGHT = len(_FINDER) + _LIGHT

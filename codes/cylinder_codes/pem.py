@@ -36,7 +36,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from cylinder_codes.authenticity import TagKey
-from cylinder_codes.keys import KeyFormatError, SigningKey, check_key_name, parse_signer, parse_tag_key
+from cylinder_codes.keys import KeyFormatError, SigningKey, check_key_name, parse_signer, parse_tag_key, require_key_id
 
 SHORTEST_PASSPHRASE = 12
 Ask = Callable[[], str]
@@ -67,7 +67,7 @@ def read_signer(text: str, ask: Ask) -> SigningKey:
         return parse_signer(text)
     name, key_id, seed = _decrypt(_SIGNING, text, ask)
     key = SigningKey(name, seed)
-    _require_id(key_id, key.key_id)
+    require_key_id("key file", key_id, key.key_id)
     return key
 
 
@@ -77,7 +77,7 @@ def read_tag_key(text: str, ask: Ask) -> TagKey:
         return parse_tag_key(text)
     name, key_id, secret = _decrypt(_TAG, text, ask)
     key = TagKey(name, secret)
-    _require_id(key_id, key.key_id)
+    require_key_id("key file", key_id, key.key_id)
     return key
 
 
@@ -119,8 +119,3 @@ def _open_container(pem: str, passphrase: str) -> bytes:
     if not isinstance(container, Ed25519PrivateKey):
         raise KeyFormatError("the key file holds a key that is not Ed25519")
     return container.private_bytes_raw()
-
-
-def _require_id(written: str, computed: bytes) -> None:
-    if written != computed.hex():
-        raise KeyFormatError("the key file is damaged: its key id does not belong to its name and key")

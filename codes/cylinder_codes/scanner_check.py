@@ -13,10 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
+from cylinder_codes.elements import GS
 from cylinder_codes.layouts import LAYOUTS, Layout
 from cylinder_codes.scanner_faults import Fault, Finding
-
-GS = "\x1d"
 
 _AIM = ("]Q0", "]Q1", "]Q3", "]d1", "]d2", "]C0", "]C1", "]e0", "]E0")
 _LINE_END = re.compile(r"(?:\r\n|\r|\n)+\Z")

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cylinder_codes.digital_link import format_printed_link
+from cylinder_codes.elements import GS
 from cylinder_codes.identifiers import Code
-from cylinder_codes.scanner_check import GS, Diagnosis, diagnose
+from cylinder_codes.scanner_check import Diagnosis, diagnose
 from cylinder_codes.scanner_faults import Fault, Finding
 
 NOT_READ = "-"

@@ -5,8 +5,8 @@ The first page is scanned into ``cylinder-codes scanner check``. The second serv
 hand: what arrives in any text window, compared with the text below the symbol, is found in its left column.
 """
 
+from cylinder_codes.elements import GS
 from cylinder_codes.pdf import BLACK, GREY, LIGHT, PAGE_HEIGHT_MM, PAGE_WIDTH_MM, PdfPages
-from cylinder_codes.scanner_check import GS
 from cylinder_codes.scanner_examination import SYMBOLS, SheetSymbol
 from cylinder_codes.scanner_faults import REMARKS, WORDS
 from cylinder_codes.symbols import qr_symbol

@@ -17,10 +17,8 @@ from cylinder_codes.digital_link import format_printed_link
 from cylinder_codes.identifiers import Code, format_code_human
 from cylinder_codes.pdf import LIGHT, PAGE_HEIGHT_MM, PAGE_WIDTH_MM, POINTS_PER_MM, PdfPages, text_width
 from cylinder_codes.schemes import Scheme
-from cylinder_codes.symbols import QUIET_ZONE, Symbol, qr_symbol
+from cylinder_codes.symbols import QUIET_ZONE, SMALLEST_MODULE_MM, Symbol, qr_symbol
 
-SMALLEST_MODULE_MM = 0.25
-"""Below this office printers and phones fail; it is refused."""
 COMFORTABLE_MODULE_MM = 0.38
 """The smallest module that GS1 asks of a symbol read in ordinary trade."""
 

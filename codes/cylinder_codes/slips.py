@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cylinder_codes.identifiers import format_code_human
 from cylinder_codes.statement import Statement
-from cylinder_codes.symbols import QUIET_ZONE, LabelsUnavailable, qr_matrix
+from cylinder_codes.symbols import QUIET_ZONE, LabelsUnavailable, Symbol, qr_symbol
 from cylinder_codes.trust import format_instant
 from cylinder_codes.typeface import picture_font, require_drawable
 
@@ -71,22 +71,22 @@ def slip_png(statement: Statement, text: str) -> bytes:
     lines = [TITLE, *lines_of(statement)]
     for line in lines:
         require_drawable(line)
-    matrix = qr_matrix(text, "M")
-    width = (len(matrix) + 2 * QUIET_ZONE) * _MODULE_PX
+    symbol = qr_symbol(text)
+    width = (symbol.size + 2 * QUIET_ZONE) * _MODULE_PX
     margin = QUIET_ZONE * _MODULE_PX
     rows = list(_broken(lines, width - 2 * margin))
     slip = Image.new("L", (width, width + len(rows) * _LINE_PX + margin), 255)
-    slip.paste(_symbol(matrix), (margin, margin))
+    slip.paste(_drawn(symbol), (margin, margin))
     _write(ImageDraw.Draw(slip), rows, margin, width)
     return _png(slip)
 
 
-def _symbol(matrix: list[list[bool]]) -> "Image.Image":
+def _drawn(symbol: Symbol) -> "Image.Image":
     from PIL import Image
 
-    size = len(matrix)
-    small = Image.frombytes("L", (size, size), bytes(0 if dark else 255 for row in matrix for dark in row))
-    return small.resize((size * _MODULE_PX, size * _MODULE_PX), Image.Resampling.NEAREST)
+    size, side = symbol.size, symbol.size * _MODULE_PX
+    small = Image.frombytes("L", (size, size), bytes(0 if dark else 255 for row in symbol.modules for dark in row))
+    return small.resize((side, side), Image.Resampling.NEAREST)
 
 
 def _write(draw: "ImageDraw.ImageDraw", rows: list[str], left: int, top: int) -> None:

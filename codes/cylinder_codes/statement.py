@@ -38,7 +38,7 @@ import cbor2
 
 from cylinder_codes.base45_table import decode_base45, encode_base45
 from cylinder_codes.errors import CodeError
-from cylinder_codes.identifiers import Code, parse_code
+from cylinder_codes.identifiers import Code
 from cylinder_codes.keys import SigningKey
 from cylinder_codes.trust import Standing, TrustedKey, TrustList, format_instant
 
@@ -304,7 +304,7 @@ def _statement_of(claims: dict[Any, Any], facts: dict[Any, Any]) -> Statement:
     if type(code) is not str or type(issued) is not int or type(expires) is not int:
         raise StatementError("the code must be text, and the instants whole seconds")
     return Statement(
-        parse_code(code), facts[_MODEL], facts[_MEDIUM], facts[_TARE], facts[_MAX_FILL], facts[_NEXT_DUE],
+        Code(code), facts[_MODEL], facts[_MEDIUM], facts[_TARE], facts[_MAX_FILL], facts[_NEXT_DUE],
         facts[_END_OF_LIFE], facts[_OWNER], issued * 1000, expires * 1000,
     )  # fmt: skip
 

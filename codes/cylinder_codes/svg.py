@@ -14,7 +14,7 @@ from html import escape
 from typing import Literal
 
 from cylinder_codes.identifiers import format_code_human
-from cylinder_codes.labels import MODULE_MM, PEN, Label, Line, line_starts, text_lines
+from cylinder_codes.labels import MODULE_MM, PEN, Label, Line, drawn_text, line_starts
 from cylinder_codes.symbols import QUIET_ZONE, outlines
 
 TextAs = Literal["paths", "text"]
@@ -47,7 +47,7 @@ def _symbol_path(label: Label, module_mm: float) -> str:
 
 
 def _text_paths(label: Label, module_mm: float) -> Iterator[str]:
-    lines = list(text_lines(label))
+    lines = list(drawn_text(label))
     open_lines = _paths([line for line in lines if not line.closed], module_mm)
     areas = _paths([line for line in lines if line.closed], module_mm)
     pen = _mm(PEN * label.advance * module_mm)

@@ -28,6 +28,8 @@ LEVELS: tuple[Level, ...] = ("L", "M", "Q", "H")
 VERSIONS = range(1, 41)
 QUIET_ZONE = 4
 """White modules around the symbol, as ISO/IEC 18004 asks."""
+SMALLEST_MODULE_MM = 0.25
+"""Below this office printers and phones fail; it is refused."""
 
 Outline = tuple[tuple[int, int], ...]
 """Corners of a closed line, (x, y) in modules from the upper left corner, y downwards; the first is not repeated."""
@@ -73,11 +75,6 @@ def qr_symbol(text: str, *, level: Level = "M", version: int | None = None, mask
     best = min(MASKS, key=lambda each: penalty(data ^ _frame(found, level, each), size)) if mask is None else mask
     bits = f"{data ^ _frame(found, level, best):0{size * size}b}".encode().translate(_BIT_TO_MODULE)
     return Symbol(tuple(bits[start : start + size] for start in range(0, len(bits), size)), found, level, best)
-
-
-def qr_matrix(text: str, level: Level = "M") -> list[list[bool]]:
-    """Return the modules of the smallest QR symbol for ``text``, row by row, True = dark, without the quiet zone."""
-    return [[bool(module) for module in row] for row in qr_symbol(text, level=level).modules]
 
 
 def dark_rows(symbol: Symbol) -> Iterator[tuple[int, int, int]]:

@@ -198,6 +198,15 @@ class TrustList:
         return TrustList(self.serial + 1, issued_at, keys, tags)
 
 
+def name_tag_key(text: str, period: Period) -> TrustedTagKey:
+    """Return the tag key that ``text``, its name, + and key id, names for a list; KeyFormatError when it names none."""
+    found = _TAG_KEY.fullmatch(text)
+    if found is None:
+        raise KeyFormatError(f"{text!a} names no tag key: it reads name+8 hex digits, as keygen printed them")
+    check_key_name(found[1])
+    return TrustedTagKey(found[1], bytes.fromhex(found[2]), period)
+
+
 def format_trust_list(trust: TrustList) -> str:
     """Return the text of a list, to be signed by the root key."""
     keys = [f"statement {format_vkey(entry.key)} {_format_period(entry.period)}" for entry in trust.keys]
@@ -277,17 +286,9 @@ def _parse_key(line: str, number: int) -> TrustedKey | TrustedTagKey:
     try:
         revoked_from = parse_instant(parts[5]) if parts[5] else None
         period = Period(parse_instant(parts[3]), parse_instant(parts[4]), revoked_from, parts[6] or "")
-        return TrustedKey(parse_vkey(parts[2]), period) if parts[1] == "statement" else _tag_key(parts[2], period)
+        return TrustedKey(parse_vkey(parts[2]), period) if parts[1] == "statement" else name_tag_key(parts[2], period)
     except ValueError as error:  # KeyFormatError and TrustError are ValueErrors
         raise TrustError(TrustErrorKind.MALFORMED, str(error), number) from error
-
-
-def _tag_key(text: str, period: Period) -> TrustedTagKey:
-    found = _TAG_KEY.fullmatch(text)
-    if found is None:
-        raise KeyFormatError("a tag key is named by its name, + and 8 hex digits")
-    check_key_name(found[1])
-    return TrustedTagKey(found[1], bytes.fromhex(found[2]), period)
 
 
 def _match(pattern: re.Pattern[str], line: str, number: int, expected: str) -> re.Match[str]:

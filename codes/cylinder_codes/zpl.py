@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from cylinder_codes.identifiers import DEFAULT_HOST, Code
 from cylinder_codes.labels import lay_out
-from cylinder_codes.symbols import QUIET_ZONE, LabelsUnavailable, Level
+from cylinder_codes.symbols import QUIET_ZONE, SMALLEST_MODULE_MM, LabelsUnavailable, Level
 from cylinder_codes.typeface import picture_font, require_drawable
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 RESOLUTIONS = (203, 300, 600)
 """Dots per inch of the print heads there are."""
 
-SMALLEST_MODULE_MM = 0.25
 MOST_DOTS_A_MODULE = 10
 """``^BQ`` magnifies 1 to 10 times on every firmware."""
 

@@ -18,7 +18,7 @@ from cylinder_api.town.people import id_check_character
 from cylinder_api.town.plan import TownPlan, figures_for
 from cylinder_api.town.town import Town, generate_town, write_answer_key
 from cylinder_codes.authenticity import TagKey, tag_is_genuine
-from cylinder_codes.identifiers import is_cylinder_id, parse_code
+from cylinder_codes.identifiers import Code, is_cylinder_id
 from cylinder_trace.admission import decide_fill
 from cylinder_trace.chain import NO_PREVIOUS
 from cylinder_trace.cylinder import CylinderState
@@ -125,7 +125,7 @@ def test_a_town_too_small_for_every_case_is_refused() -> None:
 def test_a_town_has_as_many_cylinders_as_planned_each_with_a_genuine_code(tiny: Town) -> None:
     assert len(tiny.codes) == 200
     assert all(is_cylinder_id(cylinder_id) for cylinder_id in tiny.codes)
-    assert all(tag_is_genuine(parse_code(code), KEY) for code in tiny.codes.values())
+    assert all(tag_is_genuine(Code(code), KEY) for code in tiny.codes.values())
     assert len(set(tiny.codes.values())) == 200
 
 

@@ -1,7 +1,9 @@
 """What is drawn is looked at by others: two decoders that are not ours, and a filling of closed lines by parity."""
 
+import io
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,7 +11,15 @@ import zxingcpp
 from numpy.typing import NDArray
 from PIL import Image
 
+from cylinder_codes.identifiers import Code
+from cylinder_codes.labels import label_png
+
 Points = Sequence[tuple[float, float]]
+
+
+def draw_label(code: Code, **options: Any) -> Image.Image:
+    """The label as whoever opens its file sees it."""
+    return Image.open(io.BytesIO(label_png(code, **options)))
 
 
 def read_by_zxing(picture: Image.Image) -> str:

@@ -20,7 +20,7 @@ from cylinder_codes.book.file import BookError
 from cylinder_codes.book.issue_book import CODES_PER_STEP, IssueBook
 from cylinder_codes.book.values import CodeRange, CodeState, Interval, RangeTerms
 from cylinder_codes.commands.book_table import issuing_alone
-from cylinder_codes.identifiers import make_code, parse_code
+from cylinder_codes.identifiers import Code, make_code
 from cylinder_codes.keys import format_tag_key
 from cylinder_codes.schemes import Scheme
 
@@ -366,7 +366,7 @@ def test_killed_while_issuing_the_same_command_finishes_without_duplicate_or_hol
     lines = table_in(out)
     assert [int(line["number"]) for line in lines] == list(range(1, allotted + 1))
     assert seen < {line["code"] for line in lines} == codes_in(book)
-    assert all(tag_is_genuine(parse_code(line["code"]), KEY) for line in lines[:100])
+    assert all(tag_is_genuine(Code(line["code"]), KEY) for line in lines[:100])
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import zxingcpp
+from drawn import draw_label
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
@@ -22,7 +23,6 @@ from cylinder_codes.authenticity import TagKey
 from cylinder_codes.cli import main
 from cylinder_codes.commands.issuer import open_or_make_issuer
 from cylinder_codes.identifiers import Code, format_code_human, make_code
-from cylinder_codes.labels import draw_label
 from cylinder_codes.photos import MAX_BYTES, MAX_PIXELS, PhotoFailure, PhotoFailureKind, read_photo, read_symbols
 from cylinder_codes.reading import ReadFailure, ReadFailureKind
 

@@ -18,9 +18,10 @@ from PIL import Image
 
 from cylinder_codes import cli
 from cylinder_codes.authenticity import TagKey, tag_is_genuine
+from cylinder_codes.elements import GS
 from cylinder_codes.layouts import LAYOUTS
 from cylinder_codes.reading import read_scan
-from cylinder_codes.scanner_check import GS, Diagnosis, diagnose, name_of, shown
+from cylinder_codes.scanner_check import Diagnosis, diagnose, name_of, shown
 from cylinder_codes.scanner_examination import SAMPLE_CODE, SYMBOLS, Examination, SheetSymbol, summary
 from cylinder_codes.scanner_faults import WORDS, Fault
 from cylinder_codes.scanner_sheet import printed_lines, scanner_sheet_pdf

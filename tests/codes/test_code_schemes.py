@@ -17,7 +17,6 @@ from cylinder_codes.identifiers import (
     make_code,
     make_giai,
     make_grai,
-    parse_code,
     stamp_code,
     typed_check_digits,
 )
@@ -35,7 +34,7 @@ seals = st.binary(min_size=6, max_size=6)
 def refusal(text: str) -> tuple[str, int] | None:
     """Kind and position of the error that refuses a text; None when it is a code."""
     try:
-        parse_code(text)
+        Code(text)
     except CodeError as error:
         return error.kind.value, error.position
     return None
@@ -56,7 +55,7 @@ def refusal(text: str) -> tuple[str, int] | None:
     ],
 )
 def test_a_code_of_every_scheme_is_kept_in_one_text(text: str, scheme: Scheme, human: str) -> None:
-    code = parse_code(text)
+    code = Code(text)
     assert (code.text, code.scheme, format_code_human(code)) == (text, scheme, human)
     assert code.value == text.partition(":")[2] or code.scheme == Scheme.OWN
 
@@ -112,10 +111,10 @@ def test_one_wrong_digit_of_a_grai_is_always_found(asset_type: str, place: int, 
 def test_one_wrong_character_of_a_typed_gs1_code_is_always_found(
     asset_type: str, serial: str, data: st.DataObject
 ) -> None:
-    code = parse_code(f"grai:0{asset_type}{gs1_check_digit(asset_type)}{serial}")
+    code = Code(f"grai:0{asset_type}{gs1_check_digit(asset_type)}{serial}")
     place = data.draw(st.integers(0, len(serial) - 1))
     wrong = data.draw(st.sampled_from(SERIAL_CHARACTERS.replace(serial[place], "")))
-    other = parse_code(code.text[: 19 + place] + wrong + code.text[20 + place :])
+    other = Code(code.text[: 19 + place] + wrong + code.text[20 + place :])
     assert typed_check_digits(other) != typed_check_digits(code)
 
 
@@ -146,19 +145,19 @@ def test_a_sealed_code_with_another_character_is_not_genuine(asset_type: str, se
     code = make_grai(asset_type, seal, KEY)
     place = data.draw(st.integers(19, 34))
     wrong = data.draw(st.sampled_from(ALPHABET.replace(code.text[place], "")))
-    assert not tag_is_genuine(parse_code(code.text[:place] + wrong + code.text[place + 1 :]), KEY)
+    assert not tag_is_genuine(Code(code.text[:place] + wrong + code.text[place + 1 :]), KEY)
 
 
 def test_a_seal_does_not_move_to_another_type_of_cylinder() -> None:
     code = make_grai("952000112345", bytes(6), KEY)
     other = f"grai:0952000112346{gs1_check_digit('952000112346')}{code.value[14:]}"
-    assert not tag_is_genuine(parse_code(other), KEY)
+    assert not tag_is_genuine(Code(other), KEY)
 
 
 @pytest.mark.parametrize("text", ["grai:09520001123450ZJ33010000017", "giai:9520001VLV-0098231", "province:ZJ33010"])
 def test_a_code_that_others_made_has_no_tag_and_is_never_genuine(text: str) -> None:
-    assert parse_code(text).tag == ""
-    assert not tag_is_genuine(parse_code(text), KEY)
+    assert Code(text).tag == ""
+    assert not tag_is_genuine(Code(text), KEY)
 
 
 def test_a_forged_tag_made_of_nothing_is_not_genuine() -> None:
@@ -220,7 +219,7 @@ def test_any_text_is_a_code_from_before_or_refused_and_keeps_its_one_writing(sch
         code = legacy_code(scheme, text)
     except CodeError:
         return
-    assert parse_code(code.text) == code
+    assert Code(code.text) == code
     assert fold(code.value) == code.value
     assert unicodedata.normalize("NFC", code.text) == code.text
 

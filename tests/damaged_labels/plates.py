@@ -1,16 +1,18 @@
 """Labels to be damaged: each one another code, drawn as the product draws it, with its modules at hand."""
 
+import io
 import random
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from cylinder_codes.authenticity import TagKey
 from cylinder_codes.digital_link import format_printed_link
 from cylinder_codes.identifiers import PAYLOAD_BYTES, Code, make_code
-from cylinder_codes.labels import lay_out, picture
+from cylinder_codes.labels import lay_out, png
 from cylinder_codes.symbols import QUIET_ZONE, Level
 
 Picture = npt.NDArray[np.uint8]
@@ -56,7 +58,7 @@ def draw_plate(dice: random.Random, level: Level, version: int | None = None) ->
     code = make_code(dice.randbytes(PAYLOAD_BYTES), _KEY)
     label = lay_out(code, host=HOST, level=level, version=version)
     modules = np.array([list(row) for row in label.symbol.modules], dtype=np.bool_)
-    drawn = np.asarray(picture(label, MODULE_PX).convert("L"), dtype=np.uint8)
+    drawn = np.asarray(Image.open(io.BytesIO(png(label, MODULE_PX))).convert("L"), dtype=np.uint8)
     return Plate(code, format_printed_link(code, HOST), level, label.symbol.version, modules, drawn)
 
 

@@ -15,7 +15,7 @@ import atheris  # type: ignore[import-untyped, unused-ignore]
 
 with atheris.instrument_imports(include=["cylinder_codes"]):
     from cylinder_codes.digital_link import format_printed_link
-    from cylinder_codes.identifiers import Code, format_code, format_code_human
+    from cylinder_codes.identifiers import Code, format_code_human
     from cylinder_codes.legacy_forms import parse_legacy_forms
     from cylinder_codes.reading import MAX_SCAN_LENGTH, read_scan
     from cylinder_codes.schemes import LEGACY_SCHEMES
@@ -37,7 +37,7 @@ def check(data: bytes) -> None:
 
 
 def _reads_back(code: Code) -> None:
-    for text in (format_code(code), format_printed_link(code)):
+    for text in (code.text, format_printed_link(code)):
         if len(text) <= MAX_SCAN_LENGTH and read_scan(text) != code:
             raise AssertionError(f"{text!a} does not read back")
     if code.scheme in LEGACY_SCHEMES:

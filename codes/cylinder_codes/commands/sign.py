@@ -5,13 +5,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cylinder_codes.commands.code_file import read_code
 from cylinder_codes.commands.common import GOOD, CannotCheck, add_command, now_ms, say, whole_number
 from cylinder_codes.commands.files import require_free, write_new
 from cylinder_codes.commands.instants import DAY_MS, whole_second
 from cylinder_codes.commands.issuer import Issuer, add_issuer_options, open_issuer
-from cylinder_codes.errors import CodeError
-from cylinder_codes.identifiers import Code, parse_code
-from cylinder_codes.reading import ReadFailure, read_scan
+from cylinder_codes.identifiers import DEFAULT_HOST
 from cylinder_codes.typeface import MissingGlyph
 
 if TYPE_CHECKING:
@@ -57,8 +56,9 @@ def _statement(options: argparse.Namespace) -> "Statement":
 
     at = whole_second(now_ms())
     return Statement(
-        code=options.code, model=options.model, medium=options.medium, tare_g=options.tare,
-        max_fill_g=options.max_fill, next_due_month=options.next_due, end_of_life_month=options.end_of_life,
+        code=read_code(options.code, DEFAULT_HOST, f"--code {options.code!a}"),
+        model=options.model, medium=options.medium, tare_g=options.tare, max_fill_g=options.max_fill,
+        next_due_month=options.next_due, end_of_life_month=options.end_of_life,
         owner_id=options.owner, issued_at=at, expires_at=at + options.valid_days * DAY_MS,
     )  # fmt: skip
 
@@ -85,16 +85,6 @@ def _content(suffix: str, statement: "Statement", signed: bytes, text: str) -> b
         raise CannotCheck(f"the slip cannot be drawn: {error}") from error
 
 
-def _code(text: str) -> Code:
-    try:
-        return parse_code(text)
-    except CodeError:
-        read = read_scan(text)
-    if isinstance(read, ReadFailure):
-        raise argparse.ArgumentTypeError(f"{text!r} is no code: {read.text_en}")
-    return read
-
-
 def _grams(text: str) -> int:
     found = _KILOGRAMS.fullmatch(text)
     if found is None:
@@ -110,9 +100,7 @@ def add_to(commands: Any) -> None:
         example="--code 04HM-ASW9-NF6Y-ZZPW-1011-YN69-55 --model YSP35.5 --tare 16.5 --max-fill 14.5"
         " --next-due 2030-01 --end-of-life 2034-01 --owner company/7 --out slip.png",
     )  # fmt: skip
-    command.add_argument(
-        "--code", type=_code, required=True, help="the cylinder's code, as text or as a scanner sent it"
-    )
+    command.add_argument("--code", required=True, help="the cylinder's code, as text or as a scanner sent it")
     command.add_argument("--model", required=True, help="model, such as YSP35.5")
     command.add_argument("--medium", default="lpg", help="what it may hold (default lpg)")
     command.add_argument("--tare", type=_grams, required=True, metavar="KG", help="empty mass in kg, such as 16.5")

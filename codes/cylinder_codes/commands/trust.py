@@ -25,7 +25,7 @@ from cylinder_codes.commands.issuer import (
     open_issuer,
     read_trust_list,
 )
-from cylinder_codes.keys import KEY_ID_BYTES, KeyFormatError, check_key_name, parse_vkey
+from cylinder_codes.keys import KEY_ID_BYTES, KeyFormatError, parse_vkey
 from cylinder_codes.pem import encrypt_signer, encrypt_tag_key
 from cylinder_codes.trust import (
     Period,
@@ -35,11 +35,11 @@ from cylinder_codes.trust import (
     TrustError,
     TrustList,
     format_instant,
+    name_tag_key,
 )
 
 _OLD_KEY_STAYS_MS = 30 * DAY_MS
 _NUMBER_AT_END = re.compile(r"(.*?)-([0-9]{1,6})")
-_TAG_KEY = re.compile(r"([^+]+)\+([0-9a-f]{8})")
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -53,7 +53,7 @@ def _add(options: argparse.Namespace) -> int:
     start = at if options.start is None else options.start
     try:
         period = Period(start, start + KEY_LIFE_MS if options.until is None else options.until)
-        entry = _tag_entry(options.key, period) if options.use == "tag" else _entry(options.key, period)
+        entry = name_tag_key(options.key, period) if options.use == "tag" else _entry(options.key, period)
         with issuer.alone():
             return _publish(options, issuer, lambda trust: trust.with_key(entry, at))
     except (TrustError, KeyFormatError) as error:
@@ -184,14 +184,6 @@ def _facts(use: str, entry: TrustedKey | TrustedTagKey, now: int) -> dict[str, o
 
 def _entry(key: str, period: Period) -> TrustedKey:
     return TrustedKey(read_key(Path(key), parse_vkey) if Path(key).is_file() else parse_vkey(key), period)
-
-
-def _tag_entry(key: str, period: Period) -> TrustedTagKey:
-    found = _TAG_KEY.fullmatch(key)
-    if found is None:
-        raise KeyFormatError(f"{key!r} names no tag key: it reads name+8 hex digits, as keygen printed them")
-    check_key_name(found[1])
-    return TrustedTagKey(found[1], bytes.fromhex(found[2]), period)
 
 
 def _next_name(name: str) -> str:
