@@ -10,8 +10,8 @@ last entry commits to the whole chain, and the tree commits to every chain.
 
 from typing import NamedTuple
 
-from cylinder_trace.canonical import LONGEST_ENTRY, CanonicalError, canonical_json
-from cylinder_trace.events import DeviceLink, Entry, Record, record_text
+from cylinder_trace.canonical import LARGEST_INTEGER, LONGEST_ENTRY, CanonicalError
+from cylinder_trace.events import DeviceLink, Entry, Record, Stated, record_text
 from cylinder_trace.merkle import leaf_hash
 from cylinder_trace.suite import SHA256, Suite
 from cylinder_trace.values import built
@@ -40,17 +40,22 @@ EMPTY = Head(0, NO_PREVIOUS)
 
 def seal(record: Record, head: Head, recorded_at: int, suite: Suite = SHA256) -> Sealed:
     """The entry that puts `record` behind `head`; raises EventError, or CanonicalError if it has no canonical text."""
-    stated = record.stated()
-    place = {"n": head.n, "prev": head.hash, "recorded_at": recorded_at}
-    # The names of a place stand next to each other in alphabetical order, but for the record's own `occurred_at`.
-    middle = canonical_json({**place, "occurred_at": record.occurred_at})
-    text = b"%b,%b,%b" % (stated.before, middle[1:-1], stated.after)
+    text = _text(record.stated(), head, recorded_at)
     if len(text) > LONGEST_ENTRY:
         raise CanonicalError(f"entry of {len(text)} bytes, more than {LONGEST_ENTRY}")
-    return Sealed(built(Entry, {**record.__dict__, **place}, _ALL_FIELDS), text, leaf_hash(text, suite))
+    fields = {**record.__dict__, "n": head.n, "prev": head.hash, "recorded_at": recorded_at}
+    return Sealed(built(Entry, fields, _ALL_FIELDS), text, leaf_hash(text, suite))
 
 
 _ALL_FIELDS = set(Entry.model_fields)
+
+
+def _text(stated: Stated, head: Head, recorded_at: int) -> bytes:
+    # In the alphabetical order of their names the record's own moment stands between the fields of its place.
+    if type(recorded_at) is not int or not 0 <= recorded_at <= LARGEST_INTEGER:
+        raise CanonicalError(f"recorded_at: {recorded_at!r} is no moment")
+    n, prev = b'"n":%d,' % head.n, b',"prev":"%b","recorded_at":%d,' % (head.hash.encode(), recorded_at)
+    return b"".join((stated.before, n, stated.moment, prev, stated.after))
 
 
 def next_head(sealed: Sealed) -> Head:

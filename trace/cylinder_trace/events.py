@@ -163,6 +163,7 @@ __all__ = [
     "SentToInspection",
     "Sold",
     "Stamp",
+    "Stated",
     "StationLicensed",
     "UseRegistered",
     "ValveChanged",
@@ -273,13 +274,15 @@ class DeviceLink(Frozen):
 
 
 class Stated(NamedTuple):
-    """What a record says, checked: its event, and its text in the two parts between which an entry's place goes."""
+    """What a record says, checked: its event, and its text in the three parts between which an entry's place goes."""
 
     event: Event
     before: bytes
-    """``{"act_id":…,"by":…,"data":{…},"device":{…},"id":…``"""
+    """``{"act_id":…,"by":…,"data":{…},"device":{…},"id":…,``"""
+    moment: bytes
+    """``"occurred_at":…``"""
     after: bytes
-    """``"refs":[…],"subject":…,"type":…,"v":1}``; ``occurred_at`` stands before it."""
+    """``"refs":[…],"subject":…,"type":…,"v":1}``"""
 
 
 class Record(Frozen):
@@ -351,15 +354,16 @@ def _remembered(record: Record) -> Stated | None:
 def _stated_in(record: Record) -> Stated:
     event, data = _checked(record.type, record.data)
     device = record.device and record.device.model_dump(mode="json")
-    author = _object(act_id=record.act_id, by=record.by)
-    name = _object(device=device, id=record.id)
-    after = _object(refs=record.refs, subject=record.subject, type=record.type, v=record.v)
-    return Stated(event, author[:-1] + b',"data":' + data + b"," + name[1:-1], after[1:])
+    author = _members(act_id=record.act_id, by=record.by)
+    name = _members(device=device, id=record.id)
+    after = _members(refs=record.refs, subject=record.subject, type=record.type, v=record.v)
+    before = b'{%b,"data":%b,%b,' % (author, data, name)
+    return Stated(event, before, _members(occurred_at=record.occurred_at), after + b"}")
 
 
-def _object(**fields: Any) -> bytes:
-    """The canonical text of the fields that have a value."""
-    return canonical_json({name: value for name, value in fields.items() if value is not None})
+def _members(**fields: Any) -> bytes:
+    """The canonical text of the fields that have a value, without the braces around them."""
+    return canonical_json({name: value for name, value in fields.items() if value is not None})[1:-1]
 
 
 def first_fault(error: ValueError) -> str:

@@ -8,6 +8,7 @@ takes the memory away first and puts it back behind the commit: a commit that fa
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from cylinder_trace.chain import Head
@@ -19,12 +20,11 @@ _MOST = 4096
 """Things remembered of each kind; some 2 KB each, so the memory stays below 20 MB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """An entry as it was found by its id."""
 
     text: bytes
-    index: int
+    index: int  # type: ignore[assignment]  # the field hides tuple.index
     digest: bytes
 
 
@@ -63,5 +63,6 @@ def _renew(known: dict[str, Known], newer: Mapping[str, Known]) -> None:
     for key in newer:
         known.pop(key, None)
     known.update(newer)
-    while len(known) > _MOST:
-        del known[next(iter(known))]
+    # All at once: a dict's first key is looked for behind the places of all that were deleted before it.
+    for key in list(islice(known, max(0, len(known) - _MOST))):
+        del known[key]

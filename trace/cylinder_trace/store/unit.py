@@ -69,8 +69,7 @@ class CodeTaken(ValueError):
     """The code leads to another cylinder, or is dead for ever; the sentence says which."""
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """Where an appended record stands. `replayed` if it stood there before."""
 
     id: str
@@ -78,7 +77,7 @@ class Receipt:
     n: int
     prev: str
     """Hash of the entry before it in its subject's chain, or 64 zeros."""
-    index: int
+    index: int  # type: ignore[assignment]  # the field hides tuple.index, which nobody asks a receipt for
     hash: str
     recorded_at: int
     replayed: bool = False
@@ -256,11 +255,11 @@ class Unit:
         """
         if found := self._found(record.id):
             return _replayed(record, found)
-        event = record.event()
+        event = record.stated().event
         now = self.subject(record.subject)
         sealed = seal(record, now.head, self.now if recorded_at is None else recorded_at, self._batch.suite)
         state = next_subject_state(now.state, sealed.entry, event)
-        self._stage_codes(record.subject.partition("/")[2], event, now.state)
+        self._stage_codes(record.subject, event, now.state)
         return self._stage(sealed, state)
 
     def put(self, row: SQLModel) -> None:
@@ -304,15 +303,16 @@ class Unit:
 
     def _stage(self, sealed: Sealed, state: SubjectState) -> Receipt:
         index = self._batch.next_index + len(self._own.entries)
-        self._own.entries[sealed.entry.id] = (sealed, index)
-        self._own.subjects[sealed.entry.subject] = SubjectNow(next_head(sealed), state, index)
-        return _receipt(sealed.entry, index, sealed.hash)
+        entry, head = sealed.entry, next_head(sealed)
+        self._own.entries[entry.id] = (sealed, index)
+        self._own.subjects[entry.subject] = SubjectNow(head, state, index)
+        return _receipt(entry, index, head.hash)
 
-    def _stage_codes(self, cylinder_id: str, event: Event, before: SubjectState | None) -> None:
+    def _stage_codes(self, subject: str, event: Event, before: SubjectState | None) -> None:
         if isinstance(event, CodeBound):
             if (holder := self._code(event.code)) is not None:
                 raise CodeTaken(_why_taken(event.code, holder, self.cylinder(holder)))
-            self._own.codes[event.code] = cylinder_id
+            self._own.codes[event.code] = subject.partition("/")[2]
         elif isinstance(event, RegistrationWithdrawn) and isinstance(before, CylinderState):
             self._own.codes.update(dict.fromkeys(before.codes))
             self._own.freed.update(before.codes)
@@ -382,12 +382,11 @@ def _replayed(record: Record, found: Found) -> Receipt:
     entry = parse_entry(found.text)
     if record_text(entry.record()) != record_text(record):
         raise IdConflict(f"id {record.id} is taken by an entry that says something else")
-    return _receipt(entry, found.index, found.digest, replayed=True)
+    return _receipt(entry, found.index, found.digest.hex(), replayed=True)
 
 
-def _receipt(entry: Entry, index: int, digest: bytes, replayed: bool = False) -> Receipt:
-    place = (entry.id, entry.subject, entry.n, entry.prev, index)
-    return Receipt(*place, digest.hex(), entry.recorded_at, replayed)
+def _receipt(entry: Entry, index: int, digest: str, replayed: bool = False) -> Receipt:
+    return Receipt(entry.id, entry.subject, entry.n, entry.prev, index, digest, entry.recorded_at, replayed)
 
 
 def _entry_row(sealed: Sealed, index: int) -> Values:
