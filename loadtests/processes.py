@@ -32,8 +32,8 @@ def free_port(wanted: int = 0) -> int:
 
 
 @contextmanager
-def running_server(command: Sequence[str], ready_url: str, log: Path, timeout_s: float = 120) -> Iterator[None]:
-    """Run `command` until the block ends; enter the block when `ready_url` answers 200. Raises ServerError."""
+def running_server(command: Sequence[str], ready_url: str, log: Path, timeout_s: float = 120) -> Iterator[int]:
+    """Run `command` until the block ends; hand out its process id when `ready_url` answers 200. Raises ServerError."""
     with log.open("wb") as output:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         try:
@@ -42,7 +42,7 @@ def running_server(command: Sequence[str], ready_url: str, log: Path, timeout_s:
             raise ServerError(f"cannot run {command[0]}: {error.strerror}; run make setup") from error
     try:
         _wait_ready(server, command[0], ready_url, log, time.monotonic() + timeout_s)
-        yield
+        yield server.pid
     finally:
         _stop(server)
 

@@ -25,10 +25,11 @@ class AccessError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """A running service: where it listens and where its data lies."""
+    """A running service: where it listens, where its data lies, and its process if it is one of ours."""
 
     base_url: str
     data: Path
+    pid: int = 0
 
     @property
     def port(self) -> int:
@@ -40,12 +41,12 @@ class Town:
 def running_town(folder: Path, cylinders: int, port: int | None = None) -> Iterator[Town]:
     """Generate a town below `folder` and serve it on 127.0.0.1 until the block ends; raises ServerError."""
     chosen = free_port(port or 0)
-    town = Town(f"http://127.0.0.1:{chosen}", folder / "data")
+    base_url, data = f"http://127.0.0.1:{chosen}", folder / "data"
     command = [
-        str(API), "serve", "--demo", "--data", str(town.data), "--cylinders", str(cylinders), "--port", str(chosen),
+        str(API), "serve", "--demo", "--data", str(data), "--cylinders", str(cylinders), "--port", str(chosen),
     ]  # fmt: skip
-    with running_server(command, f"{town.base_url}/readyz", folder / "cylinder-api.log", _READY_S):
-        yield town
+    with running_server(command, f"{base_url}/readyz", folder / "cylinder-api.log", _READY_S) as pid:
+        yield Town(base_url, data, pid)
 
 
 def town_at(base_url: str, data: Path) -> Town:
@@ -64,6 +65,11 @@ def station_in(town: Town) -> Station:
     if not (station.scales and station.workers and station.cylinders):
         raise AccessError(f"station {station_id} has no scale, no worker or no cylinder: seed a larger town")
     return station
+
+
+def bearer(town: Town, role: str) -> dict[str, str]:
+    """The header by which a generated account of this role is known; raises AccessError."""
+    return {"Authorization": f"Bearer {_access(town.data)['tokens'][role]}"}
 
 
 def _access(data: Path) -> Any:

@@ -23,6 +23,12 @@ def post(path: str, port: int, headers: Mapping[str, str], body: object) -> byte
     return f"POST {path} HTTP/1.1\r\n{''.join(lines)}\r\n".encode() + data
 
 
+def get(path: str, port: int, headers: Mapping[str, str]) -> bytes:
+    """A whole GET request as bytes."""
+    lines = [f"{name}: {value}\r\n" for name, value in {"Host": f"127.0.0.1:{port}", **headers}.items()]
+    return f"GET {path} HTTP/1.1\r\n{''.join(lines)}\r\n".encode()
+
+
 def answers_per_second(port: int, requests: Sequence[bytes], connections: int = CONNECTIONS) -> float:
     """Send all `requests`, one at a time on each connection; raises BenchError unless every answer is a 200."""
     return asyncio.run(_fire(port, requests, connections))

@@ -32,7 +32,7 @@ class Scale:
     repeats: int
     factor: float
 
-    def count(self, usual: int) -> int:
+    def count(self, usual: float) -> int:
         """`usual` things in a round of the usual size, more or fewer at another."""
         return max(1, round(usual * self.factor))
 

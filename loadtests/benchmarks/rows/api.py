@@ -26,14 +26,16 @@ def _prepare_fill_check(scale: Scale) -> Iterator[Pair]:
             station = station_in(town)
 
             def ask(port: int) -> float:
-                return answers_per_second(port, [_request(station, port, next(numbers)) for _ in range(checks)])
+                return answers_per_second(
+                    port, [fill_check_request(station, port, next(numbers)) for _ in range(checks)]
+                )
 
             yield Pair(ours=lambda: ask(town.port), other=lambda: ask(empty))
     except (ServerError, AccessError) as error:
         raise BenchError(str(error)) from error
 
 
-def _request(station: Station, port: int, number: int) -> bytes:
+def fill_check_request(station: Station, port: int, number: int) -> bytes:
     """A scan of the next cylinder, on the lanes in turn, every check with an id of its own."""
     cylinder = station.cylinders[number % len(station.cylinders)]
     body = fill_request(station, f"bench-{number}", number % 8 + 1, cylinder.code, cylinder.tare_g + 100)

@@ -29,7 +29,7 @@ def _prepare_published(scale: Scale) -> Iterator[Pair]:
         fresh = Records()
 
         def ours() -> float:
-            with _Watch(checkpoint) as watch:
+            with Watch(checkpoint) as watch:
                 answered = append_together(ledger, fresh.take(amount))
                 watch.wait_for(max(answer.log_index for answer in answered))
             return 1000 * slowest_hundredth(watch.waits(answered))
@@ -64,7 +64,7 @@ def _published_ledger() -> Iterator[tuple[Ledger, Path]]:
         yield ledger, folder / "log" / "checkpoint"
 
 
-class _Watch:
+class Watch:
     """Looks at the published checkpoint as a reader would, and keeps when it grew to which size."""
 
     def __init__(self, path: Path) -> None:
@@ -74,7 +74,7 @@ class _Watch:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> "_Watch":
+    def __enter__(self) -> "Watch":
         self._thread.start()
         return self
 
