@@ -28,6 +28,7 @@ _OVERVIEW = """\
 examples:
   cylinder-api serve --demo --data demo             a town of generated data on http://127.0.0.1:8000
   cylinder-api migrate --data ledger                an empty ledger of your own
+  cylinder-api migrate --dry-run --data ledger      what a newer program would do to its tables
   cylinder-api seed --data town --cylinders 1000    a generated town to look at, not served yet
   cylinder-api import cylinders.xlsx --company co_01 --data ledger --bad-rows to_mend.xlsx
   cylinder-api import --list --data ledger
@@ -128,7 +129,8 @@ def _add_cylinders(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_data(commands: Commands) -> None:
-    migrate = _add(commands, "migrate", data.migrate, "make an empty ledger, or check that one is there")
+    migrate = _add(commands, "migrate", data.migrate, "make an empty ledger, or move an older one's tables up")
+    migrate.add_argument("--dry-run", action="store_true", help="say what would be done, write nothing")
     migrate.add_argument(
         "--origin", type=_origin, default=DEFAULT_ORIGIN, help=f"name of a new log (default {DEFAULT_ORIGIN})"
     )

@@ -3,17 +3,21 @@
 Every failure that a person can mend is a StoreError with one clear sentence.
 """
 
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlmodel import SQLModel
 
-from cylinder_trace.store.tables import APPEND_ONLY, SCHEMA_VERSION, MetaRow
+from cylinder_trace.store.migrating import Step, move_schema, steps_from
+from cylinder_trace.store.tables import SCHEMA_VERSION, MetaRow
 from cylinder_trace.suite import SHA256, suite_of_origin
+
+log = logging.getLogger(__name__)
 
 
 class StoreError(Exception):
@@ -98,15 +102,56 @@ def _tune_sqlite(engine: Engine, writer: bool) -> None:
 
 
 def create_schema(engine: Engine, origin: str) -> None:
-    """Create what is missing and check that this database is ours; raises StoreError."""
+    """Make the schema, or move an older one up, and check that this database is ours; raises StoreError."""
     try:
         with engine.begin() as connection:
+            if _is_ready(read_meta(connection), origin):
+                return
+        with engine.begin() as connection:
             _lock_schema(connection)
-            SQLModel.metadata.create_all(connection)
-            _guard_append_only(connection)
-            _check_meta(connection, origin)
+            _make_ready(connection, origin)
     except DBAPIError as error:
         raise StoreError(f"cannot use the database {_shown(engine)}: {first_line(error)}") from error
+
+
+def planned_move(url: str) -> tuple[str | None, Sequence[Step]]:
+    """The version of the schema at `url`, None where there is none yet, and the migrations that it needs.
+
+    Nothing is written. Raises StoreError.
+    """
+    parsed = parse_url(url)
+    path = sqlite_path(parsed)
+    if path is not None and not path.exists():
+        return None, steps_from(None)
+    engine = open_engine(parsed, writer=False)
+    try:
+        with engine.connect() as connection:
+            stored = read_meta(connection)
+    except DBAPIError as error:
+        raise StoreError(f"cannot use the database {_shown(engine)}: {first_line(error)}") from error
+    finally:
+        engine.dispose()
+    version = _known_version(stored) if stored else None
+    return version, steps_from(version)
+
+
+def read_meta(connection: Connection) -> dict[str, str]:
+    """What the database says it is; empty where there is no ledger yet."""
+    if not inspect(connection).has_table(MetaRow.__tablename__):
+        return {}
+    return {row.key: row.value for row in connection.execute(select(MetaRow.__table__))}  # type: ignore[attr-defined]
+
+
+def _make_ready(connection: Connection, origin: str) -> None:
+    stored = read_meta(connection)  # anew, under the lock: another process may just have done it
+    if _is_ready(stored, origin):
+        return
+    held = stored.get("schema")
+    log.info("the schema of the database moves from %s to %s", held or "nothing", SCHEMA_VERSION)
+    move_schema(connection, held)
+    if not stored:
+        rows = [{"key": key, "value": value} for key, value in _expected(origin).items()]
+        connection.execute(insert(MetaRow), rows)
 
 
 def first_line(error: DBAPIError) -> str:
@@ -123,36 +168,31 @@ def _lock_schema(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('pinglian-schema'))"))
 
 
-def _guard_append_only(connection: Connection) -> None:
-    for table in APPEND_ONLY:
-        if connection.dialect.name == "sqlite":
-            for verb in ("UPDATE", "DELETE"):
-                connection.exec_driver_sql(
-                    f"CREATE TRIGGER IF NOT EXISTS {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-                    f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-                )
-        else:
-            connection.exec_driver_sql(_POSTGRES_GUARD.format(table=table))
+def _expected(origin: str) -> dict[str, str]:
+    return {"schema": SCHEMA_VERSION, "origin": origin, "suite": suite_of_origin(origin).name}
 
 
-_POSTGRES_GUARD = """
-CREATE OR REPLACE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS
-  $$ BEGIN RAISE EXCEPTION '%% is append-only', TG_TABLE_NAME; END $$;
-CREATE OR REPLACE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
-  FOR EACH STATEMENT EXECUTE FUNCTION append_only();
-"""
-
-
-def _check_meta(connection: Connection, origin: str) -> None:
-    expected = {"schema": SCHEMA_VERSION, "origin": origin, "suite": suite_of_origin(origin).name}
-    stored = {row.key: row.value for row in connection.execute(select(MetaRow.__table__))}  # type: ignore[attr-defined]
+def _is_ready(stored: Mapping[str, str], origin: str) -> bool:
+    """Whether it is our ledger in the schema of this program; False if it must be made or moved up."""
     if not stored:
-        rows = [{"key": key, "value": value} for key, value in expected.items()]
-        connection.execute(insert(MetaRow), rows)
-        return
+        return False
     if begun := stored.get(UNFINISHED):
         raise StoreError(f"unfinished {begun}: run it again with the same arguments; until then no service opens it")
-    for key, value in expected.items():
+    for key in ("origin", "suite"):
         # a ledger from before there was a choice says nothing, and is hashed with SHA-256
-        if (held := stored.get(key, SHA256.name if key == "suite" else None)) != value:
+        held, value = stored.get(key, SHA256.name if key == "suite" else None), _expected(origin)[key]
+        if held != value:
             raise StoreError(f"this database holds {key} {held!r}, not {value!r}: wrong folder or wrong key")
+    return _known_version(stored) == SCHEMA_VERSION
+
+
+def _known_version(stored: Mapping[str, str]) -> str:
+    held = stored.get("schema", "")
+    if not held.isdecimal():
+        raise StoreError(f"this database holds schema {held!r}, which no version of this program has made")
+    if int(held) > int(SCHEMA_VERSION):
+        raise StoreError(
+            f"this database has schema {held}, made by a newer version; this program knows schemas up to "
+            f"{SCHEMA_VERSION}: install the newer version"
+        )
+    return held

@@ -1,0 +1,53 @@
+"""``cylinder-api migrate``: it says from where to where, tries without writing, and moves what is older."""
+
+from pathlib import Path
+
+from api_process import answer, run
+
+from cylinder_api.folder import make_folder
+from cylinder_trace.store.ledger import Ledger
+from cylinder_trace.store.tables import SCHEMA_VERSION
+from ledgers.homes import Home, registered
+from ledgers.schema_v1 import rows_of, set_back
+
+
+def an_old_folder(tmp_path: Path) -> Path:
+    """A data folder whose database an older program made."""
+    today, old = tmp_path / "today", tmp_path / "old"
+    home = Home(f"sqlite:///{today}/ledger.db", today)
+    with Ledger(home.url, today, make_folder(today).log, home.clock) as ledger:
+        ledger.append([registered(1)])
+    (old / "log").parent.mkdir()
+    (today / "keys").rename(old / "keys")
+    (today / "log").rename(old / "log")
+    set_back(home, f"sqlite:///{old}/ledger.db", old)
+    return old
+
+
+def test_a_try_says_what_a_new_ledger_would_be_and_makes_nothing(tmp_path: Path) -> None:
+    said = answer("migrate", "--dry-run", "--data", tmp_path / "new")
+    assert (said["schema"]["from"], said["schema"]["to"]) == (None, SCHEMA_VERSION)
+    assert said["schema"]["steps"][0]["version"] == "1"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_older_ledger_is_tried_then_moved_then_up_to_date(tmp_path: Path) -> None:
+    folder = an_old_folder(tmp_path)
+    home = Home(f"sqlite:///{folder}/ledger.db", folder)
+    before = rows_of(home)
+    tried = answer("migrate", "--dry-run", "--data", folder)
+    assert (tried["dry_run"], tried["schema"]["from"], tried["schema"]["to"]) == (True, "1", SCHEMA_VERSION)
+    assert rows_of(home) == before
+    assert f"schema 1 → {SCHEMA_VERSION}" in run("migrate", "--data", folder).out
+    assert rows_of(home)["entry"] == before["entry"]
+    moved = answer("migrate", "--data", folder)
+    assert moved["schema"] == {"from": SCHEMA_VERSION, "to": SCHEMA_VERSION, "steps": []}
+    assert moved["entries"] == 1
+    assert "up to date" in run("migrate", "--dry-run", "--data", folder).out
+
+
+def test_a_database_that_cannot_be_reached_is_one_sentence(tmp_path: Path) -> None:
+    url = "postgresql://li:hidden@127.0.0.1:1/none"
+    said = run("migrate", "--dry-run", "--data", tmp_path / "new", "--database-url", url).sentence
+    assert "cannot use the database" in said
+    assert "hidden" not in said

@@ -1,0 +1,61 @@
+"""Moving a database's schema (数据库迁移) to the version this program works with, by the steps in ``migrations``.
+
+A database says its version in `meta`; Alembic keeps the same one in a table of its own, written in the same
+transaction.  Alembic takes a third of a second to load, so it is loaded only when there is something to move.
+
+Crash points: all steps, and the version, are one transaction on either home.  A kill before its commit leaves the old
+schema whole; after it the new one is.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import Connection, inspect, update
+
+from cylinder_trace.store.tables import SCHEMA_VERSION, MetaRow
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_FOLDER = Path(__file__).parent / "migrations"
+BEFORE_ALEMBIC = "1"
+"""The version of databases that were made before there were migrations; Alembic has no table in them."""
+
+
+class Step(NamedTuple):
+    """One migration: the version it leads to, and what it does in a few words."""
+
+    version: str
+    does: str
+
+
+def steps_from(version: str | None) -> Sequence[Step]:
+    """The migrations that lead from `version` (None: an empty database) to this program's, in order."""
+    if version == SCHEMA_VERSION:
+        return ()
+    from alembic.script import ScriptDirectory
+
+    revisions = ScriptDirectory(str(_FOLDER)).iterate_revisions(SCHEMA_VERSION, version or "base")
+    return [Step(found.revision, found.doc.rstrip(".")) for found in reversed(list(revisions))]
+
+
+def move_schema(connection: Connection, version: str | None) -> None:
+    """Run the steps from `version` (None: an empty database) on, in the transaction of `connection`."""
+    from alembic import command
+
+    config = _config(connection)
+    if version == BEFORE_ALEMBIC and not inspect(connection).has_table("alembic_version"):
+        command.stamp(config, BEFORE_ALEMBIC)
+    command.upgrade(config, SCHEMA_VERSION)
+    says = MetaRow.__table__  # type: ignore[attr-defined]
+    connection.execute(update(says).where(says.c.key == "schema").values(value=SCHEMA_VERSION))
+
+
+def _config(connection: Connection) -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
