@@ -60,7 +60,7 @@ def test_the_book_of_the_vectors_differs_from_the_shipped_one_in_its_due_day_alo
         (replaced("water_volume_ml = 4700", "water_volume_ml = 0"), r"rulebook: models\.YSP4\.7\.water_volume_ml: "),
         (replaced("nominal_g = 1900", "nominal_g = 2000001"), r"rulebook: models\.YSP4\.7\.nominal_g: "),
         (replaced('valid_from = "2026-01-01"', 'valid_from = "2026-02-30"'), "rulebook: valid_from: "),
-        (replaced('valid_from = "2026-01-01"', "valid_from = 2026-01-01"), "rulebook: valid_from: "),
+        (replaced('valid_from = "2026-01-01"', "valid_from = 2026-01-01T08:00:00"), "rulebook: valid_from: "),
         (replaced('version = "2026.1"', 'version = ""'), "rulebook: version: "),
         (replaced('version = "2026.1"', 'version = "2026 1"'), "rulebook: version: "),
         ("models = []\n" + TEXT[: TEXT.index("[models")], "rulebook: models: "),

@@ -29,6 +29,8 @@ from cylinder_trace import events
 from cylinder_trace.dates import format_day, local_day
 from cylinder_trace.events import Entry, FlagKind, Stamp, first_fault
 from cylinder_trace.values import CodeText, Count, Day, Frozen, Grams, Id, Instant, Month, Text, changed
+from cylinder_trace.vocabulary.inspecting import MANDATORY_ITEMS
+from cylinder_trace.vocabulary.naming import TechnicalFile
 
 Status = Literal[
     "made",
@@ -69,6 +71,9 @@ class InspectionState(Frozen):
     next_due_month: Month | None = None
     result: Literal["passed", "failed"]
     recorded_on: Day
+    items_complete: bool | None = None
+    """Whether each mandatory item was done; absent where only the mark is known."""
+    body_licensed: bool | None = None
 
 
 class MadeState(Frozen):
@@ -130,6 +135,15 @@ class CylinderState(Frozen):
     """Open requests for a new tag (换标申请) → the code to be replaced."""
     cancellation_no: Text | None = None
     """Receipt of the cancelled registration (注销回执)."""
+    technical: TechnicalFile | None = None
+    region: Text | None = None
+    """Where it may be filled (充装区域); absent = not bound to a region."""
+    custody_basis: Literal["entrusted", "supply_contract"] | None = None
+    """Why the custodian may fill it although it is not the owner (托管、供用气合同)."""
+    approved_codes: tuple[CodeText, ...] | None = None
+    """New codes of approved requests for a new tag."""
+    unapproved_codes: tuple[CodeText, ...] | None = None
+    """Own codes that took the place of an earlier one without an approval (擅自换标)."""
     corrected: dict[str, Id] | None = None
     """Field that a correction changed (更正) → id of the correcting entry; the old value stays in the history."""
 
@@ -198,6 +212,8 @@ def _registered(state: CylinderState | None, entry: Entry, event: events.Cylinde
         registration_no=event.registration_no,
         in_service_on=event.in_service_on,
         status_since=entry.at,
+        technical=event.technical,
+        region=event.region,
     )
     return registered.model_copy(update={"made": state.made}) if state else registered
 
@@ -251,7 +267,19 @@ def _rank(status: Status) -> int:
 def _code_bound(state: CylinderState, entry: Entry, event: events.CodeBound) -> Change:
     if event.code in state.voided_codes:  # told after its end: a dead code does not live again
         return {}
-    return {"codes": (*state.codes, event.code)}
+    return {"codes": (*state.codes, event.code), **_unapproved(state, event)}
+
+
+def _unapproved(state: CylinderState, event: events.CodeBound) -> Change:
+    """A second own code needs an approved request for a new tag; aliases are names that it has already."""
+    earlier = [code for code in (*state.codes, *state.voided_codes) if _is_own(code)]
+    if not earlier or not _is_own(event.code) or event.code in (state.approved_codes or ()):
+        return {}
+    return {"unapproved_codes": (*(state.unapproved_codes or ()), event.code)}
+
+
+def _is_own(code: str) -> bool:
+    return ":" not in code
 
 
 def _code_voided(state: CylinderState, entry: Entry, event: events.CodeVoided) -> Change:
@@ -274,7 +302,10 @@ def _retag_approved(state: CylinderState, entry: Entry, event: events.RetagAppro
     retags = _settled(state, event.request_id)
     if (state.retags or {})[event.request_id] != event.old_code:
         raise StateError(f"request {event.request_id} is about another code than {event.old_code}")
-    return {"retags": retags, **_without_code(state, event.old_code)}
+    approved = tuple(sorted({*(state.approved_codes or ()), event.new_code}))
+    kept = tuple(code for code in state.unapproved_codes or () if code != event.new_code) or None
+    change: Change = {"retags": retags, "approved_codes": approved, "unapproved_codes": kept}
+    return {**change, **_without_code(state, event.old_code)}
 
 
 def _retag_refused(state: CylinderState, entry: Entry, event: events.RetagRefused) -> Change:
@@ -308,15 +339,20 @@ def _transferred(state: CylinderState, entry: Entry, event: events.OwnershipTran
 def _handed_over(state: CylinderState, entry: Entry, event: events.HandedOver) -> Change:
     if entry.at < (state.custody_since or 0):
         return {}
-    return {"custodian_id": event.to_holder_id, "custody_since": entry.at}
+    return {"custodian_id": event.to_holder_id, "custody_since": entry.at, "custody_basis": event.basis}
 
 
 def _inspected(state: CylinderState, entry: Entry, event: events.Inspected) -> Change:
+    missing = MANDATORY_ITEMS.difference(MANDATORY_ITEMS if event.items is None else event.items)
+    if event.result == "passed" and missing:
+        raise StateError(f"a passed inspection needs every mandatory item; missing: {', '.join(sorted(missing))}")
     inspection = InspectionState(
         inspected_month=event.inspected_month,
         next_due_month=event.next_due_month,
         result=event.result,
         recorded_on=format_day(local_day(entry.at)),
+        items_complete=None if event.items is None else not missing,
+        body_licensed=event.body_licensed,
     )
     # It ends the stay at the inspection body and keeps the sending's moment: a movement told late is held against
     # that, whichever of the three was recorded first.
@@ -462,7 +498,9 @@ _CORRECTABLE = {
     ("inspected", "tare_g"): ("stamp", "tare_g"),
     ("valve_changed", "serial"): ("valve", "serial"),
     ("cylinder_made", "batch_no"): ("made", "batch_no"),
+    ("cylinder_registered", "region"): ("", "region"),
     **{("cylinder_registered", f"stamp.{name}"): ("stamp", name) for name in Stamp.model_fields},
+    **{("cylinder_registered", f"technical.{name}"): ("technical", name) for name in TechnicalFile.model_fields},
 }
 """(event, field) → where the state keeps it. A correction of anything else is history only."""
 

@@ -10,8 +10,29 @@ from cylinder_codes.stamps import StampReading
 from cylinder_trace.values import Count, Day, Frozen, Grams, Id, Instant, RawScan, Text
 
 Outcome = Literal["ALLOW", "WARN", "DENY"]
-Finding = Literal["stamp_mismatch", "mark_absent", "body_damaged", "valve_damaged"]
-"""What the filler saw on the steel before filling (充装前检查, P1, P6, P10, P12)."""
+Finding = Literal[
+    "stamp_mismatch",
+    "mark_absent",
+    "body_damaged",
+    "valve_damaged",
+    "tag_refitted",
+    "stamp_altered",
+    "refurbished",
+    "scrap_mark",
+    "head_mark_absent",
+    "threaded_collar",
+    "dual_phase",
+    "converted",
+    "fittings_missing",
+    "marking_wrong",
+    "not_evacuated",
+    "tare_unclear",
+]
+"""What the filler saw on the steel before filling (充装前检查), each an item of the list P1 to P17:
+钢印不符 P1 · 无检验标识 P6 · 瓶体损伤 P10 · 瓶阀不合规 P12 · 标签有换贴痕迹 P1 · 钢印打磨补打 P4 · 翻新 P13 ·
+报废标记 P13 · 无封头凹印 P17 · 螺纹护罩 P13 · 气液双相未标明 P16 · 改装 P4 · 护罩底座手轮缺损 P11 · 颜色字样不符 P5 ·
+无余压或未抽真空 P8 P9 · 皮重不清 P14.
+"""
 
 
 class FillRequest(Frozen):
@@ -35,6 +56,15 @@ class FillRequest(Frozen):
     empty_gross_g: Grams
     """Weight on the scale before gas flows: the cylinder with its residue."""
     requested_at: Instant
+    # What follows is absent where the station does not state it.
+    lot_id: Id | None = None
+    """The gas lot in the tank that feeds this scale (气质批次)."""
+    residue_g: Grams | None = None
+    """Residue (残液) as measured before the fill."""
+    evacuated: bool | None = None
+    """Whether the cylinder was evacuated or purged for its first fill (首充抽真空、置换)."""
+    prefill_checked: bool | None = None
+    """Whether the list P1 to P17 was gone through for this scan (充装前检查记录); exceptions are `findings`."""
 
 
 class StationFacts(Frozen):
@@ -52,6 +82,14 @@ class StationFacts(Frozen):
     """Station clock minus trusted clock; absent when it cannot be told, which is refused (R65)."""
     data_as_of: Instant
     """When the facts used were last known to be complete (数据时间)."""
+    # What follows is absent where it is not known; the rulebook says what that means.
+    region: Text | None = None
+    """Where the station is licensed to fill (充装区域)."""
+    lot_product: Literal["lpg", "industrial_propane", "other"] | None = None
+    lot_standing: Literal["released", "blocked", "not_released"] | None = None
+    """Whether the gas lot of the request may be filled (气质批次放行)."""
+    journal_writable: bool | None = None
+    """Whether what is decided can be written down (审计可写)."""
 
 
 class Refusal(Frozen):

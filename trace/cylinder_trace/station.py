@@ -3,6 +3,7 @@
 from cylinder_trace import events
 from cylinder_trace.decision import FillRequest, StationFacts
 from cylinder_trace.events import Entry
+from cylinder_trace.lots import LotState
 from cylinder_trace.values import Count, Day, Frozen, Id, Instant, Text, changed
 
 
@@ -90,9 +91,13 @@ def _scale_change(state: StationState, scale_id: str, update: dict[str, object])
 
 
 def facts_for(
-    state: StationState | None, request: FillRequest, data_as_of: int, clock_skew_ms: int | None
+    state: StationState | None,
+    request: FillRequest,
+    data_as_of: int,
+    clock_skew_ms: int | None,
+    lot: LotState | None = None,
 ) -> StationFacts:
-    """The facts that a decision about `request` takes from the station.
+    """The facts that a decision about `request` takes from the station, and from the gas `lot` that it names.
 
     An unknown station, scale or worker gives facts that the rules refuse: nothing is assumed.
     """
@@ -109,4 +114,7 @@ def facts_for(
         worker_certified_until=state.workers.get(request.worker_id or ""),
         clock_skew_ms=clock_skew_ms,
         data_as_of=data_as_of,
+        region=state.region,
+        lot_product=lot.product if lot else None,
+        lot_standing=(lot.standing or "not_released") if lot else None,
     )

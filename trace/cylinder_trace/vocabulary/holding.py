@@ -26,6 +26,8 @@ class HandedOver(Frozen):
     cosigned: bool
     """Whether both sides confirmed it."""
     place_id: Id | None = None
+    basis: Literal["entrusted", "supply_contract"] | None = None
+    """Why the new holder may fill it although it is not the owner: 托管, 供用气合同; absent = only in its hands."""
 
 
 class LeftStation(Frozen):

@@ -1,6 +1,8 @@
 """The inspection body: sent, items, valve, result, evaluation, condemned, destroyed (检验、评定、报废、去功能化)."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from cylinder_trace.values import Count, Evidence, Frozen, Grams, Id, Month, Sha256, Text
 
@@ -26,6 +28,21 @@ InspectionItem = Literal[
     "marking",
 ]
 """残液处理 · 卸阀 · 外观 · 瓶口螺纹 · 壁厚 · 容积 · 水压 · 瓶阀 · 气密 · 抽真空 · 标记 (chapters of GB/T 8334)."""
+MANDATORY_ITEMS: frozenset[InspectionItem] = frozenset(
+    {
+        "residue",
+        "valve_removal",
+        "appearance",
+        "valve_seat",
+        "wall_thickness",
+        "hydrostatic",
+        "valve",
+        "airtightness",
+        "vacuum",
+        "marking",
+    }
+)
+"""Without each of these there is no 合格; the volume is a supplementary item."""
 
 
 class InspectionItemRecorded(Frozen):
@@ -68,6 +85,10 @@ class Inspected(Frozen):
     result: Literal["passed", "failed"]
     report_no: Text
     tare_g: Grams | None = None
+    items: Annotated[tuple[InspectionItem, ...], Field(max_length=11)] | None = None
+    """The items that were done and passed; absent where only the mark is known, as on cylinders taken over."""
+    body_licensed: bool | None = None
+    """Whether the register shows the body's licence in force on that day (检验核准); absent = not looked up."""
 
 
 class Evaluated(Frozen):

@@ -19,6 +19,27 @@ class Stamp(Frozen):
     design_life_months: Count | None = None
 
 
+class TechnicalFile(Frozen):
+    """What the papers and the steel say about how it was built (技术档案). What is absent was never looked at."""
+
+    certificate: Literal["present", "missing"] | None = None
+    """Product certificate and certificate of supervised inspection (产品合格证、监检证)."""
+    maker_licensed: bool | None = None
+    """Whether its maker held a licence when it was made (制造许可)."""
+    head_mark: Literal["present", "missing"] | None = None
+    """The filling company's mark, pressed into the head when it was made (封头凹印)."""
+    head_mark_owner_id: Id | None = None
+    """Whose mark it is."""
+    collar: Literal["welded", "threaded"] | None = None
+    """焊接护罩、螺纹护罩(螺丝瓶)."""
+    phase: Literal["gas", "liquid", "dual"] | None = None
+    """气相、液相、气液双相."""
+    phase_marked: bool | None = None
+    """Whether a cylinder for both phases is painted as such (气液双相瓶、仅用于气化装置)."""
+    valve: Literal["self_closing", "angle"] | None = None
+    """自闭阀、直阀角阀."""
+
+
 class CylinderMade(Frozen):
     """The maker's record (制造登记): stamp as struck, batch, certificates. It may come before the registration."""
 
@@ -44,6 +65,9 @@ class CylinderRegistered(Frozen):
     medium: Literal["lpg"] = "lpg"
     registration_no: Text | None = None
     in_service_on: Day
+    technical: TechnicalFile | None = None
+    region: Text | None = None
+    """Where it may be filled (充装区域); absent = not bound to a region."""
 
 
 class UseRegistered(Frozen):

@@ -4,8 +4,10 @@ from typing import ClassVar, Literal
 
 from cylinder_trace.values import Evidence, Frozen, Id, Month, Sha256, Text
 
-FlagKind = Literal["black", "refurbished", "recalled", "lost"]
-"""black 黑气瓶 · refurbished 翻新 · recalled 召回 · lost 丢失/协查."""
+FlagKind = Literal[
+    "black", "refurbished", "recalled", "lost", "converted", "unlicensed_maker", "double_registered", "cloned"
+]
+"""黑气瓶 · 翻新 · 召回 · 丢失/协查 · 改装、擅改标志 · 无制造许可 · 多家登记 · 一码多瓶."""
 
 
 class Flagged(Frozen):
