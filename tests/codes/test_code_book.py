@@ -19,7 +19,7 @@ from cylinder_codes.authenticity import TagKey, tag_is_genuine
 from cylinder_codes.book.file import BookError
 from cylinder_codes.book.issue_book import CODES_PER_STEP, IssueBook
 from cylinder_codes.book.values import CodeRange, CodeState, Interval, RangeTerms
-from cylinder_codes.commands.book_table import issuing_alone
+from cylinder_codes.commands.turn import issuing_alone
 from cylinder_codes.identifiers import Code, make_code
 from cylinder_codes.keys import format_tag_key
 from cylinder_codes.schemes import Scheme

@@ -240,4 +240,4 @@ def _require_same(found: CodeRange, terms: RangeTerms) -> CodeRange:
 
 
 def _spoken(terms: RangeTerms) -> str:
-    return f"{terms.holder or 'own use (自用)'}, {terms.scheme.upper()} {terms.prefix}".rstrip()
+    return f"{terms.holder_name}, {terms.scheme.upper()} {terms.prefix}".rstrip()

@@ -75,6 +75,11 @@ class RangeTerms:
         return cls(allotted, holder, key.name, key.key_id.hex(), scheme, prefix)
 
     @property
+    def holder_name(self) -> str:
+        """To whom, in words."""
+        return self.holder or "own use (自用)"
+
+    @property
     def random_bytes_each(self) -> int:
         """How many fresh random bytes one code takes."""
         return PAYLOAD_BYTES if self.scheme == Scheme.OWN else SEALED_RANDOM_BYTES

@@ -2,8 +2,7 @@
 
 import argparse
 import sys
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from cylinder_codes.book.issue_book import IssueBook
-from cylinder_codes.book.values import STATE_NAMES_ZH, Account, CodeRange, CodeState, FoundCode, Interval
-from cylinder_codes.commands.book_table import holder_name, line_of_text, write_table
-from cylinder_codes.commands.code_file import read_code, read_codes
+from cylinder_codes.book.values import STATE_NAMES_ZH, CodeRange, CodeState, FoundCode, Interval
+from cylinder_codes.commands.account import account_facts, account_table
+from cylinder_codes.commands.code_file import read_code, read_codes, write_codes
 from cylinder_codes.commands.common import (
     BAD,
     GOOD,
@@ -22,6 +21,9 @@ from cylinder_codes.commands.common import (
     add_command,
     add_group,
     add_host,
+    counted,
+    is_or_are,
+    line_of_text,
     now_ms,
     positive,
     say,
@@ -33,19 +35,6 @@ from cylinder_codes.commands.passphrase import Passphrase, read_secret
 from cylinder_codes.identifiers import Code, format_code_human
 from cylinder_codes.pem import read_tag_key
 
-_HEADS = {
-    "range": "号段",
-    "to": "分配给",
-    "scheme": "体系",
-    "allotted": "分配",
-    "to issue": "待发",
-    "issued": "已发",
-    "unprinted": "未印",
-    "printed": "已印",
-    "applied": "已贴",
-    "void": "作废",
-}
-_LEFT_ALIGNED = 3
 _MOST_PROBLEMS = 100
 
 
@@ -57,54 +46,16 @@ def _show(options: argparse.Namespace) -> int:
         if options.range is not None:
             return _show_range(options, book, book.range_named(options.range))
         rows = [(code_range, book.account(code_range)) for code_range in book.ranges()]
-    facts = [_facts(code_range, account) for code_range, account in rows]
-    lines = [_row(code_range, account) for code_range, account in rows]
-    sums = [str(sum(int(line[place]) for line in lines)) for place in range(_LEFT_ALIGNED, len(_HEADS))]
-    say(options, _table([*lines, ["total 合计", "", "", *sums]]), ranges=facts)
+    say(options, account_table(rows, total=True), ranges=[account_facts(*row) for row in rows])
     return GOOD
 
 
 def _show_range(options: argparse.Namespace, book: IssueBook, code_range: CodeRange) -> int:
     account, runs = book.account(code_range), book.runs(code_range)
     lines = [f"{run.first} to {run.last}: {_state(run.state)}" for run in runs]
-    say(options, "\n".join([_table([_row(code_range, account)]), "", *lines]),
-        **_facts(code_range, account), runs=[asdict(run) for run in runs])  # fmt: skip
+    say(options, "\n".join([account_table([(code_range, account)], total=False), "", *lines]),
+        **account_facts(code_range, account), runs=[asdict(run) for run in runs])  # fmt: skip
     return GOOD
-
-
-def _facts(code_range: CodeRange, account: Account) -> dict[str, Any]:
-    terms, by_state = code_range.terms, account.by_state
-    return {
-        "range": code_range.name, "to": terms.holder, "scheme": terms.scheme.value, "prefix": terms.prefix,
-        "key_name": terms.key_name, "key_id": terms.key_id, "opened_at": code_range.opened_at,
-        "handed_out": code_range.handed_out, "allotted": account.allotted, "to_issue": account.to_issue,
-        "issued": account.issued, "unprinted": by_state[CodeState.ISSUED],
-        **{state.value: by_state[state] for state in CodeState if state != CodeState.ISSUED},
-    }  # fmt: skip
-
-
-def _row(code_range: CodeRange, account: Account) -> list[str]:
-    terms = code_range.terms
-    scheme = f"{terms.scheme.value} {terms.prefix}".strip()
-    counts = (account.allotted, account.to_issue, account.issued, *(account.by_state[state] for state in CodeState))
-    return [code_range.name, holder_name(terms.holder), scheme, *map(str, counts)]
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    lines = [list(_HEADS.values()), list(_HEADS), *rows]
-    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
-    return "\n".join("  ".join(_cells(line, widths)).rstrip() for line in lines)
-
-
-def _cells(line: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
-    for place, (text, width) in enumerate(zip(line, widths, strict=True)):
-        blanks = " " * (width - _width(text))
-        yield text + blanks if place < _LEFT_ALIGNED else blanks + text
-
-
-def _width(text: str) -> int:
-    """Columns on a terminal: a Chinese character takes two."""
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def _state(state: CodeState) -> str:
@@ -120,9 +71,8 @@ def _mark(options: argparse.Namespace) -> int:
         intervals = _intervals(options, book)
         marked = book.mark(intervals, state, now_ms(), options.note or "")
     names = sorted({interval.code_range.name for interval in intervals})
-    say(
-        options, f"{', '.join(names)}: {marked} codes are {_state(state)} now", marked=marked, state=state, ranges=names
-    )
+    amount = f"{counted(marked, 'code')} {is_or_are(marked)}"
+    say(options, f"{', '.join(names)}: {amount} {_state(state)} now", marked=marked, state=state, ranges=names)
     return GOOD
 
 
@@ -208,7 +158,7 @@ def _find(options: argparse.Namespace) -> int:
 def _told(found: FoundCode) -> Iterator[str]:
     issued = found.issued
     yield f"{format_code_human(issued.code)}: {_state(found.state)}"
-    holder = holder_name(found.code_range.terms.holder)
+    holder = found.code_range.terms.holder_name
     yield f"range 号段 {issued.range_name}, number 编号 {issued.number}, to 分配给 {holder}"
     yield f"{_day(issued.issued_at)} issued (已发)"
     for mark in found.marks:
@@ -229,8 +179,8 @@ def _codes(options: argparse.Namespace) -> int:
             raise CannotCheck("the book has no such code, so nothing is written: see `cylinder-codes book show`")
         codes = (code for one in intervals for code in book.codes_of(one.code_range, one.first, one.last))
         with progress("written", total) as show:
-            write_table(options.out, islice(codes, total), options.host, show)
-    say(options, f"{total} codes are in {options.out}", codes=total, out=str(options.out))
+            write_codes(options.out, islice(codes, total), options.host, show)
+    say(options, f"{counted(total, 'code')} {is_or_are(total)} in {options.out}", codes=total, out=str(options.out))
     return GOOD
 
 

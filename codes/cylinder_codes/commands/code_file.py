@@ -1,16 +1,21 @@
-"""Codes as a user hands them in: one as text, or a file of them, CSV with a header or one a line (码表)."""
+"""Codes as users hand them in and get them: one as text, or a table of them (码表), CSV with a header or one a line."""
 
 import csv
 import io
+from collections.abc import Callable, Iterable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 
+from cylinder_codes.book.values import IssuedCode
 from cylinder_codes.commands.common import CannotCheck
-from cylinder_codes.commands.files import read_text
+from cylinder_codes.commands.files import read_text, write_whole
 from cylinder_codes.control_sheet import SheetLine
+from cylinder_codes.digital_link import format_printed_link
 from cylinder_codes.errors import CodeError
-from cylinder_codes.identifiers import Code
+from cylinder_codes.identifiers import Code, format_code_human
 from cylinder_codes.reading import ReadFailure, read_scan
 
+_COLUMNS_WRITTEN = ("number", "code", "human_text", "link", "range", "issued_at")
 _COLUMN_NAMES = {
     "code": ("code", "气瓶码", "码"),
     "range_name": ("range", "range_name", "batch_id", "号段", "批次"),
@@ -63,3 +68,36 @@ def _columns(header: list[str]) -> dict[str, int] | None:
 def _line(row: list[str], columns: dict[str, int], where: str, host: str) -> SheetLine:
     texts = {field: row[column].strip() if column < len(row) else "" for field, column in columns.items()}
     return SheetLine(read_code(texts.pop("code"), host, where), **texts)
+
+
+def write_codes(
+    out: Path, codes: Iterable[IssuedCode], host: str, show: Callable[[int], None] = lambda _: None
+) -> None:
+    """Write the CSV of ``codes``; ``show`` is told how many are written."""
+
+    def parts() -> Iterator[bytes]:
+        for count, row in enumerate(_rows_of(codes, host)):
+            yield row
+            show(count)
+
+    write_whole(out, parts())
+
+
+def holds_codes(out: Path, codes: Iterable[IssuedCode], host: str) -> bool:
+    """Say whether ``out`` is, to the last byte, the file that ``write_codes`` makes of ``codes``."""
+    with out.open("rb") as file:
+        return all(there == row for there, row in zip_longest(file, _rows_of(codes, host)))
+
+
+def _rows_of(codes: Iterable[IssuedCode], host: str) -> Iterator[bytes]:
+    buffer = io.StringIO()
+    table = csv.writer(buffer)
+    table.writerow(_COLUMNS_WRITTEN)
+    yield buffer.getvalue().encode()
+    for line in codes:
+        buffer.seek(0)
+        buffer.truncate()
+        link = format_printed_link(line.code, host)
+        human_text = format_code_human(line.code)
+        table.writerow((line.number, line.code.text, human_text, link, line.range_name, line.issued_at))
+        yield buffer.getvalue().encode()

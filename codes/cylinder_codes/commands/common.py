@@ -5,6 +5,7 @@ import json
 import re
 import textwrap
 import time
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ GOOD, BAD, NOT_CHECKED = 0, 1, 2
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
 _HELP_WIDTH = 80
 _LEAST_MM, _MOST_MM = 0.1, 300
+_LONGEST_NAME = 80
+_SHOWN = 20
 
 
 class CannotCheck(Exception):
@@ -100,6 +103,20 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
 
 
 positive = whole_number(1, 100_000_000)
+
+
+def line_of_text(text: str) -> str:
+    """Return a name of 1 to 80 characters in NFC, or a note; argparse's error for one that no line can hold."""
+    name = unicodedata.normalize("NFC", text).strip()
+    if not 1 <= len(name) <= _LONGEST_NAME:
+        raise argparse.ArgumentTypeError(f"{_beginning(name)} has not 1 to {_LONGEST_NAME} characters")
+    if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in name):
+        raise argparse.ArgumentTypeError(f"{_beginning(name)} has a control character in it")
+    return name
+
+
+def _beginning(name: str) -> str:
+    return repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
 
 
 def millimetres(text: str) -> float:

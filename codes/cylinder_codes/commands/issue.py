@@ -8,7 +8,7 @@ from typing import Any
 from cylinder_codes.authenticity import TagKey
 from cylinder_codes.book.issue_book import IssueBook
 from cylinder_codes.book.values import CodeRange, RangeTerms
-from cylinder_codes.commands.book_table import file_holds, holder_name, issuing_alone, line_of_text, write_table
+from cylinder_codes.commands.code_file import holds_codes, write_codes
 from cylinder_codes.commands.common import (
     GOOD,
     CannotCheck,
@@ -16,6 +16,7 @@ from cylinder_codes.commands.common import (
     add_host,
     counted,
     is_or_are,
+    line_of_text,
     now_ms,
     positive,
     say,
@@ -24,6 +25,7 @@ from cylinder_codes.commands.files import require_folder, require_free
 from cylinder_codes.commands.issuer import add_issuer_options, open_issuer, open_or_make_issuer
 from cylinder_codes.commands.pace import progress
 from cylinder_codes.commands.passphrase import Passphrase, read_secret
+from cylinder_codes.commands.turn import issuing_alone
 from cylinder_codes.pem import read_tag_key
 from cylinder_codes.schemes import Scheme
 
@@ -41,7 +43,7 @@ def _issue(options: argparse.Namespace) -> int:
         opened = book.open_range(options.range, terms, now_ms())
         code_range = _issue_all(book, opened, key)
         with progress("written", code_range.issued) as show:
-            write_table(options.out, book.codes_of(code_range), options.host, show)
+            write_codes(options.out, book.codes_of(code_range), options.host, show)
         book.mark_handed_out(code_range, now_ms())
     return _say_done(options, code_range, opened.issued)
 
@@ -73,7 +75,7 @@ def _written_before_a_kill(options: argparse.Namespace, book: IssueBook, terms: 
     """Return the range whose file is there and whole already, only the book did not come to know of it."""
     for code_range in book.unfinished():
         asked_for = code_range.complete and code_range.terms == terms and options.range in (None, code_range.name)
-        if asked_for and file_holds(options.out, book.codes_of(code_range), options.host):
+        if asked_for and holds_codes(options.out, book.codes_of(code_range), options.host):
             book.mark_handed_out(code_range, now_ms())
             return code_range
     return None
@@ -90,7 +92,7 @@ def _issue_all(book: IssueBook, code_range: CodeRange, key: TagKey) -> CodeRange
 def _say_done(options: argparse.Namespace, code_range: CodeRange, issued_before: int) -> int:
     resumed = f" ({issued_before} of them in an earlier run)" if issued_before else ""
     terms, codes = code_range.terms, f"{counted(code_range.issued, 'code')}{resumed}"
-    whose = f"{code_range.name}, {holder_name(terms.holder)}"
+    whose = f"{code_range.name}, {terms.holder_name}"
     say(options, f"{whose}: {codes} {is_or_are(code_range.issued)} in {options.out}",
         range=code_range.name, to=terms.holder, scheme=terms.scheme.value, allotted=terms.allotted,
         issued=code_range.issued, issued_before=issued_before, out=str(options.out))  # fmt: skip

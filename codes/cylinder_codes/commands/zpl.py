@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cylinder_codes.commands.book_table import line_of_text
 from cylinder_codes.commands.code_file import read_codes
 from cylinder_codes.commands.common import (
     GOOD,
@@ -15,6 +14,7 @@ from cylinder_codes.commands.common import (
     add_host,
     counted,
     is_or_are,
+    line_of_text,
     millimetres,
     positive,
     say,
