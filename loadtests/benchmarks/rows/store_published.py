@@ -24,7 +24,7 @@ _WAITING = 8
 
 @contextmanager
 def _prepare_published(scale: Scale) -> Iterator[Pair]:
-    amount = scale.count(20_000)
+    amount = scale.count(10_000)
     with _published_ledger() as (ledger, checkpoint):
         fresh = Records()
 
@@ -39,7 +39,7 @@ def _prepare_published(scale: Scale) -> Iterator[Pair]:
 
 @contextmanager
 def _prepare_when_waiting(scale: Scale) -> Iterator[Pair]:
-    amount = scale.count(1_000)
+    amount = scale.count(400)
     with _published_ledger() as (ledger, _checkpoint), ThreadPoolExecutor(_WAITING) as threads:
         fresh = Records()
 
