@@ -20,25 +20,25 @@ Nothing here raises for bad content. An error in row 0 concerns the whole file. 
 back as they were, with the reasons beside them, to be mended and imported again.
 """
 
-import datetime
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple
 
 from cylinder_codes.errors import CodeError
-from cylinder_codes.identifiers import DEFAULT_HOST, Code, legacy_code, stamp_code
-from cylinder_codes.reading import ReadFailure, read_scan
-from cylinder_codes.schemes import Scheme
+from cylinder_codes.identifiers import DEFAULT_HOST, Code, stamp_code
+from cylinder_codes.import_fields import FIELDS, LEGACY_FIELDS, Cell, Field, Problem, plain_words
 from cylinder_codes.tables import Row, Sheet, TableError, read_sheets
 
-MAX_TEXT_LENGTH = 200
 BAD_ROW_HEADERS = ("原因 reason", "如何改正 how to mend")
 _HEADER_SEARCH_ROWS = 10
-_LONGEST_LIFE_YEARS = 40
+_UNIT_AT_END = re.compile(r"[(\[/]?(kg|公斤|千克|克|毫升|升|ml|g|l)[)\]]?$")
+_FIELD_OF_HEADER = {header: name for name, field in FIELDS.items() for header in field.headers.split()}
+_FIELD_OF_VAGUE_HEADER = {header: name for name, field in FIELDS.items() for header in field.vague_headers.split()}
+_NAMING = {"code", *LEGACY_FIELDS.values(), "manufactured_month"}
+"""A table needs a column that names a cylinder: with its month of making, a stamp does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,28 +95,6 @@ class CylinderTable:
     """The sheet that was read, as it stands; without rows when the whole file could not be used."""
     header_row: int = 0
     """Index of the headers in `source`."""
-
-
-class _Problem(NamedTuple):
-    what: str
-    mend: str
-    what_zh: str
-    mend_zh: str
-
-
-class _Cell(NamedTuple):
-    text: str
-    unit: str
-    """The unit the header names; empty when it names none."""
-    hosts: Sequence[str]
-
-
-class _Field(NamedTuple):
-    headers: str
-    read: Callable[[_Cell], str | int | _Problem]
-    required: bool = False
-    vague_headers: str = ""
-    """Headers that mean this only where no column says so plainly."""
 
 
 class _Column(NamedTuple):
@@ -194,7 +172,7 @@ def _naming_facts(row: CylinderRow) -> dict[str, str]:
     facts["serial"] = f"|{row.maker}|{row.serial}"  # of an unknown month of making; a stamp replaces it
     for alias in row.aliases:
         scheme = Code(alias).scheme
-        facts[_LEGACY.get(scheme, "serial")] = alias
+        facts[LEGACY_FIELDS.get(scheme, "serial")] = alias
     return facts
 
 
@@ -210,8 +188,8 @@ def _read_row(
     errors = []
     for field, place, header, unit in columns:
         text = unicodedata.normalize("NFC", cells[place]) if place < len(cells) else ""
-        value = _read_cell(_FIELDS[field], _Cell(text, unit, hosts))
-        if isinstance(value, _Problem):
+        value = _read_cell(FIELDS[field], Cell(text, unit, hosts))
+        if isinstance(value, Problem):
             errors.append(RowError(number, header, *value))
         elif value is not None:
             values[field] = value
@@ -224,7 +202,7 @@ def _name(number: int, values: dict[str, Any], headers: dict[str, str]) -> Itera
     """Put the row's other names into `values` as `aliases`; yield what is wrong with how it is named."""
     if "registration_code" in values:
         values.setdefault("registration_no", Code(values["registration_code"]).value)
-    aliases = [values.pop(field) for field in _LEGACY.values() if field in values]
+    aliases = [values.pop(field) for field in LEGACY_FIELDS.values() if field in values]
     if not values.get("code") and not aliases and "code" in headers:
         yield RowError(number, headers["code"], *_EMPTY)
     elif month := values.get("manufactured_month"):
@@ -237,21 +215,21 @@ def _name(number: int, values: dict[str, Any], headers: dict[str, str]) -> Itera
     values["aliases"] = tuple(aliases)
 
 
-def _read_cell(field: _Field, cell: _Cell) -> str | int | _Problem | None:
+def _read_cell(field: Field, cell: Cell) -> str | int | Problem | None:
     if cell.text:
         return field.read(cell)
     return _EMPTY if field.required else None
 
 
-_EMPTY = _Problem(
+_EMPTY = Problem(
     "the cell is empty", "fill it in; of merged cells only the first counts",
     "单元格为空", "请填写；合并单元格只有第一格有内容",
 )  # fmt: skip
-_NO_NAME = _Problem(
+_NO_NAME = Problem(
     "there is no code, no number from before and no month of making", "give one of them",
     "没有气瓶码，没有原有编号，也没有制造年月", "请至少填写其中一项",
 )  # fmt: skip
-_NO_STAMP = _Problem(
+_NO_STAMP = Problem(
     "maker and serial cannot be the cylinder's stamp: they hold a | or have too many characters together",
     "write the maker's mark and the number as they are stamped",
     "制造单位与出厂编号含“|”或过长，不能作为钢印", "请按钢印填写制造单位代号和编号",
@@ -282,12 +260,12 @@ def _find_headers(table: list[Row]) -> tuple[int, list[_Column]]:
 
 def _missing(columns: list[_Column]) -> list[str]:
     there = {column.field for column in columns}
-    missing = [name for name, field in _FIELDS.items() if field.required and name not in there]
+    missing = [name for name, field in FIELDS.items() if field.required and name not in there]
     return missing if there & _NAMING else ["code", *missing]
 
 
 def _columns_missing(sheet: Sheet, missing: list[str]) -> TableError:
-    names = [f"{name} ({_FIELDS[name].headers.split()[0]})" for name in missing]
+    names = [f"{name} ({FIELDS[name].headers.split()[0]})" for name in missing]
     where, where_zh = (f" in sheet {sheet.name!r}", f"工作表“{sheet.name}”") if sheet.name else ("", "")
     return TableError(
         f"no column for {', '.join(names)}{where}",
@@ -315,7 +293,7 @@ def _require_distinct(columns: list[_Column]) -> list[_Column]:
 def _columns_of(row: Row) -> list[_Column]:
     columns = []
     for place, header in enumerate(row):
-        words = _plain(header)
+        words = plain_words(header)
         unit = None if words in _FIELD_OF_HEADER else _UNIT_AT_END.search(words)
         name = words[: unit.start()] if unit else words
         if name in _FIELD_OF_HEADER:
@@ -324,185 +302,5 @@ def _columns_of(row: Row) -> list[_Column]:
 
 
 def _vague_columns(row: Row, plain: set[str]) -> list[_Column]:
-    named = ((place, header, _FIELD_OF_VAGUE_HEADER.get(_plain(header))) for place, header in enumerate(row))
+    named = ((place, header, _FIELD_OF_VAGUE_HEADER.get(plain_words(header))) for place, header in enumerate(row))
     return [_Column(field, place, header, "") for place, header, field in named if field and field not in plain]
-
-
-def _plain(header: str) -> str:
-    return re.sub(r"[\s_.:*-]", "", unicodedata.normalize("NFKC", header)).casefold()
-
-
-# --- cells --------------------------------------------------------------------------------------------------
-
-
-def _read_text(cell: _Cell) -> str | _Problem:
-    if len(cell.text) > MAX_TEXT_LENGTH:
-        return _Problem(
-            f"more than {MAX_TEXT_LENGTH} characters", "shorten it", f"超过 {MAX_TEXT_LENGTH} 个字符", "请缩短"
-        )
-    if any(char < " " or char == "\x7f" for char in cell.text):
-        return _Problem("a line break or control character", "write it in one line", "含换行或控制字符", "请写成一行")
-    if re.fullmatch(r"\d(\.\d+)?[eE]\+\d+", cell.text):
-        return _Problem(
-            f"the spreadsheet shortened a long number to {cell.text}",
-            "format the column as text and enter it again",
-            f"长数字被表格显示为 {cell.text}",
-            "请将该列设为文本格式后重新输入",
-        )
-    return cell.text
-
-
-def _read_code(cell: _Cell) -> str | _Problem:
-    read = read_scan(cell.text, cell.hosts)
-    if isinstance(read, ReadFailure):
-        return _Problem(read.text_en, "take it from the label", read.text_zh, "请按标签填写")
-    return read.text
-
-
-def _read_legacy(cell: _Cell, scheme: Scheme) -> str | _Problem:
-    text = _read_text(cell)
-    if isinstance(text, _Problem):
-        return text
-    try:
-        return legacy_code(scheme, text).text
-    except CodeError as error:
-        return _Problem(str(error), "take it from the label or the register", "编号有误", "请按标签或登记表填写")
-
-
-def _read_years(cell: _Cell) -> int | _Problem:
-    found = _YEARS.fullmatch(unicodedata.normalize("NFKC", cell.text).casefold())
-    if found and 1 <= int(found[1]) <= _LONGEST_LIFE_YEARS:
-        return int(found[1]) * 12
-    return _Problem(
-        f"{cell.text!r} is not a number of years",
-        "write it like 8 or 12",
-        f"“{cell.text}”不是年数",
-        "请填写年数，如 8 或 12",
-    )
-
-
-def _read_medium(cell: _Cell) -> str | _Problem:
-    if _plain(cell.text) in ("lpg", "液化石油气", "液化气", "石油气"):
-        return "lpg"
-    return _Problem(
-        f"the medium {cell.text!r} is not known", "write LPG or 液化石油气", "介质无法识别", "请填写 LPG 或 液化石油气"
-    )
-
-
-def _read_mass(cell: _Cell) -> int | _Problem:
-    return _read_measure(cell, {"kg": 1000, "公斤": 1000, "千克": 1000, "g": 1, "克": 1}, "kg", range(100, 1_000_001))
-
-
-def _read_volume(cell: _Cell) -> int | _Problem:
-    return _read_measure(cell, {"l": 1000, "升": 1000, "ml": 1, "毫升": 1}, "l", range(100, 2_000_001))
-
-
-def _read_measure(cell: _Cell, units: dict[str, int], usual_unit: str, bounds: range) -> int | _Problem:
-    found = _MEASURE.fullmatch(unicodedata.normalize("NFKC", cell.text).casefold())
-    unit = (found[2] if found else "") or cell.unit or usual_unit
-    if not found or unit not in units:
-        return _Problem(
-            f"{cell.text!r} is not a number in {' or '.join(units)}",
-            "write digits and a decimal point",
-            f"“{cell.text}”不是数值",
-            "请用数字和小数点填写",
-        )
-    amount = Decimal(found[1]) * units[unit]
-    if amount != int(amount):
-        return _Problem(
-            f"{cell.text} {unit} is finer than a gram or millilitre",
-            "check the digits",
-            f"{cell.text} {unit} 小数位过多",
-            "请核对数字",
-        )
-    if int(amount) not in bounds:
-        return _Problem(
-            f"{cell.text} {unit} cannot be a cylinder's",
-            f"check digits and unit; a column without a unit is read as {usual_unit}",
-            f"{cell.text} {unit} 超出气瓶的合理范围",
-            f"请核对数字和单位；未注明单位时按 {usual_unit} 读取",
-        )
-    return int(amount)
-
-
-def _read_month(cell: _Cell) -> str | _Problem:
-    found = _read_day_or_month(cell)
-    return found if isinstance(found, _Problem) else found[:7]
-
-
-def _read_day_or_month(cell: _Cell) -> str | _Problem:
-    text = unicodedata.normalize("NFKC", cell.text)
-    found = _DATE.fullmatch(text) or _COMPACT_DATE.fullmatch(text)
-    try:
-        if _EXCEL_SERIAL.fullmatch(text):
-            return (_EXCEL_EPOCH + datetime.timedelta(days=int(text))).isoformat()
-        if found:
-            day = datetime.date(int(found[1]), int(found[2]), int(found[3] or 1)).isoformat()
-            return day if found[3] else day[:7]
-    except ValueError:
-        pass  # a month 13 or a 30 February is answered below like any other slip
-    return _Problem(
-        f"{cell.text!r} is not a date",
-        "write it like 2024-03-31 or 2024-03",
-        f"“{cell.text}”不是日期",
-        "请写成 2024-03-31 或 2024-03",
-    )
-
-
-_MEASURE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([a-z公斤千克升毫]*)")
-_UNIT_AT_END = re.compile(r"[(\[/]?(kg|公斤|千克|克|毫升|升|ml|g|l)[)\]]?$")
-_DATE = re.compile(r"((?:19|20)\d\d)[-/.年](\d\d?)(?:月|[-/.月](\d\d?)日?(?: 0?0:00(?::00)?)?)?", re.ASCII)
-_COMPACT_DATE = re.compile(r"((?:19|20)\d\d)(\d\d)(\d\d)?", re.ASCII)
-_YEARS = re.compile(r"(\d{1,2}) ?(?:年|years?)?", re.ASCII)
-_EXCEL_SERIAL = re.compile(r"[2-7]\d{4}", re.ASCII)
-_EXCEL_EPOCH = datetime.date(1899, 12, 30)
-
-_FIELDS = {
-    "code": _Field("气瓶条码 气瓶码 瓶码 二维码 追溯码 赋码 单位内编号 code barcode cylindercode", _read_code),
-    "province_code": _Field(
-        "省级气瓶编号 省级编号 省平台编号 provincenumber provinceno provincecode",
-        partial(_read_legacy, scheme=Scheme.PROVINCE),
-    ),
-    "registration_code": _Field("使用登记代码 registrationcode", partial(_read_legacy, scheme=Scheme.REGISTRATION)),
-    "rfid_tid": _Field("电子标签号 电子标签编号 芯片号 rfidtid tid rfid", partial(_read_legacy, scheme=Scheme.TID)),
-    "maker_code": _Field(
-        "制造单位编码 制造单位气瓶编码 makercode manufacturercode", partial(_read_legacy, scheme=Scheme.MAKER)
-    ),
-    "maker": _Field("制造单位 制造单位代号 制造厂 制造商 生产厂家 生产单位 maker manufacturer", _read_text, True),
-    "serial": _Field(
-        "出厂编号 钢瓶编号 气瓶编号 产品编号 钢印号 serial serialno serialnumber vasecode", _read_text, True, "编号"
-    ),
-    "model": _Field("型号 气瓶型号 规格型号 规格 model type", _read_text, True),
-    "tare_g": _Field("皮重 瓶重 自重 空瓶重 tare tareweight emptyweight", _read_mass, True, "重量"),
-    "water_volume_ml": _Field("容积 水容积 公称容积 watervolume volume watercapacity", _read_volume, True),
-    "max_fill_g": _Field("最大充装量 充装量 最大充装重量 maxfill maximumfill maxfillweight", _read_mass, True),
-    "owner_id": _Field("产权单位 产权单位编号 产权单位代码 所属单位 owner ownerid", _read_text),
-    "registration_no": _Field(
-        "使用登记证编号 使用登记编号 登记证编号 登记证号 registrationno registration registrationnumber",
-        _read_text,
-    ),
-    "manufactured_month": _Field(
-        "制造年月 制造日期 生产日期 出厂日期 manufacturedmonth manufactured manufacturedon manufacturedate",
-        _read_month,
-    ),
-    "inspected_on": _Field(
-        "检验日期 上次检验日期 最近检验日期 inspectedon inspected inspectiondate lastinspection", _read_day_or_month
-    ),
-    "next_due_month": _Field(
-        "下次检验日期 下检日期 下次检验年月 检验有效期 nextduemonth nextdue nextinspection nextinspectiondate",
-        _read_month,
-    ),
-    "design_life_months": _Field("设计使用年限 设计使用年限(年) 设计年限 designlife designlifeyears", _read_years),
-    "medium": _Field("充装介质 介质 medium gas", _read_medium),
-}
-_FIELD_OF_HEADER = {header: name for name, field in _FIELDS.items() for header in field.headers.split()}
-_FIELD_OF_VAGUE_HEADER = {header: name for name, field in _FIELDS.items() for header in field.vague_headers.split()}
-_LEGACY = {
-    Scheme.PROVINCE: "province_code",
-    Scheme.REGISTRATION: "registration_code",
-    Scheme.TID: "rfid_tid",
-    Scheme.MAKER: "maker_code",
-}
-"""Schemes of numbers from before that have a column, and its field."""
-_NAMING = {"code", *_LEGACY.values(), "manufactured_month"}
-"""A table needs a column that names a cylinder: with its month of making, a stamp does."""
