@@ -1,18 +1,33 @@
 """The numbers and dates behind the rules: data, versioned, valid from–to, one readable file per jurisdiction.
 
 `parse_rulebook` reads the TOML text and names each mistake by its place.  Sources that contradict each other are
-parameters here, with the source named in the file beside the number.
+parameters here, with the source named in the file beside the number.  A parameter that came later has the default that
+changes nothing, so that an old rulebook gives the decisions that it gave.  Each number has bounds within which anybody
+could mean it: a filling coefficient of 4,200 is a slip of the hand, and no cylinder is filled by it.
 """
 
 import tomllib
 from functools import lru_cache
-from typing import Literal
+from typing import Annotated, Literal
 
 import orjson
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
+from cylinder_trace.dates import parse_day
 from cylinder_trace.events import first_fault
-from cylinder_trace.values import Count, Day, Frozen, Grams, Id, Millilitres, Month, Text
+from cylinder_trace.reasons import REASONS
+from cylinder_trace.values import Day, Frozen, Id, Millilitres, Month, Text
+
+Months = Annotated[int, Field(ge=1, le=360)]
+Days = Annotated[int, Field(ge=0, le=730)]
+Hours = Annotated[int, Field(ge=1, le=720)]
+Minutes = Annotated[int, Field(ge=0, le=1_440)]
+Seconds = Annotated[int, Field(ge=1, le=7_200)]
+Coefficient = Annotated[int, Field(ge=300, le=500)]
+"""Grams of gas for each litre of volume; 420 for LPG."""
+Tolerance = Annotated[int, Field(ge=0, le=5_000)]
+"""Grams."""
+ModelGrams = Annotated[int, Field(ge=100, le=500_000)]
 
 
 class RulebookError(ValueError):
@@ -26,11 +41,11 @@ Stated = Literal["required", "if_stated"]
 class InspectionRules(Frozen):
     """Periodic inspection (定期检验)."""
 
-    interval_months: Count
+    interval_months: Months
     due_precision: Literal["first_day", "last_day"]
     """Which day of the due month is the last legal one."""
-    guard_days: Count
-    warn_days: Count
+    guard_days: Days
+    warn_days: Days
     items: Stated = "if_stated"
     """Whether a passed inspection must show each mandatory item (检验项目)."""
     body_licence: Stated = "if_stated"
@@ -40,17 +55,17 @@ class InspectionRules(Frozen):
 class LifeRules(Frozen):
     """Service life (使用年限)."""
 
-    unstated_life_months: Count
-    extension_months: Count
-    longest_life_months: Count
+    unstated_life_months: Months
+    extension_months: Annotated[int, Field(ge=0, le=360)]
+    longest_life_months: Months
     """No evaluation extends a stated design life beyond this."""
 
 
 class OwnershipRules(Frozen):
     """Registration and ownership (使用登记、产权)."""
 
-    registration_grace_days: Count
-    cooling_days: Count
+    registration_grace_days: Days
+    cooling_days: Days
     basis: tuple[Literal["owned", "entrusted", "supply_contract"], ...] = ("owned",)
     """Whose cylinders a station may fill: 自有、托管、供用气合同范围内."""
     technical_file: Stated = "if_stated"
@@ -66,9 +81,9 @@ class OwnershipRules(Frozen):
 class IdentityRules(Frozen):
     """One bottle, one code (一瓶一码)."""
 
-    travel_minutes: Count
+    travel_minutes: Minutes
     """The same code at two stations within this time cannot be one cylinder."""
-    stamp_tare_tolerance_g: Grams = 0
+    stamp_tare_tolerance_g: Tolerance = 0
     """How far the tare read from the steel may lie from the one on file; a number on steel is exact."""
 
 
@@ -79,9 +94,9 @@ class ConditionRules(Frozen):
     """Whether each scan must state that the list P1 to P17 was gone through (充装前检查记录)."""
     evacuation: Stated = "if_stated"
     """Whether a first fill must state that the cylinder was evacuated or purged (首充抽真空)."""
-    residue_max_g: Grams | None = None
+    residue_max_g: Tolerance | None = None
     """More residue (残液) than this is drawn off first; absent = it is not measured here."""
-    valve_life_months: Count | None = None
+    valve_life_months: Months | None = None
     angle_valve_ban_from: Day | None = None
     """From this day on only self-closing valves (自闭阀) are filled."""
     angle_valve_ban_up_to_ml: Millilitres | None = None
@@ -93,17 +108,17 @@ class ConditionRules(Frozen):
 class FillRules(Frozen):
     """Masses and times of a fill (充装量)."""
 
-    coefficient_g_per_l: Count
-    tare_drift_g: Grams
-    permit_start_seconds: Count
-    longest_fill_seconds: Count
+    coefficient_g_per_l: Coefficient
+    tare_drift_g: Tolerance
+    permit_start_seconds: Seconds
+    longest_fill_seconds: Seconds
 
 
 class StationRules(Frozen):
     """What a station must have in order (充装站)."""
 
-    data_max_age_hours: Count
-    clock_skew_max_seconds: Count
+    data_max_age_hours: Hours
+    clock_skew_max_seconds: Seconds
     gas_lot: Stated = "if_stated"
     """Whether each fill must name a released gas lot (气质批次放行)."""
 
@@ -112,8 +127,28 @@ class ModelRules(Frozen):
     """Commercial fill of one cylinder model."""
 
     water_volume_ml: Millilitres
-    nominal_g: Grams
-    tolerance_g: Grams
+    nominal_g: ModelGrams
+    tolerance_g: Tolerance
+
+
+SAFETY_CORE = frozenset(f"R{number}" for number in range(20, 39))
+"""R20 to R38 (检验、年限、报废、翻新、黑气瓶…): never tried out in the shadow, always in force."""
+
+
+def _may_be_tried_out(code: str) -> str:
+    if code not in REASONS:
+        raise ValueError(f"there is no refusal {code}")
+    if code in SAFETY_CORE:
+        raise ValueError(f"{code} belongs to the safety core, which is never only tried out")
+    return code
+
+
+class ShadowRules(Frozen):
+    """New rules on trial (试行): what they would refuse is recorded, and nobody is refused for it."""
+
+    rules: tuple[Annotated[str, AfterValidator(_may_be_tried_out)], ...] = ()
+    regions: tuple[Text, ...] = ()
+    """The stations' regions in which they are on trial; elsewhere they are in force."""
 
 
 class Rulebook(Frozen):
@@ -131,12 +166,24 @@ class Rulebook(Frozen):
     fill: FillRules
     station: StationRules
     condition: ConditionRules = ConditionRules()
+    shadow: ShadowRules = ShadowRules()
     models: dict[str, ModelRules] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _ends_after_its_begin(self) -> "Rulebook":
+        if self.valid_until is not None and self.valid_until < self.valid_from:
+            raise ValueError(f"valid_until {self.valid_until} lies before valid_from {self.valid_from}")
+        return self
 
     @property
     def name(self) -> str:
         """``id@version``, as decisions quote it."""
         return f"{self.rulebook_id}@{self.version}"
+
+    def covers(self, day: int) -> bool:
+        """Whether it is in force on a day (ordinal, Beijing)."""
+        begun = parse_day(self.valid_from) <= day
+        return begun and (self.valid_until is None or day <= parse_day(self.valid_until))
 
 
 @lru_cache(maxsize=64)
