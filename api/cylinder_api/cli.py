@@ -13,7 +13,7 @@ from typing import NoReturn, TypeAlias
 from unicodedata import normalize
 
 from cylinder_api.access import ROLES
-from cylinder_api.commands import data, doctor, keep, people, serve
+from cylinder_api.commands import data, doctor, keep, migrate, people, serve
 from cylinder_api.commands.failure import CannotDo
 from cylinder_api.commands.town import DEFAULT_SEED
 from cylinder_api.folder import DEFAULT_ORIGIN, FolderError
@@ -29,6 +29,7 @@ examples:
   cylinder-api serve --demo --data demo             a town of generated data on http://127.0.0.1:8000
   cylinder-api migrate --data ledger                an empty ledger of your own
   cylinder-api migrate --dry-run --data ledger      what a newer program would do to its tables
+  cylinder-api migrate --service-role pinglian_service --data ledger --database-url postgresql://owner@…
   cylinder-api seed --data town --cylinders 1000    a generated town to look at, not served yet
   cylinder-api import cylinders.xlsx --company co_01 --data ledger --bad-rows to_mend.xlsx
   cylinder-api import --list --data ledger
@@ -129,9 +130,11 @@ def _add_cylinders(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_data(commands: Commands) -> None:
-    migrate = _add(commands, "migrate", data.migrate, "make an empty ledger, or move an older one's tables up")
-    migrate.add_argument("--dry-run", action="store_true", help="say what would be done, write nothing")
-    migrate.add_argument(
+    make = _add(commands, "migrate", migrate.migrate, "make an empty ledger, or move an older one's tables up")
+    make.add_argument("--dry-run", action="store_true", help="say what would be done, write nothing")
+    about = "give this PostgreSQL role what the service needs, and nothing more (run it as the tables' owner)"
+    make.add_argument("--service-role", metavar="NAME", help=about)
+    make.add_argument(
         "--origin", type=_origin, default=DEFAULT_ORIGIN, help=f"name of a new log (default {DEFAULT_ORIGIN})"
     )
     seed = _add(commands, "seed", data.seed, "write a generated town into an empty folder")

@@ -1,8 +1,16 @@
 """``cylinder-api migrate``: it says from where to where, tries without writing, and moves what is older."""
 
+import json
+import secrets
+import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from api_process import answer, run
+import httpx
+import pytest
+from api_process import Served, answer, run
+from sqlalchemy import create_engine, make_url, text
 
 from cylinder_api.folder import make_folder
 from cylinder_trace.store.ledger import Ledger
@@ -51,3 +59,40 @@ def test_a_database_that_cannot_be_reached_is_one_sentence(tmp_path: Path) -> No
     said = run("migrate", "--dry-run", "--data", tmp_path / "new", "--database-url", url).sentence
     assert "cannot use the database" in said
     assert "hidden" not in said
+
+
+@pytest.fixture
+def service_role(postgres_url: str) -> Iterator[str]:
+    """A role that may log in and has no rights yet."""
+    name = f"service_{secrets.token_hex(4)}"
+    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE ROLE {name} LOGIN PASSWORD 'generated'"))
+        yield name
+        connection.execute(text(f"DROP OWNED BY {name}"))
+        connection.execute(text(f"DROP ROLE {name}"))
+    engine.dispose()
+
+
+def role_finding(data: Path, url: str) -> dict[str, Any]:
+    """What doctor says about the role of this URL."""
+    findings = json.loads(run("doctor", "--json", "--data", data, "--database-url", url).out)["findings"]
+    found: dict[str, Any] = next(finding for finding in findings if finding["what"] == "database role")
+    return found
+
+
+def test_the_service_runs_as_the_role_that_migrate_gave_rights_to_and_the_owner_s_power_is_told(
+    postgres_url: str, service_role: str, tmp_path: Path
+) -> None:
+    owner, data = ("--data", tmp_path / "data", "--database-url", postgres_url), tmp_path / "data"
+    assert "CREATE ROLE not_there" in run("migrate", *owner, "--service-role", "not_there").sentence
+    assert answer("migrate", *owner, "--service-role", service_role)["service_role"] == service_role
+    url = make_url(postgres_url).set(username=service_role, password="generated").render_as_string(hide_password=False)
+
+    assert "superuser" in role_finding(data, postgres_url)["found"]
+    assert role_finding(data, url)["ok"] is True
+    for database, warned in ((url, False), (postgres_url, True)):
+        service = Served("--data", data, "--database-url", database)
+        assert httpx.get(f"{service.url}/readyz").status_code == 200
+        assert service.stop(signal.SIGINT) == 0
+        assert ("can switch off what keeps entries from being changed" in service.log) is warned

@@ -1,4 +1,4 @@
-"""Putting data in: ``migrate``, ``seed``, ``import``."""
+"""Putting data in: ``seed``, ``import``."""
 
 import argparse
 from collections.abc import Iterator
@@ -16,32 +16,11 @@ from cylinder_api.settings import settings_for
 from cylinder_codes.importing import RowError, bad_rows
 from cylinder_codes.tables import Row, write_csv, write_xlsx
 from cylinder_trace.dates import format_day, local_day
-from cylinder_trace.store.database import planned_move
 from cylinder_trace.store.ledger import Ledger
-from cylinder_trace.store.tables import SCHEMA_VERSION
 
 _ROWS_AT_ONCE = 1000
 _OPERATOR = "operator"
 """Author of what is done at the service's own command line."""
-
-
-def migrate(options: argparse.Namespace) -> int:
-    """Make the folder, its keys and the tables, or move an older schema up; with --dry-run say what that would be."""
-    settings = settings_for(options.data, options.database_url)
-    held, steps = planned_move(settings.database_url)
-    schema = {"from": held, "to": SCHEMA_VERSION, "steps": [step._asdict() for step in steps]}
-    moves = [f"  {step.version}: {step.does}" for step in steps]
-    if options.dry_run:
-        heading = f"schema {held or 'none'} → {SCHEMA_VERSION}" + (", nothing was written" if steps else ", up to date")
-        show(options, {"dry_run": True, "schema": schema}, "\n".join([heading, *moves]))
-        return 0
-    keys = make_folder(settings.data, options.origin)
-    with Ledger(settings.database_url, settings.data, keys.log, system_clock) as ledger:
-        size = ledger.reader.size()
-    facts = {"data": str(settings.data), "origin": keys.log.name, "entries": size, "dry_run": False, "schema": schema}
-    heading = f"schema {held} → {SCHEMA_VERSION}\n" + "\n".join([*moves, ""]) if held and steps else ""
-    show(options, facts, f"{heading}{settings.data} is ready: log {keys.log.name}, {size} entries")
-    return 0
 
 
 def seed(options: argparse.Namespace) -> int:

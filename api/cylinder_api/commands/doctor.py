@@ -8,6 +8,7 @@ from pathlib import Path
 
 from redis import Redis
 from redis.exceptions import RedisError
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from cylinder_api.commands.output import show
@@ -21,6 +22,7 @@ from cylinder_trace.store.database import StoreError, open_engine, parse_url
 from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.publishing import ALARMS, publishing_of
 from cylinder_trace.store.reader import Reader
+from cylinder_trace.store.rights import excess_of
 from cylinder_trace.store.witness_client import known_alarms
 from cylinder_trace.suite import suite_of_origin
 from cylinder_trace.tiles import nodes_from_tiles
@@ -61,6 +63,7 @@ def _findings(settings: Settings, keys: Keys) -> Iterator[Finding]:
         engine = open_engine(parse_url(settings.database_url), writer=False)
         try:
             reader = Reader(engine, LogFiles(settings.data / "log"), format_vkey(keys.log.verifying_key))
+            yield _role(engine)
             for look in _LOOKS:
                 yield look(reader, settings, keys)
         finally:
@@ -89,6 +92,15 @@ def _redis(url: str | None) -> Finding:
         mend = "start it, or correct redis://HOST:PORT; until then everything works, only slower"
         return Finding("Redis", False, type(error).__name__, mend)
     return Finding("Redis", True, "answers")
+
+
+def _role(engine: Engine) -> Finding:
+    if excess := excess_of(engine):
+        mend = "make a role for the service, and as the owner: cylinder-api migrate --service-role NAME"
+        return Finding("database role", False, excess, mend)
+    has_roles = engine.dialect.name == "postgresql"
+    found = "can append, and change nothing that was appended" if has_roles else "SQLite has none"
+    return Finding("database role", True, found)
 
 
 def _entries(reader: Reader, settings: Settings, _keys: Keys) -> Finding:

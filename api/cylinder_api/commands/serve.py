@@ -18,6 +18,9 @@ from cylinder_api.serving import Server, bind, url_of
 from cylinder_api.settings import Settings, settings_for
 from cylinder_api.town.organisations import DEMO_STATION, make_organisations
 from cylinder_api.town.plan import figures_for
+from cylinder_trace.store.rights import excess_of
+
+log = logging.getLogger(__name__)
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -35,6 +38,8 @@ def serve(options: argparse.Namespace) -> int:
             service.close()
             raise
         _log_to_stderr(options.log_level)
+        if excess := excess_of(service.ledger.engine):
+            log.warning("%s: run the service as a role of its own, see cylinder-api migrate --service-role", excess)
         _run(server, door)
     return 0
 

@@ -32,6 +32,8 @@ BEGIN_WRITING = "BEGIN IMMEDIATE"
 """How a writer's transaction begins on SQLite: with the write lock."""
 UNFINISHED = "unfinished"
 """The row of `meta` in a home that is being restored or rebuilt, and from what; it goes when the home is whole."""
+_NO_RIGHT = "42501"
+"""PostgreSQL's code for a missing right."""
 
 
 def parse_url(url: str) -> URL:
@@ -111,6 +113,11 @@ def create_schema(engine: Engine, origin: str) -> None:
             _lock_schema(connection)
             _make_ready(connection, origin)
     except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == _NO_RIGHT:
+            raise StoreError(
+                f"the tables must be made or moved to schema {SCHEMA_VERSION}, and this role has no right to do that "
+                f"({first_line(error)}): run cylinder-api migrate as the tables' owner"
+            ) from error
         raise StoreError(f"cannot use the database {_shown(engine)}: {first_line(error)}") from error
 
 
