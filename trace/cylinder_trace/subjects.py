@@ -12,12 +12,13 @@ from typing import TypeVar
 
 from cylinder_trace import events
 from cylinder_trace.cylinder import CylinderState, StateError, next_state
+from cylinder_trace.enactment import RulebookState, next_rulebook_state
 from cylinder_trace.events import Entry
 from cylinder_trace.lots import LotState, next_lot_state
 from cylinder_trace.recalls import RecallState, next_recall_state
 from cylinder_trace.standing import CompanyState, WorkerState, next_company_state, next_worker_state
 from cylinder_trace.station import StationState, next_station_state
-from cylinder_trace.values import Count, Frozen, Id, LongText, Text, changed
+from cylinder_trace.values import Count, Frozen, Id, Text, changed
 
 
 class DeviceState(Frozen):
@@ -27,14 +28,6 @@ class DeviceState(Frozen):
     n: Count
     station_id: Id
     vkey: Text
-
-
-class RulebookState(Frozen):
-    """The rulebook in force under one id: the newest text published."""
-
-    n: Count
-    version: Id
-    text: LongText
 
 
 AnyState = TypeVar("AnyState")
@@ -90,7 +83,7 @@ def next_subject_state(state: SubjectState | None, entry: Entry, event: events.E
         case "device":
             return _next_device_state(_expect(DeviceState, state), entry, event)
         case _:
-            return _next_rulebook_state(entry, event)
+            return next_rulebook_state(_expect(RulebookState, state), entry, event)
 
 
 def _expect(cls: type[AnyState], state: SubjectState | None) -> AnyState | None:
@@ -106,9 +99,3 @@ def _next_device_state(state: DeviceState | None, entry: Entry, event: events.Ev
     if state is None or not isinstance(event, events.HeadSigned | events.DisputeRaised | events.DisputeResolved):
         raise StateError(f"{entry.type} cannot follow in a device's chain")
     return changed(state, {"n": entry.n + 1})
-
-
-def _next_rulebook_state(entry: Entry, event: events.Event) -> RulebookState:
-    if not isinstance(event, events.RulebookPublished):
-        raise StateError(f"{entry.type} is not an event of a rulebook")
-    return RulebookState(n=entry.n + 1, version=event.version, text=event.text)

@@ -7,10 +7,11 @@ import orjson
 from cylinder_api.refusals import Refused
 from cylinder_codes.keys import SigningKey, encode_base64, format_vkey
 from cylinder_trace.canonical import canonical_json
+from cylinder_trace.dates import local_day
+from cylinder_trace.enactment import RulebookState, text_in_force
 from cylinder_trace.rulebook import parse_rulebook
 from cylinder_trace.station import StationState
 from cylinder_trace.store.reader import Reader
-from cylinder_trace.subjects import RulebookState
 
 _ALL = 1_000_000
 
@@ -27,7 +28,8 @@ def make_replica(
     book = reader.state(f"rulebook/{rulebook_id}")
     if not isinstance(station, StationState) or station.company_id is None:
         raise Refused("station_unknown", f"no station {station_id} with a licence is on file")
-    if not isinstance(book, RulebookState):
+    text = text_in_force(book, local_day(as_of)) if isinstance(book, RulebookState) else None
+    if text is None:
         raise Refused("rulebook_missing", f"no rulebook {rulebook_id} has been published into this ledger")
     since = since if _builds_on(reader, station_id, since, version) else 0
     states = reader.states("cylinder", owner_id=station.company_id, since=since)
@@ -36,8 +38,8 @@ def make_replica(
         "version": version,
         "since": since,
         "as_of": as_of,
-        "rulebook": book.text,
-        "rulebook_name": parse_rulebook(book.text).name,
+        "rulebook": text,
+        "rulebook_name": parse_rulebook(text).name,
         "station": _plain(station),
         "cylinders": [_plain(state) for state in states],
         "gone": _gone(reader, station.company_id, since) if since else [],

@@ -16,12 +16,11 @@ from cylinder_api.service import Service, ServiceHere
 from cylinder_codes.identifiers import Code, format_code_human, is_cylinder_id
 from cylinder_codes.schemes import LEGACY_SCHEMES
 from cylinder_trace.cylinder import STATUS_ZH, CylinderState
-from cylinder_trace.dates import format_month
+from cylinder_trace.dates import format_month, local_day
+from cylinder_trace.enactment import RulebookState, in_force
 from cylinder_trace.proof import HistoryBundle
-from cylinder_trace.rulebook import parse_rulebook
 from cylinder_trace.rules.deadlines import due_month
 from cylinder_trace.station import StationState
-from cylinder_trace.subjects import RulebookState
 
 router = APIRouter(tags=["cylinders"])
 _NOT_FOUND = ("cylinder_unknown", "code_unreadable", "other_owner")
@@ -148,6 +147,7 @@ def _public_facts(service: Service, cylinder: CylinderState) -> list[tuple[str, 
 
 
 def _next_due(service: Service, cylinder: CylinderState) -> str:
-    book = service.ledger.reader.state(f"rulebook/{service.settings.rulebook_id}")
-    due = due_month(cylinder, parse_rulebook(book.text)) if isinstance(book, RulebookState) else None
+    state = service.ledger.reader.state(f"rulebook/{service.settings.rulebook_id}")
+    book = in_force(state, local_day(service.clock())) if isinstance(state, RulebookState) else None
+    due = due_month(cylinder, book) if book else None
     return format_month(due) if due is not None else "-"

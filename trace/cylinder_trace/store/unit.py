@@ -15,6 +15,8 @@ from sqlmodel import SQLModel
 
 from cylinder_trace.chain import EMPTY, Head, Sealed, next_head, seal
 from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.dates import local_day
+from cylinder_trace.enactment import RulebookState, in_force
 from cylinder_trace.events import (
     CodeBound,
     Entry,
@@ -24,14 +26,13 @@ from cylinder_trace.events import (
     parse_entry,
     record_text,
 )
-from cylinder_trace.rulebook import Rulebook, parse_rulebook
+from cylinder_trace.rulebook import Rulebook
 from cylinder_trace.station import StationState
 from cylinder_trace.store.memory import Found, Memory, SubjectNow
 from cylinder_trace.store.tables import APPEND_ONLY
 from cylinder_trace.store.wire import CODE, ENTRY, NOW, REF, Values, Wire
 from cylinder_trace.subjects import (
     DeviceState,
-    RulebookState,
     SubjectState,
     format_state,
     kind_of,
@@ -228,9 +229,9 @@ class Unit:
         return state if isinstance(state, DeviceState) else None
 
     def rulebook(self, rulebook_id: str) -> Rulebook | None:
-        """The rulebook in force under `rulebook_id`, or None if none was published."""
+        """The version of a rulebook that decides now, or None if none was published."""
         state = self.subject(f"rulebook/{rulebook_id}").state
-        return parse_rulebook(state.text) if isinstance(state, RulebookState) else None
+        return in_force(state, local_day(self.now)) if isinstance(state, RulebookState) else None
 
     def entry(self, id: str) -> Entry | None:
         """The entry with this id, or None."""
