@@ -28,9 +28,13 @@ from cylinder_codes.commands import (
     zpl,
 )
 from cylinder_codes.commands.common import NOT_CHECKED, CannotCheck
+from cylinder_codes.photos import PhotosUnavailable
 from cylinder_codes.symbols import LabelsUnavailable
 from cylinder_codes.terminal import escape_what_cannot_be_shown
 
+_IN_ORDER_OF_USE = (
+    issue, book, label, sheet, zpl, read, sign, verify, trust, keygen, sign_note, importing, scanner, self_test,
+)  # fmt: skip
 _OVERVIEW = """\
 examples, in the order of a label printer's day:
   cylinder-codes issue --count 100 --to 'printer A' --out codes.csv
@@ -60,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
-    except (CannotCheck, BookError, LabelsUnavailable) as error:
+    except (CannotCheck, BookError, LabelsUnavailable, PhotosUnavailable) as error:
         sentence = str(error)
     except UnicodeDecodeError:
         sentence = "standard input is not UTF-8 text: give the text as an argument"
@@ -88,22 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", dest="name")
-    for module in (
-        issue,
-        book,
-        label,
-        sheet,
-        zpl,
-        read,
-        sign,
-        verify,
-        trust,
-        keygen,
-        sign_note,
-        importing,
-        scanner,
-        self_test,
-    ):
+    for module in _IN_ORDER_OF_USE:
         module.add_to(commands)
     return parser
 

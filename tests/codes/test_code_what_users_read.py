@@ -169,3 +169,25 @@ def test_the_help_is_read_on_any_terminal(encoding: str) -> None:
         run = on_terminal(encoding, *words)
         assert run.returncode == 0
         assert b"Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("missing", "extra", "arguments"),
+    [
+        ("cbor2", "statements", ["verify", "slip.png"]),
+        ("zxingcpp", "photos", ["read", "--photo", "two.png"]),
+        ("zxingcpp", "photos", ["verify", "two.png"]),
+        ("PIL", "labels", ["label", "--codes", "codes.csv", "--out", "labels"]),
+    ],
+)
+def test_what_is_not_installed_is_named_in_one_sentence(
+    missing: str, extra: str, arguments: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "two.png").write_bytes(picture_of(2))
+    (tmp_path / "issuer").mkdir()
+    table(tmp_path, 1)
+    program = f"import sys; sys.modules[{missing!r}] = None; from cylinder_codes.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.endswith(f"install cylinder-codes[{extra}]\n")

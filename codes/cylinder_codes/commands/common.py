@@ -7,6 +7,7 @@ import textwrap
 import time
 import unicodedata
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from cylinder_codes.identifiers import DEFAULT_HOST
@@ -27,6 +28,12 @@ class CannotCheck(Exception):
 def say(options: argparse.Namespace, text: str, /, **facts: Any) -> None:
     """Print the text, or with --json the facts as one object."""
     print(json.dumps(facts, ensure_ascii=False) if options.json else text)
+
+
+def require_statements() -> None:
+    """Refuse to sign or verify where what ``cylinder_codes.statement`` imports is not installed."""
+    if find_spec("cbor2") is None or find_spec("base45") is None:
+        raise CannotCheck("signed statements need cbor2 and base45: install cylinder-codes[statements]")
 
 
 def counted(number: int, one: str, many: str = "") -> str:

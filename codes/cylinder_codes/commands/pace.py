@@ -25,6 +25,7 @@ def progress(word: str, total: int, done_before: int = 0) -> Iterator[Callable[[
     """Hand out a function to call with how much is done, as often as one likes. On a terminal one line is rewritten."""
     began = last = time.monotonic()
     rewrites = sys.stderr.isatty()
+    head, end = ("\r", _ERASE_REST) if rewrites else ("", "\n")
 
     def show(done: int) -> None:
         nonlocal last
@@ -32,12 +33,7 @@ def progress(word: str, total: int, done_before: int = 0) -> Iterator[Callable[[
         if now - last >= _EVERY_SECONDS:
             last = now
             line = pace_line(word, done, total, done_before, now - began)
-            print(
-                f"\r{line}{_ERASE_REST}" if rewrites else line,
-                file=sys.stderr,
-                end="" if rewrites else "\n",
-                flush=True,
-            )
+            print(f"{head}{line}", file=sys.stderr, end=end, flush=True)
 
     try:
         yield show

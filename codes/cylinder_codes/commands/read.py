@@ -14,7 +14,7 @@ from cylinder_codes.commands.issuer import DEFAULT_FOLDER, add_issuer_options, o
 from cylinder_codes.commands.passphrase import PASSPHRASE_VARIABLE, Passphrase, read_secret
 from cylinder_codes.identifiers import DEFAULT_HOST, Code, format_code_human
 from cylinder_codes.pem import read_tag_key
-from cylinder_codes.photos import MAX_BYTES, PhotoFailure, PhotoFailureKind, PhotosUnavailable, read_photo
+from cylinder_codes.photos import MAX_BYTES, PhotoFailure, PhotoFailureKind, read_photo
 from cylinder_codes.reading import ReadFailure, read_scan
 from cylinder_codes.schemes import SCHEMES
 
@@ -43,10 +43,7 @@ def _read(options: argparse.Namespace) -> int:
 def _read_picture(path: Path, hosts: Sequence[str]) -> Code | ReadFailure | PhotoFailure:
     with path.open("rb") as file:
         picture = file.read(MAX_BYTES + 1)
-    try:
-        read = read_photo(picture, hosts)
-    except PhotosUnavailable as error:
-        raise CannotCheck(str(error)) from error
+    read = read_photo(picture, hosts)
     if isinstance(read, PhotoFailure) and read.kind not in _LOOKED_AT:
         raise CannotCheck(f"{path}: {read.text_en} ({read.text_zh})")
     return read

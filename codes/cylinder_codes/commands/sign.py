@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cylinder_codes.commands.code_file import read_code
-from cylinder_codes.commands.common import GOOD, CannotCheck, add_command, now_ms, say, whole_number
+from cylinder_codes.commands.common import GOOD, CannotCheck, add_command, now_ms, require_statements, say, whole_number
 from cylinder_codes.commands.files import require_free, write_new
 from cylinder_codes.commands.instants import DAY_MS, whole_second
 from cylinder_codes.commands.issuer import Issuer, add_issuer_options, open_issuer
@@ -22,10 +22,9 @@ _MOST_DAYS = 3650
 
 
 def _sign(options: argparse.Namespace) -> int:
-    try:
-        from cylinder_codes.statement import StatementError, sign_statement, statement_text
-    except ImportError as error:
-        raise CannotCheck("signed statements need cbor2 and base45: install cylinder-codes[statements]") from error
+    require_statements()
+    from cylinder_codes.statement import StatementError, sign_statement, statement_text
+
     _check_out(options.out)
     issuer = open_issuer(options)
     try:

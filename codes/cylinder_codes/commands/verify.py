@@ -7,12 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cylinder_codes.commands.common import BAD, GOOD, CannotCheck, add_command, now_ms, say
+from cylinder_codes.commands.common import BAD, GOOD, CannotCheck, add_command, now_ms, require_statements, say
 from cylinder_codes.commands.files import read_key, read_text
 from cylinder_codes.commands.instants import HELP, beijing_month, instant
 from cylinder_codes.commands.issuer import DEFAULT_FOLDER, read_trust_list
 from cylinder_codes.keys import parse_vkey
 from cylinder_codes.note import NoteError, NoteErrorKind, open_note
+from cylinder_codes.photos import MAX_BYTES, PhotoFailure, read_symbols
 from cylinder_codes.trust import TrustList, format_instant
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _PREFIX = "PL1:"
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-_LARGEST = 50_000_000
 _NOTE = re.compile("\n\n\N{EM DASH} ")
 _NONE = (
     "no signed statement is in the picture: take the slip's symbol whole and near; a cylinder's label is read by"
@@ -32,10 +32,9 @@ _SEVERAL = "several statements are in the picture: take one at a time (图片中
 def _verify(options: argparse.Namespace) -> int:
     if options.key:
         return _verify_note(options)
-    try:
-        from cylinder_codes.statement import Opened, open_statement
-    except ImportError as error:
-        raise CannotCheck("signed statements need cbor2 and base45: install cylinder-codes[statements]") from error
+    require_statements()
+    from cylinder_codes.statement import Opened, open_statement
+
     received = _received(options.what)
     trust = read_trust_list(options.trust, options.root)
     opened = open_statement(received, trust, now_ms() if options.at is None else options.at)
@@ -50,8 +49,8 @@ def _received(what: str) -> str | bytes:
     path = Path(what)
     if not path.is_file():
         raise CannotCheck(f"{what[:80]!r} is no file, and the text of a statement begins with {_PREFIX}")
-    if path.stat().st_size > _LARGEST:
-        raise CannotCheck(f"{path}: larger than {_LARGEST // 1_000_000} MB, so no statement and no photo of one")
+    if path.stat().st_size > MAX_BYTES:
+        raise CannotCheck(f"{path}: larger than {MAX_BYTES // 1_000_000} MB, so no statement and no photo of one")
     return _content(path, path.read_bytes())
 
 
@@ -69,12 +68,7 @@ def _content(path: Path, data: bytes) -> str | bytes:
 
 
 def _text_in_picture(path: Path, data: bytes) -> str:
-    from cylinder_codes.photos import PhotoFailure, PhotosUnavailable, read_symbols
-
-    try:
-        texts = read_symbols(data)
-    except PhotosUnavailable as error:
-        raise CannotCheck(str(error)) from error
+    texts = read_symbols(data)
     if isinstance(texts, PhotoFailure):
         raise CannotCheck(f"{path}: {texts.text_en} ({texts.text_zh})")
     statements = [text for text in texts if text.startswith(_PREFIX)]
