@@ -38,7 +38,10 @@ def built(cls: type[Made], fields: dict[str, Any], fields_set: set[str]) -> Made
 
 def changed(value: Made, update: Mapping[str, Any]) -> Made:
     """``value.model_copy(update=update)``: `value` with some fields changed, which are not checked."""
-    return built(type(value), {**value.__dict__, **update}, value.__pydantic_fields_set__ | update.keys())
+    fields_set = value.__pydantic_fields_set__
+    # A set of its own only where it differs: sets are work for the garbage collector.
+    fields_set = fields_set if update.keys() <= fields_set else fields_set | update.keys()
+    return built(type(value), {**value.__dict__, **update}, fields_set)
 
 
 def _is_month(text: str) -> str:

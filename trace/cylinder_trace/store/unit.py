@@ -96,7 +96,10 @@ Row = TypeVar("Row", bound=SQLModel)
 class Staged:
     """What has been staged: by one unit, or by all good units of a batch."""
 
-    entries: dict[str, tuple[Sealed, int]] = field(default_factory=dict)
+    entries: dict[str, Found] = field(default_factory=dict)
+    entry_rows: list[Values] = field(default_factory=list)
+    """The same as they are written. Plain tuples of plain values: the garbage collector has nothing to walk through."""
+    ref_rows: list[Values] = field(default_factory=list)
     subjects: dict[str, SubjectNow] = field(default_factory=dict)
     codes: dict[str, str | None] = field(default_factory=dict)
     """Code → the cylinder it leads to from now on; None when a withdrawn registration set it free."""
@@ -107,6 +110,8 @@ class Staged:
     def absorb(self, other: "Staged") -> None:
         """Take over what a good unit staged."""
         self.entries.update(other.entries)
+        self.entry_rows += other.entry_rows
+        self.ref_rows += other.ref_rows
         self.subjects.update(other.subjects)
         self.codes.update(other.codes)
         self.freed.update(other.freed)
@@ -152,8 +157,7 @@ class Batch:
         """What is known once this batch is committed."""
         staged, read = self.staged, self.read
         subjects = {name: now for name, now in read.subjects.items() if now.state is not None} | staged.subjects
-        entries = {id: found for id, found in read.entries.items() if found is not None}
-        entries |= {id: Found(sealed.text, index, sealed.hash) for id, (sealed, index) in staged.entries.items()}
+        entries = {id: found for id, found in read.entries.items() if found is not None} | staged.entries
         codes = {code: holder for code, holder in (read.codes | staged.codes).items() if holder is not None}
         self.memory.keep(self.next_index, entries, subjects)
         self.memory.keep_codes(codes, freed=staged.freed)
@@ -170,11 +174,9 @@ class Batch:
             read.codes.update(_select_codes(self.wire, unread))
 
     def _flush_entries(self) -> None:
-        sealed = list(self.staged.entries.values())
-        self.wire.insert(ENTRY, [_entry_row(item, index) for item, index in sealed])
-        refs = [(ref, index) for item, index in sealed for ref in dict.fromkeys(item.entry.refs)]
-        if refs:
-            self.wire.insert(REF, refs)
+        self.wire.insert(ENTRY, self.staged.entry_rows)
+        if self.staged.ref_rows:
+            self.wire.insert(REF, self.staged.ref_rows)
         self._flush_codes()
         self.wire.put_subjects([_now_row(name, now) for name, now in self.staged.subjects.items()])
 
@@ -243,9 +245,9 @@ class Unit:
         if before - after <= 1:
             return []
         rows = self.connection.execute(_BETWEEN, {"subject": subject, "after": after, "before": before})
-        staged = (sealed.entry for part in (self._own, self._batch.staged) for sealed, _ in part.entries.values())
-        recent = [entry for entry in staged if entry.subject == subject and after < entry.n < before]
-        return [*(parse_entry(bytes(row.text)) for row in rows), *recent]
+        staged = (row for part in (self._own, self._batch.staged) for row in part.entry_rows)
+        recent = (text for _, _, about, n, *_, text in staged if about == subject and after < n < before)
+        return [parse_entry(text) for text in (*(bytes(row.text) for row in rows), *recent)]
 
     def append(self, record: Record, recorded_at: int | None = None) -> Receipt:
         """Append `record` to its subject's chain; the answer is durable once the group commit answers.
@@ -303,10 +305,12 @@ class Unit:
         return read[subject]
 
     def _stage(self, sealed: Sealed, state: SubjectState) -> Receipt:
-        index = self._batch.next_index + len(self._own.entries)
-        entry, head = sealed.entry, next_head(sealed)
-        self._own.entries[entry.id] = (sealed, index)
-        self._own.subjects[entry.subject] = SubjectNow(head, state, index)
+        own, entry, head = self._own, sealed.entry, next_head(sealed)
+        index = self._batch.next_index + len(own.entries)
+        own.entries[entry.id] = Found(sealed.text, index, sealed.hash)
+        own.entry_rows.append(_entry_row(sealed, index))
+        own.ref_rows += [(ref, index) for ref in dict.fromkeys(entry.refs)]
+        own.subjects[entry.subject] = SubjectNow(head, state, index)
         return _receipt(entry, index, head.hash)
 
     def _stage_codes(self, subject: str, event: Event, before: SubjectState | None) -> None:
@@ -329,9 +333,8 @@ class Unit:
 
     def _found(self, id: str) -> Found | None:
         for staged in (self._own, self._batch.staged):
-            if id in staged.entries:
-                sealed, index = staged.entries[id]
-                return Found(sealed.text, index, sealed.hash)
+            if found := staged.entries.get(id):
+                return found
         read = self._batch.read.entries
         if id not in read:
             self._batch.prefetch(ids=(id,))
