@@ -40,6 +40,7 @@ examples:
   cylinder-api user revoke --id li --data ledger
   cylinder-api backup --to /backups/today --data ledger
   cylinder-api restore --from /backups/today --data restored
+  cylinder-api restore --from /backups/today --data restored --database-url postgresql://…
   cylinder-api doctor --data ledger
 
 DATABASE_URL (postgresql://…) and REDIS_URL (redis://…) may stand in the environment instead of the options.
@@ -171,10 +172,13 @@ def _add_people(commands: Commands) -> None:
 
 
 def _add_keep(commands: Commands) -> None:
-    backup = _add(commands, "backup", keep.backup, "copy the folder while the service runs, and check the copy")
-    backup.add_argument("--to", type=Path, required=True, metavar="DIR", help="an empty folder")
-    restore = _add(commands, "restore", keep.restore, "copy a backup into an empty folder, and check it")
+    backup = _add(commands, "backup", keep.backup, "take a backup while the service runs, and audit it")
+    about = "an empty folder; the backup is the same from SQLite and PostgreSQL, and holds the keys"
+    backup.add_argument("--to", type=Path, required=True, metavar="DIR", help=about)
+    restore = _add(commands, "restore", keep.restore, "fill an empty home, SQLite or PostgreSQL, from a backup")
     restore.add_argument("--from", dest="source", type=Path, required=True, metavar="DIR", help="the backup")
+    about = "a checkpoint that a witness or client kept: is the backup older, it is not put back"
+    restore.add_argument("--remembered", action="append", default=[], metavar="FILE", help=about)
     look = _add(commands, "doctor", doctor.doctor, "say what is wrong with an installation and how to mend it")
     look.add_argument("--redis-url", metavar="URL", help="also ask this Redis")
 

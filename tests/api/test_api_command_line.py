@@ -1,17 +1,15 @@
 """The command line: an installation from nothing to a running service, and one clear sentence when it cannot be."""
 
 import json
-import os
 import shutil
 import signal
 import socket
-import sqlite3
 import stat
 from pathlib import Path
 
 import httpx
 import pytest
-from api_house import House, new_id, now
+from api_house import House
 from api_process import Served, answer, run
 
 from cylinder_codes.identifiers import make_code
@@ -157,17 +155,6 @@ def test_a_file_that_is_no_table_cannot_be_imported(tmp_path: Path) -> None:
         assert name in run("import", tmp_path / name, "--company", "co_1", "--data", tmp_path).sentence
 
 
-def test_a_backup_that_fails_leaves_nothing_in_the_way_of_the_next_try(demo: Path, tmp_path: Path) -> None:
-    shutil.copytree(demo, tmp_path / "copy")
-    os.truncate(tmp_path / "copy" / "ledger.db", 40_960)
-    assert "cannot copy" in run("backup", "--data", tmp_path / "copy", "--to", tmp_path / "new").sentence
-    assert list((tmp_path / "new").iterdir()) == []
-    assert "inside" in run("backup", "--data", demo, "--to", demo / "backup").sentence
-    assert not (demo / "backup").exists()
-    (tmp_path / "file").touch()
-    assert "not a folder" in run("backup", "--data", demo, "--to", tmp_path / "file").sentence
-
-
 def test_a_generated_town_does_not_go_into_a_ledger_of_ones_own(tmp_path: Path) -> None:
     answer("migrate", "--data", tmp_path, "--origin", "ledger.example/own")
     table = tmp_path / "t.csv"
@@ -204,37 +191,6 @@ def test_devices_and_people_are_let_in_and_out_while_the_service_runs(demo: Path
         assert answer("user", "revoke", "--id", "wang", "--data", demo)["revoked"] == 1
         assert httpx.get(f"{service.url}/v1/fill-checks", headers=headers).status_code == 401
         assert "no token of wang" in run("user", "revoke", "--id", "wang", "--data", demo).sentence
-
-
-def test_a_backup_taken_while_the_service_runs_is_sound_and_can_be_restored(demo: Path, tmp_path: Path) -> None:
-    with House(demo) as service:
-        saved = answer("backup", "--data", demo, "--to", tmp_path / "backup")
-        assert saved["ok"] is True
-        regulator = json.loads((demo / "demo-access.json").read_text())["tokens"]["regulator"]
-        key = json.loads((demo / "answer-key.json").read_text())["good"][0]
-        flag = {"id": new_id("f"), "code": key["code"], "flag": "lost", "cause": "x", "occurred_at": now()}
-        headers = {"Authorization": f"Bearer {regulator}"}
-        assert httpx.post(f"{service.url}/v1/flags", json=flag, headers=headers).status_code == 201
-    assert "not empty" in run("backup", "--data", demo, "--to", tmp_path / "backup").sentence
-    assert "not empty" in run("restore", "--from", tmp_path / "backup", "--data", demo).sentence
-    assert "not a backup" in run("restore", "--from", tmp_path, "--data", tmp_path / "new").sentence
-    restored = answer("restore", "--from", tmp_path / "backup", "--data", tmp_path / "new")
-    assert (restored["entries"], restored["ok"]) == (saved["entries"], True)
-    with House(tmp_path / "new") as service:
-        assert httpx.get(f"{service.url}/readyz").json()["entries"] == saved["entries"]
-
-
-def test_a_backup_of_a_ledger_that_was_tampered_with_says_so(demo: Path, tmp_path: Path) -> None:
-    shutil.copytree(demo, tmp_path / "copy")
-    with sqlite3.connect(tmp_path / "copy" / "ledger.db") as database:
-        database.execute("DROP TRIGGER entry_no_update")
-        (text,) = database.execute("SELECT text FROM entry WHERE log_index = 60").fetchone()
-        edited = text.replace(b'"by":"', b'"by":"x')
-        database.execute("UPDATE entry SET text = ? WHERE log_index = 60", (edited,))
-    database.close()
-    done = run("backup", "--data", tmp_path / "copy", "--to", tmp_path / "backup")
-    assert done.code == 1
-    assert "NOT sound" in done.out
 
 
 def test_the_doctor_finds_nothing_wrong_and_then_what_was_broken(demo: Path, tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ from api_house import Device, House, check_body, new_id, now
 from api_process import COMMAND, answer, run
 from test_imports_route import HEADERS, new_code, table
 
-from cylinder_api.commands.keep import audit_folder
 from cylinder_api.folder import open_folder
 from cylinder_codes.authenticity import TagKey
 from cylinder_codes.identifiers import make_code
 from cylinder_trace import events
 from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.store.sound import audit_home
 
 CAUSE = {"cause": "列错位 the columns had shifted"}
 
@@ -416,7 +416,8 @@ def test_an_undo_that_was_killed_half_way_is_finished_by_the_same_command(tmp_pa
     assert 0 < half < rows, "it was killed in the middle"
     assert run(*undone).out == f"{rows - half} withdrawn, {half} withdrawn before, 0 kept\n"
     assert withdrawals(tmp_path) == rows
-    assert audit_folder(tmp_path, open_folder(tmp_path)).faults == []
+    key = open_folder(tmp_path).log.verifying_key
+    assert audit_home(f"sqlite:///{tmp_path}/ledger.db", tmp_path, [key]).faults == []
 
 
 def test_a_fill_that_a_station_tells_after_the_withdrawal_is_recorded_with_a_dispute(

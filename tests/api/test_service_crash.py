@@ -9,8 +9,8 @@ import httpx
 from api_house import House, check_body
 from api_process import Served
 
-from cylinder_api.commands.keep import audit_folder
 from cylinder_api.folder import open_folder
+from cylinder_trace.store.sound import audit_home
 
 
 def test_killed_while_recording_nothing_acknowledged_is_lost_and_a_retry_gets_the_same_answer(tmp_path: Path) -> None:
@@ -45,7 +45,8 @@ def test_killed_while_recording_nothing_acknowledged_is_lost_and_a_retry_gets_th
             if (before := acknowledged.get(str(body["check_id"]))) is not None:
                 assert client.post("/v1/fill-checks", json=body).content == before
     assert service.stop() == 0
-    report = audit_folder(tmp_path, open_folder(tmp_path))
+    key = open_folder(tmp_path).log.verifying_key
+    report = audit_home(f"sqlite:///{tmp_path}/ledger.db", tmp_path, [key])
     assert report.faults == []
     assert report.entries >= len(acknowledged) + 10
 

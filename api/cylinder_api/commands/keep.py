@@ -1,100 +1,99 @@
-"""Keeping data safe: ``backup``, ``restore``."""
+"""Keeping data safe: ``backup``, ``restore``. The same form from and for both homes, and an audit behind each."""
 
 import argparse
-import shutil
-import sqlite3
-from contextlib import closing
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import TypeVar
 
 from cylinder_api.commands.failure import CannotDo
 from cylinder_api.commands.output import show
-from cylinder_api.folder import Keys, open_folder
+from cylinder_api.folder import open_folder
+from cylinder_api.service import system_clock
 from cylinder_api.settings import settings_for
-from cylinder_codes.keys import format_vkey
-from cylinder_trace.audit import Auditor, AuditReport, read_vkey
-from cylinder_trace.store.database import open_engine, parse_url
-from cylinder_trace.store.files import LogFiles
-from cylinder_trace.store.reader import Reader
+from cylinder_trace.audit import Fault
+from cylinder_trace.commands.pace import Pace
+from cylinder_trace.commands.shared import CannotCheck, kept_checkpoint
+from cylinder_trace.dates import format_day, local_day
+from cylinder_trace.store.backup import make_backup
+from cylinder_trace.store.backup_form import DamagedBackup, Manifest
+from cylinder_trace.store.mirror import NotMirrored
+from cylinder_trace.store.rebuild import NotRebuilt, Rebuilt
+from cylinder_trace.store.restore import restore as restore_home
 
-_DATABASE = "ledger.db"
-_NOT_COPIED = (_DATABASE, f"{_DATABASE}-wal", f"{_DATABASE}-shm", f"{_DATABASE}.lock")
+Done = TypeVar("Done")
+_SHOWN_FAULTS = 5
 
 
 def backup(options: argparse.Namespace) -> int:
-    """Copy a folder while the service may be running, and check the copy; 1 if the copy's ledger is not sound."""
+    """Take a backup while the service may be running; 1 if the ledger is not sound."""
     settings = settings_for(options.data, options.database_url)
-    if not settings.database_url.startswith("sqlite"):
-        raise CannotDo("the ledger is on PostgreSQL: use pg_dump, and copy the folders keys and log beside it")
-    keys = open_folder(settings.data)
-    _require_empty(options.to, settings.data)
-    # The database first: tiles may be ahead of it, never behind.
-    _copy_database(settings.data / _DATABASE, options.to / _DATABASE)
-    _copy_files(settings.data, options.to)
-    report = audit_folder(options.to, keys)
-    facts = {"to": str(options.to), "entries": report.entries, "ok": report.ok}
-    verdict = "sound" if report.ok else f"NOT sound: {report.faults[0].message}"
-    show(options, facts, f"{options.to}: {report.entries} entries, {verdict}; it holds the keys, keep it safe")
-    return 0 if report.ok else 1
+    key = open_folder(settings.data).log
+    try:
+        made = _on_disk(
+            options.to,
+            lambda: make_backup(settings.database_url, settings.data, key, options.to, system_clock(), Pace()),
+        )
+    except NotMirrored as error:
+        return _bad(options, f"the ledger is NOT sound: {error}; {options.to} is no backup, keep the older ones")
+    facts = {"to": str(options.to), "ok": not made.faults, **asdict(made)}
+    show(options, facts, f"{options.to}: {_held(made)}; it holds the keys, keep it safe\n{_verdict(made.faults)}")
+    return 1 if made.faults else 0
 
 
 def restore(options: argparse.Namespace) -> int:
-    """Copy a backup into an empty folder, and check it; 1 if its ledger is not sound."""
-    source = options.source
-    if not (source / _DATABASE).is_file() or not (source / "keys").is_dir():
-        raise CannotDo(f"{source} is not a backup: it needs {_DATABASE} and keys")
-    _require_empty(options.data, source)
-    _copy_database(source / _DATABASE, options.data / _DATABASE)
-    _copy_files(source, options.data)
-    report = audit_folder(options.data, open_folder(options.data))
-    facts = {"data": str(options.data), "entries": report.entries, "ok": report.ok}
-    verdict = "sound" if report.ok else f"NOT sound: {report.faults[0].message}"
-    show(options, facts, f"{options.data}: {report.entries} entries, {verdict}")
-    return 0 if report.ok else 1
-
-
-def audit_folder(folder: Path, keys: Keys) -> AuditReport:
-    """Every entry and checkpoint of the folder's ledger checked again."""
-    vkey = format_vkey(keys.log.verifying_key)
-    engine = open_engine(parse_url(f"sqlite:///{folder.absolute() / _DATABASE}"), writer=False)
+    """Fill an empty home from a backup; 1 if the backup or what came of it is not sound."""
+    settings = settings_for(options.data, options.database_url)
     try:
-        reader = Reader(engine, LogFiles(folder / "log"), vkey)
-        auditor = Auditor(reader.checkpoints(), read_vkey(vkey))
-        auditor.check(reader.all_entries())
-        return auditor.finish(reader.read_model())
-    finally:
-        engine.dispose()
+        kept = [kept_checkpoint(path) for path in options.remembered]
+        manifest, made = _on_disk(
+            settings.data,
+            lambda: restore_home(options.source, settings.database_url, settings.data, kept, Pace()),
+        )
+    except CannotCheck as error:
+        raise CannotDo(str(error)) from error
+    except (DamagedBackup, NotRebuilt) as error:
+        return _bad(options, f"the backup {options.source} is NOT sound: {error}; nothing of it can be opened")
+    faults = made.report.faults
+    facts = {"data": str(settings.data), "finished": made.finished, "found": made.found, **made.report.as_json()}
+    held = f"{settings.data}: {_held(manifest)}, {made.subjects} states made anew"
+    show(options, facts, f"{held}\n{_verdict(faults)}\n{_what_now(manifest, made)}")
+    return 1 if faults else 0
 
 
-def _require_empty(folder: Path, source: Path) -> None:
-    if source.resolve() in folder.resolve().parents:
-        raise CannotDo(f"{folder} lies inside {source}; nothing was copied: name a folder elsewhere")
-    if folder.exists() and not folder.is_dir():
-        raise CannotDo(f"{folder} is not a folder; nothing was copied: name an empty folder")
+def _on_disk(folder: Path, work: Callable[[], Done]) -> Done:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise CannotDo(f"{folder} is not empty; nothing was copied: name an empty folder")
+        return work()
     except OSError as error:
-        raise CannotDo(f"cannot write into {folder}: {error.strerror}") from error
+        where = error.filename or folder
+        reason = error.strerror or str(error)
+        raise CannotDo(f"cannot write {where}: {reason}; make room, then run the same command again") from error
+    except KeyboardInterrupt as error:
+        raise CannotDo(f"stopped; {folder} is unfinished, and the same command takes it up again") from error
 
 
-def _copy_database(source: Path, target: Path) -> None:
-    try:
-        with (
-            closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as original,
-            closing(sqlite3.connect(target)) as copy,
-        ):
-            original.backup(copy)
-    except sqlite3.Error as error:
-        target.unlink(missing_ok=True)  # half a copy would be in the way of the next try
-        raise CannotDo(f"cannot copy {source}: {error}") from error
+def _held(manifest: Manifest) -> str:
+    signed = f"{manifest.signed} of them signed, root {manifest.root}"
+    return f"{manifest.entries} entries 条记录 of {manifest.origin}, {signed}"
 
 
-def _copy_files(source: Path, target: Path) -> None:
-    for item in source.iterdir():
-        if item.name in _NOT_COPIED or item.name.startswith("."):
-            continue
-        if item.is_dir():
-            shutil.copytree(item, target / item.name, ignore=shutil.ignore_patterns(".*.new"))
-        else:
-            shutil.copy2(item, target / item.name)
+def _verdict(faults: list[Fault]) -> str:
+    if not faults:
+        return "✔ audited 已核查: every entry, chain, tile, state, checkpoint and device record is sound"
+    lines = [f"✘ {fault.kind}: index {fault.index}: {fault.message}" for fault in faults[:_SHOWN_FAULTS]]
+    hidden = len(faults) - len(lines)
+    return "\n".join(
+        ["✘ the ledger is NOT sound:", *lines, *[f"… and {hidden} more (--json lists all)"] * bool(hidden)]
+    )
+
+
+def _what_now(manifest: Manifest, made: Rebuilt) -> str:
+    if not made.finished:
+        return "the home is unfinished, and no service opens it: take a newer backup, or find out what happened"
+    day = format_day(local_day(manifest.taken_at))
+    return f"what was recorded after {day}, when the backup was taken, is not here; witnesses will say if there was any"
+
+
+def _bad(options: argparse.Namespace, sentence: str) -> int:
+    show(options, {"ok": False, "problem": sentence}, f"✘ {sentence}")
+    return 1

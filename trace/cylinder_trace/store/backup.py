@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cylinder_codes.keys import SigningKey, VerifyingKey, format_vkey
 from cylinder_trace.audit import AuditReport, StoredEntry, StoredRecord
+from cylinder_trace.checkpoint import CheckpointError, open_checkpoint
 from cylinder_trace.rotation import RotationError, parse_rotations, predecessors
 from cylinder_trace.store.backup_form import (
     ENTRY,
@@ -100,8 +101,8 @@ def _begin(target: Path) -> None:
 
 def _copy(url: str, data: Path, key: SigningKey, target: Path, tell: Tell) -> tuple[Mirrored, dict[str, int], int]:
     with open_snapshot(url, data) as snapshot:
-        vkeys = [format_vkey(one) for one in _log_keys(snapshot, key)]
-        mirrored = update_mirror(snapshot, target / LOG, list(dict.fromkeys([*vkeys, *snapshot.vkeys()])), tell)
+        vkeys = [*map(format_vkey, _log_keys(snapshot, key)), *snapshot.vkeys()]
+        mirrored = update_mirror(snapshot, target / LOG, list(dict.fromkeys(vkeys)), tell)
         # Behind the newest checkpoint nothing has been signed yet, but it was acknowledged.
         later = snapshot.rows(ENTRY, ENTRY.c.log_index >= mirrored.size)
         rows = {ENTRY.name: write_rows(target, ENTRY, later, tell)}
@@ -110,12 +111,21 @@ def _copy(url: str, data: Path, key: SigningKey, target: Path, tell: Tell) -> tu
 
 
 def _log_keys(snapshot: Snapshot, key: SigningKey) -> list[VerifyingKey]:
+    """The log's key and those before it, the newest checkpoint being signed by one of them."""
     if snapshot.origin != key.name:
         raise StoreError(f"the database is of the log {snapshot.origin}, the key of {key.name}: wrong folder or key")
     try:
-        return [key.verifying_key, *predecessors(key.verifying_key, parse_rotations(snapshot.rotations()))]
+        keys = [key.verifying_key, *predecessors(key.verifying_key, parse_rotations(snapshot.rotations()))]
+        if (newest := snapshot.checkpoint()) is not None:
+            open_checkpoint(newest, keys)
+        return keys
     except RotationError as error:
         raise StoreError(f"log/rotations cannot be read ({error}): put back what was published") from error
+    except CheckpointError as error:
+        raise StoreError(
+            f"the newest checkpoint is not signed by the key in keys/log.key ({error}): put back the right key, or a "
+            "database that nobody has changed"
+        ) from error
 
 
 def _database_files(url: str) -> list[str]:

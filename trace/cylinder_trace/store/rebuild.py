@@ -4,14 +4,15 @@ A restore is the same, with the rows and files that a backup has beside its mirr
 
 Steps, with what a crash leaves behind (the same command goes on from there):
   1. mark the empty home as unfinished                             a home that the service refuses
-  2. write the entries, 1,000 in a transaction, hashing each,      the same, with the entries so far
+  2. copy the files beside, keys among them                        the same
+  3. write the entries, 1,000 in a transaction, hashing each,      the same, with the entries so far
      and the tiles of those that are signed
-  3. compare the root with the signed one                          the same
-  4. read model, checkpoints, other rows, in one transaction       the same, with all rows
-  5. copy the files beside, publish keys and checkpoint            the same
-  6. audit the home
-  7. take the mark away                                            a whole home
-When step 2 is taken up again, what is there already is compared with the mirror, byte for byte.
+  4. compare the root with the signed one                          the same
+  5. read model, checkpoints, other rows, in one transaction       the same, with all rows
+  6. publish keys and checkpoint                                   the same
+  7. audit the home
+  8. take the mark away                                            a whole home
+When step 3 is taken up again, what is there already is compared with the mirror, byte for byte.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, inspect, select, text
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from cylinder_codes.keys import SigningKey, VerifyingKey
@@ -201,8 +203,8 @@ def _begun(url: str, data: Path, origin: str, beside: Beside) -> Iterator[Engine
     """The home, marked as unfinished; one that is marked already is taken up again."""
     parsed = parse_url(url)
     path = sqlite_path(parsed)
-    if path and not path.exists():
-        beside.require_room(data)  # before a database is made there
+    if not _is_begun(parsed, beside.name):
+        beside.require_room(data)  # before anything is put there
     for folder in (data, *([path.parent] if path else [])):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = lock_file(path or data / ".unfinished")
@@ -210,33 +212,48 @@ def _begun(url: str, data: Path, origin: str, beside: Beside) -> Iterator[Engine
         path.touch(mode=0o600, exist_ok=True)  # the vault and the accounts come into it too
     engine = open_engine(parsed, writer=True)
     try:
-        _mark(engine, data, origin, beside)
+        _mark(engine, origin, beside)
         yield engine
     except DBAPIError as error:
-        raise StoreError(f"the database cannot be written: {first_line(error)}; run the command again") from error
+        raise StoreError(
+            f"the database cannot be written: {first_line(error)}; mend that, then run the same command again"
+        ) from error
     finally:
         engine.dispose()
         lock.release()
 
 
-def _mark(engine: Engine, data: Path, origin: str, beside: Beside) -> None:
-    if (begun := _what_was_begun(engine)) == beside.name:
+def _mark(engine: Engine, origin: str, beside: Beside) -> None:
+    if _is_begun(engine.url, beside.name):
         return
-    if begun is not None:
-        raise StoreError(f"here lies an unfinished {begun}: finish that, or name an empty home")
     _require_empty(engine)
-    beside.require_room(data)
     # Tables first, then the mark: a kill in between leaves tables without a row, which is an empty home.
     create_schema(engine, origin)
     with engine.begin() as connection:
         connection.execute(insert(_meta), [{"key": UNFINISHED, "value": beside.name}])
 
 
-def _what_was_begun(engine: Engine) -> str | None:
-    if not inspect(engine).has_table(_meta.name):
+def _is_begun(url: URL, name: str) -> bool:
+    """Whether an earlier run began the same here; raises StoreError for another. No database is made."""
+    begun = _begun_here(url)
+    if begun not in (None, name):
+        raise StoreError(f"here lies an unfinished {begun}: finish that, or name an empty home")
+    return begun is not None
+
+
+def _begun_here(url: URL) -> str | None:
+    if (path := sqlite_path(url)) and not path.exists():
         return None
-    with engine.connect() as connection:
-        return connection.scalar(select(_meta.c.value).where(_meta.c.key == UNFINISHED))
+    engine = open_engine(url, writer=False)
+    try:
+        if not inspect(engine).has_table(_meta.name):
+            return None
+        with engine.connect() as connection:
+            return connection.scalar(select(_meta.c.value).where(_meta.c.key == UNFINISHED))
+    except DBAPIError as error:
+        raise StoreError(f"the database cannot be used: {first_line(error)}") from error
+    finally:
+        engine.dispose()
 
 
 def _require_empty(engine: Engine) -> None:
@@ -267,7 +284,8 @@ class _Making:
         return len(self._replay.states)
 
     def run(self) -> None:
-        """Steps 2 to 5."""
+        """Steps 2 to 6."""
+        self._beside.copy_files(self._data)
         with self._engine.connect() as connection:
             self.found = connection.scalar(select(func.coalesce(func.max(_entry.c.log_index) + 1, 0))) or 0
         self._write_entries()
@@ -276,7 +294,6 @@ class _Making:
             # A ledger has a checkpoint from its first start on: where one stands, all rows stand.
             if connection.scalar(select(func.count()).select_from(_checkpoint)) == 0:
                 self._write_rows(connection)
-        self._beside.copy_files(self._data)
         self._publish()
 
     def _write_entries(self) -> None:
