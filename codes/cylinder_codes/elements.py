@@ -98,7 +98,7 @@ class Element:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ElementFault:
     """Where a text stops being an element string; ``separator_lost``: a value runs on into what follows it."""
 
     index: int
@@ -125,31 +125,31 @@ def ai_at(text: str, start: int) -> str | None:
     return next((text[start : start + size] for size in (2, 3, 4) if text[start : start + size] in AIS), None)
 
 
-def split_elements(text: str) -> list[Element] | Fault:
+def split_elements(text: str) -> list[Element] | ElementFault:
     """Return the elements of ``text``, in which the separator is GS. GRAI and GIAI may have any length here."""
     elements: list[Element] = []
     place = 0
     while place < len(text):
         element = _element_at(text, place)
-        if isinstance(element, Fault):
+        if isinstance(element, ElementFault):
             return element
         elements.append(element)
         place = element.stop + (text[element.stop : element.stop + 1] == GS)
     return elements
 
 
-def _element_at(text: str, place: int) -> Element | Fault:
+def _element_at(text: str, place: int) -> Element | ElementFault:
     ai = ai_at(text, place)
     if ai is None:
-        return Fault(place, separator_lost=False)
+        return ElementFault(place, separator_lost=False)
     facts, start = AIS[ai], place + len(ai)
     separator = text.find(GS, start)
     end = len(text) if separator < 0 else separator
     stop = min(end, start + facts.longest) if facts.predefined else end
     if stop - start < facts.shortest and ai not in (GRAI_AI, GIAI_AI):
-        return Fault(stop, separator_lost=False)
+        return ElementFault(stop, separator_lost=False)
     if stop - start > facts.longest and ai not in (GRAI_AI, GIAI_AI):
-        return Fault(start + facts.longest, separator_lost=True)
+        return ElementFault(start + facts.longest, separator_lost=True)
     return Element(ai, start, stop)
 
 

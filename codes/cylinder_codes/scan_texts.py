@@ -4,7 +4,7 @@ import re
 
 from cylinder_codes.base32 import ALPHABET
 from cylinder_codes.check_digits import check_digits, gs1_check_digit
-from cylinder_codes.elements import AIS, GIAI_AI, GRAI_AI, GS, Fault, runs_on, split_elements
+from cylinder_codes.elements import AIS, GIAI_AI, GRAI_AI, GS, ElementFault, runs_on, split_elements
 from cylinder_codes.errors import CodeError
 from cylinder_codes.failures import ReadFailure, ReadFailureKind, failure
 from cylinder_codes.identifiers import Code
@@ -167,7 +167,7 @@ def _elements(run: Run, *, gs1: bool) -> Read | None:
     if not has_key or not (gs1 or run.text[:2].isdigit()):
         return None
     elements = split_elements(run.text)
-    if isinstance(elements, Fault):
+    if isinstance(elements, ElementFault):
         kind = ReadFailureKind.LOST_SEPARATOR if elements.separator_lost else ReadFailureKind.NOT_A_CODE
         return failure(kind, run.position(elements.index))
     found: list[Found] = []

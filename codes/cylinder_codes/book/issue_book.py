@@ -99,12 +99,10 @@ class IssueBook:
         with self._file.transaction() as database:
             issued = self.range_named(code_range.name).issued
             last = min(issued + CODES_PER_STEP, terms.allotted)
+            draws = 1 if terms.scheme == Scheme.OWN else _SEALED_DRAWS
             for number in range(issued + 1, last + 1):
-                for _ in range(1 if terms.scheme == Scheme.OWN else _SEALED_DRAWS):
-                    code = terms.make(random_bytes(terms.random_bytes_each), key)
-                    if _insert_code(database, code_range.range_no, number, code, issued_at):
-                        break
-                else:
+                drawn = (terms.make(random_bytes(terms.random_bytes_each), key) for _ in range(draws))
+                if not any(_insert_code(database, code_range.range_no, number, code, issued_at) for code in drawn):
                     # not chance but a broken random source: stop at once
                     sentence = "a new code is in the book already; do not issue on this machine"
                     raise BookError(f"{self._file.path}: {sentence}")

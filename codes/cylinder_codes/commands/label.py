@@ -36,27 +36,34 @@ _LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """How all labels of a run are drawn, and where to."""
+class Design:
+    """How every label of a run is designed."""
 
-    folder: Path
-    format: str
     host: str
     level: Level
     version: int | None
     mask: int | None
-    module_px: int
-    module_mm: float
-    svg_text: TextAs
 
-    def design(self, code: Code) -> Label:
+    def lay_out(self, code: Code) -> Label:
         try:
             return lay_out(code, host=self.host, level=self.level, version=self.version, mask=self.mask)
         except ValueError as error:
             raise CannotCheck(f"{code.text}: {error}") from error
 
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """How all labels of a run are drawn, and where to."""
+
+    design: Design
+    folder: Path
+    format: str
+    module_px: int
+    module_mm: float
+    svg_text: TextAs
+
     def draw(self, code: Code) -> bytes:
-        label = self.design(code)
+        label = self.design.lay_out(code)
         if self.format == "png":
             return png(label, self.module_px, self.module_mm)
         if self.format == "svg":
@@ -65,32 +72,30 @@ class Job:
 
 
 def _label(options: argparse.Namespace) -> int:
-    job = Job(
-        options.out, options.format, options.host, options.level, options.version, options.mask,
-        options.module_px, options.module_mm, options.svg_text,
-    )  # fmt: skip
+    design = Design(options.host, options.level, options.version, options.mask)
     if options.describe is not None:
-        return _describe(options, job)
+        return _describe(options, design)
     if options.codes is None or options.out is None:
         raise CannotCheck("name the codes with --codes and the folder with --out, or one code with --describe")
     codes = list(dict.fromkeys(read_codes(options.codes, options.host)))
     if options.out.is_file():
         raise CannotCheck(f"{options.out} is a file, not a folder: name a folder for the labels")
     options.out.mkdir(parents=True, exist_ok=True)
-    try:
-        _draw_all(job, codes, options.processes)
-    except KeyboardInterrupt as error:
-        message = f"stopped; every label in {options.out} is whole, and the same command draws all of them again"
-        raise CannotCheck(message) from error
+    job = Job(design, options.out, options.format, options.module_px, options.module_mm, options.svg_text)
+    _draw_all(job, codes, options.processes)
     amount = f"{counted(len(codes), 'label')} {is_or_are(len(codes))}"
     say(options, f"{amount} in {options.out}", labels=len(codes), out=str(options.out))
     return GOOD
 
 
 def _draw_all(job: Job, codes: Sequence[Code], processes: int) -> None:
-    with progress("drawn", len(codes)) as show:
-        for count in accumulate(in_batches(draw_some, job, codes, processes)):
-            show(count)
+    try:
+        with progress("drawn", len(codes)) as show:
+            for count in accumulate(in_batches(draw_some, job, codes, processes)):
+                show(count)
+    except KeyboardInterrupt as error:
+        message = f"stopped; every label in {job.folder} is whole, and the same command draws all of them again"
+        raise CannotCheck(message) from error
 
 
 def draw_some(job: Job, codes: Sequence[Code]) -> int:
@@ -115,9 +120,9 @@ def file_stem(code: Code) -> str:
     return f"{word}_{hashlib.sha256(code.text.encode()).hexdigest()}"
 
 
-def _describe(options: argparse.Namespace, job: Job) -> int:
+def _describe(options: argparse.Namespace, design: Design) -> int:
     code = read_code(options.describe, options.host, f"--describe {options.describe!a}")
-    plate = describe(job.design(code), options.module_mm)
+    plate = describe(design.lay_out(code), options.module_mm)
     text = "\n".join(f"{english}\n{chinese}" for english, chinese in sentences(plate))
     say(options, text, **asdict(plate))
     return GOOD
