@@ -7,26 +7,14 @@ Exit status: 0 good, 1 checked and bad, 2 could not check.
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from importlib.resources import files
 from typing import Any, NoReturn
 
 from cylinder_codes.terminal import escape_what_cannot_be_shown
-from cylinder_trace.commands import auditing, moving, proving, rotation, witness
+from cylinder_trace.commands import auditing, moving, proving, replaying, rotation, rulebooks, witness
 from cylinder_trace.commands.shared import (
-    BAD,
     COULD_NOT_CHECK,
-    GOOD,
     CannotCheck,
-    open_source_of,
-    read_text,
-    say,
 )
-from cylinder_trace.dates import parse_day, start_of_day_ms
-from cylinder_trace.events import Entry
-from cylinder_trace.redecide import Retaken, retake_decisions
-from cylinder_trace.rulebook import RulebookError, parse_rulebook
-
-_SHOWN_FAULTS = 20
 
 _OVERVIEW = """\
 examples:
@@ -45,7 +33,9 @@ examples:
   cylinder-trace mirror http://127.0.0.1:8000 copy --token TOKEN    the log as plain files, then only what is new
   cylinder-trace rebuild copy --to sqlite:///new/ledger.db --data new --key log.key
   cylinder-trace replay .data --since 2026-01-01
-  cylinder-trace rulebook mine.toml
+  cylinder-trace rulebook mine.toml                                 is it a rulebook? each mistake by its place
+  cylinder-trace rulebook mine.toml --sign authority.key --out mine.toml.sig
+  cylinder-trace trial .data mine.toml --since 2026-10-01           what would it have changed, and for whom?
 
 exit codes: 0 good · 1 checked and bad · 2 could not be checked
 """
@@ -98,8 +88,13 @@ def _parser() -> argparse.ArgumentParser:
     _source_arguments(copying)
     moving.add_mirror(copying)
     moving.add_rebuild(_command(commands, "rebuild", moving.rebuild, moving.REBUILD))
-    _replay_parser(commands)
-    _rulebook_parser(commands)
+    replay = _command(commands, "replay", replaying.replay, replaying.REPLAY)
+    _source_arguments(replay)
+    replaying.add_replay(replay)
+    rulebooks.add_rulebook(_command(commands, "rulebook", rulebooks.rulebook, rulebooks.RULEBOOK))
+    trying = _command(commands, "trial", rulebooks.trial, rulebooks.TRIAL)
+    _source_arguments(trying)
+    rulebooks.add_trial(trying)
     return parser
 
 
@@ -120,74 +115,3 @@ def _command(commands: Any, name: str, run: Callable[[argparse.Namespace], int],
 def _source_arguments(parser: Any) -> None:
     parser.add_argument("source", help="data folder, ledger.db, postgresql://… or http://… of a service")
     parser.add_argument("--token", help="bearer token of an auditor (only for a service)")
-
-
-# --- replay -------------------------------------------------------------------------------------------------
-
-
-def _replay_parser(commands: Any) -> None:
-    about = "take stored fill decisions again and report every difference"
-    parser = _command(commands, "replay", _replay, about)
-    _source_arguments(parser)
-    parser.add_argument("--check", metavar="ID", help="only the decision with this check id")
-    parser.add_argument("--since", metavar="YYYY-MM-DD", help="only decisions from this day on (Beijing time)")
-
-
-def _replay(arguments: argparse.Namespace) -> int:
-    source = open_source_of(arguments)
-    wanted = _wanted(arguments)
-    retaken = retake_decisions(lambda: (row.text for row in source.entries()), wanted)
-    count, different = 0, []
-    try:
-        for decision in retaken:
-            count += 1
-            if not decision.same:
-                different.append(decision)
-    except ValueError as error:
-        message = f"an entry cannot be read; what is wrong says: cylinder-trace audit {arguments.source}"
-        raise CannotCheck(message) from error
-    if arguments.check and not count:
-        raise CannotCheck(
-            f"no decision {arguments.check} is there to be taken again; look for its check id, or leave --since out"
-        )
-    differences = [_difference(item) for item in different]
-    told = {"ok": not different, "decisions": count, "differences": differences}
-    lines = [f"{count} decisions taken again 已重算, {len(different)} differ"]
-    lines += [f"✘ {item['check_id']}: stored {item['stored']}, again {item['again']}" for item in differences]
-    say(arguments, told, "\n".join(lines[: _SHOWN_FAULTS + 1]))
-    return BAD if different else GOOD
-
-
-def _wanted(arguments: argparse.Namespace) -> Callable[[Entry], bool]:
-    try:
-        since = start_of_day_ms(parse_day(arguments.since)) if arguments.since else 0
-    except ValueError as error:
-        raise CannotCheck(f"--since: {error}") from error
-    return lambda entry: entry.occurred_at >= since and arguments.check in (None, entry.id)
-
-
-def _difference(item: Retaken) -> dict[str, Any]:
-    again = [item.again.outcome, *item.again.codes] if item.again else ["not in the ledger"]
-    stored = [item.stored.outcome, *item.stored.codes]
-    return {"check_id": item.entry.id, "stored": " ".join(stored), "again": " ".join(again)}
-
-
-# --- rulebook -----------------------------------------------------------------------------------------------
-
-
-def _rulebook_parser(commands: Any) -> None:
-    about = "check a rulebook file and show its numbers; without a file, the one that ships"
-    parser = _command(commands, "rulebook", _rulebook, about)
-    parser.add_argument("file", nargs="?", help="a rulebook (TOML)")
-
-
-def _rulebook(arguments: argparse.Namespace) -> int:
-    shipped = files("cylinder_trace") / "rulebooks" / "cn-default.toml"
-    text = read_text(arguments.file) if arguments.file else shipped.read_text(encoding="utf-8")
-    try:
-        book = parse_rulebook(text)
-    except RulebookError as error:
-        say(arguments, {"ok": False, "problem": str(error)}, f"✘ {error}")
-        return BAD
-    say(arguments, {"ok": True, **book.model_dump()}, f"✔ {book.name} {book.title}\n{text.rstrip()}")
-    return GOOD

@@ -33,12 +33,14 @@ class Retaken:
         return self.again is not None and _text(self.again) == _text(self.stored)
 
 
-def retake_decisions(texts: Texts, wanted: Callable[[Entry], bool] = lambda _entry: True) -> Iterator[Retaken]:
-    """Take every wanted stored decision again, in the order of the log."""
+def retake_decisions(
+    texts: Texts, wanted: Callable[[Entry], bool] = lambda _entry: True, candidate: Rulebook | None = None
+) -> Iterator[Retaken]:
+    """Take every wanted stored decision again, in the order of the log; by `candidate` instead of its own rulebook."""
     past = _remembered(texts(), [event for entry, event in _decisions(texts()) if wanted(entry)])
     for entry, event in _decisions(texts()):
         if wanted(entry):
-            yield Retaken(entry, event.decision, _again(event, past))
+            yield Retaken(entry, event.decision, _again(event, past, candidate))
 
 
 def _text(decision: Decision) -> bytes:
@@ -99,8 +101,8 @@ def _remember_book(past: _Past, entry: Entry) -> None:
         past.books[book.name] = book
 
 
-def _again(event: FillDecided, past: _Past) -> Decision | None:
-    book, key = past.books.get(event.decision.rulebook), _key(event)
+def _again(event: FillDecided, past: _Past, candidate: Rulebook | None) -> Decision | None:
+    book, key = candidate or past.books.get(event.decision.rulebook), _key(event)
     cylinder = past.states.get(key) if key else None
     if book is None or (key and cylinder is None):
         return None

@@ -1,13 +1,20 @@
-"""The processes of an audit: each examines its own stretch of the log and folds the states of its own subjects."""
+"""The processes of an audit: each examines its own stretches of the log and folds the states of its own subjects.
 
+Every row is read once, by whoever examines it; what another process folds it hands on.  While the stretches of one
+window are joined by whoever asked for them, the next window is being examined already.
+"""
+
+import marshal
 import multiprocessing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from cylinder_trace.audit import Fault, Given, Stretch, examine
-from cylinder_trace.auditing.folding import Fold
+from cylinder_trace.auditing.folding import Fold, shard_of
+from cylinder_trace.auditing.stored import StoredEntry, StoredEvent
+from cylinder_trace.commands.auditing import few_collections
 from cylinder_trace.commands.shared import CannotCheck, from_store
 
 Range = tuple[int, int]
@@ -23,6 +30,7 @@ class Crew:
         context = multiprocessing.get_context("spawn")
         self._pipes: list[Connection] = []
         self._processes = []
+        self._events: list[list[bytes]] = [[] for _ in range(jobs)]
         for shard in range(jobs):
             pipe, other = context.Pipe()
             job = (other, place, token, states, given, shard, jobs)
@@ -43,20 +51,29 @@ class Crew:
         for process in self._processes:
             process.join()
 
-    def examine(self, window: Sequence[Range], tail: bytes) -> Iterator[tuple[Stretch, list[Fault]]]:
-        """Examine ranges that follow on each other, one per process; answers in the order of the log.
+    def begin(self, window: Sequence[Range], tail: bytes) -> None:
+        """Have ranges examined that follow on each other, one by each process; `examined` waits for them.
 
         `tail` are the leaves of the unfinished block before the first range; the others begin with a block.
         """
-        whole = window[0][0], window[-1][1]
         for place, pipe in enumerate(self._pipes):
             own = window[place] if place < len(window) else None
-            pipe.send(("examine", (own, whole, b"" if place else tail)))
-        answers = [_answer(pipe) for pipe in self._pipes]
-        folded = [fault for _stretch, faults in answers for fault in faults]
-        for stretch, _faults in answers:
-            if stretch is not None:
-                yield stretch, [fault for fault in folded if stretch.first <= fault.index <= stretch.last]
+            pipe.send(("examine", (own, b"" if place else tail, self._events[place])))
+
+    def examined(self) -> tuple[list[Stretch], list[Fault]]:
+        """The stretches, in the order of the log; and what folding the windows before this one found."""
+        answers: list[Examined] = [_answer(pipe) for pipe in self._pipes]
+        # Whose subject it is folds it with the next window, each process's part in the order of the log.
+        self._events = [[answer.events[place] for answer in answers] for place in range(len(answers))]
+        stretches = [answer.stretch for answer in answers if answer.stretch is not None]
+        return stretches, [fault for answer in answers for fault in answer.faults]
+
+    def folded(self) -> list[Fault]:
+        """What folding the last window found; from here on the states are those of all that was examined."""
+        for place, pipe in enumerate(self._pipes):
+            pipe.send(("fold", self._events[place]))
+        self._events = [[] for _ in self._pipes]
+        return [fault for pipe in self._pipes for fault in _answer(pipe)]
 
     def compare(self, since: int) -> list[str]:
         """Subjects whose stored state is not what was folded."""
@@ -70,6 +87,15 @@ class Crew:
         for pipe in self._pipes:
             pipe.send((word, about))
         return [_answer(pipe) for pipe in self._pipes]
+
+
+class Examined(NamedTuple):
+    """What one process answers about its stretch."""
+
+    stretch: Stretch | None
+    events: list[bytes]
+    """Per process: what of this stretch it is to fold; empty where that is the one that answers."""
+    faults: list[Fault]
 
 
 def _answer(pipe: Connection) -> Any:
@@ -93,10 +119,11 @@ def work(
 ) -> None:
     """What one process does: answer until nobody asks any more."""
     try:
-        job = _Job(place, token, states, given, shard, shards)
-        while True:
-            word, about = pipe.recv()
-            pipe.send(("done", getattr(job, word)(about)))
+        with few_collections():
+            job = _Job(place, token, states, given, shard, shards)
+            while True:
+                word, about = pipe.recv()
+                pipe.send(("done", getattr(job, word)(about)))
     except EOFError:
         return  # the audit is over
     except CannotCheck as error:
@@ -113,19 +140,38 @@ class _Job:
 
         self._source = from_store(lambda: open_audit_source(place, token))
         self._given = given
+        self._shard, self._shards = shard, shards
+        self._own: list[StoredEvent] = []
+        """Of the stretch examined last: what is folded here."""
         self._fold = Fold(shard, shards) if states is not None else None
         if self._fold is not None and states:
             self._fold.take_up(states)
 
-    def examine(self, about: tuple[Range | None, Range, bytes]) -> tuple[Stretch | None, list[Fault]]:
-        own, whole, tail = about
-        stretch = None
-        if own is not None:
-            rows = from_store(lambda: self._source.rows(*own))
-            tiles = from_store(lambda: self._source.tiles(*own))
-            stretch = examine(rows, self._given._replace(size=own[0], tail=tail, tiles=tiles))
-        faults = self._fold.take(from_store(lambda: self._source.rows(*whole))) if self._fold else []
-        return stretch, faults
+    def examine(self, about: tuple[Range | None, bytes, list[bytes]]) -> Examined:
+        own, tail, events = about
+        faults = self.fold(events)
+        if own is None:
+            return Examined(None, self._parted([]), faults)
+        rows = from_store(lambda: self._source.rows(*own))
+        tiles = from_store(lambda: self._source.tiles(*own))
+        stretch = examine(rows, self._given._replace(size=own[0], tail=tail, tiles=tiles))
+        return Examined(stretch, self._parted(rows), faults)
+
+    def _parted(self, rows: Sequence[StoredEntry]) -> list[bytes]:
+        parts: list[list[StoredEvent]] = [[] for _ in range(self._shards)]
+        for row in rows if self._fold else ():
+            parts[shard_of(row.subject, self._shards)].append(StoredEvent(row.index, row.subject, row.type, row.text))
+        self._own, parts[self._shard] = parts[self._shard], []
+        # Columns of plain values are an order of magnitude cheaper to hand on than objects.
+        return [marshal.dumps([*map(list, zip(*part, strict=True))]) if part else b"" for part in parts]
+
+    def fold(self, events: list[bytes]) -> list[Fault]:
+        faults: list[Fault] = []
+        for place, part in enumerate(events if self._fold else ()):
+            mine = self._own if place == self._shard else map(StoredEvent._make, zip(*_columns(part), strict=True))
+            faults += self._fold.take(mine) if self._fold else []
+        self._own = []
+        return faults
 
     def compare(self, since: int) -> list[str]:
         read_model = from_store(lambda: self._source.read_model(since))
@@ -133,3 +179,7 @@ class _Job:
 
     def states(self, _about: None) -> dict[str, str]:
         return self._fold.as_json() if self._fold else {}
+
+
+def _columns(part: bytes) -> list[list[Any]]:
+    return marshal.loads(part) if part else []  # noqa: S302 - from a process of this audit

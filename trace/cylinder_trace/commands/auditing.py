@@ -1,21 +1,26 @@
 """`cylinder-trace audit`: reads the store, spreads the work over the cores, shows progress, goes on after a stop."""
 
+import gc
 import json
 import os
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from cylinder_trace.audit import Auditor, AuditReport, LogKey, read_vkey
+from cylinder_trace.audit import Auditor, AuditReport, LogKey, Stretch, read_vkey
 from cylinder_trace.commands.shared import BAD, GOOD, CannotCheck, from_store, kept_checkpoint, text_or_file
 
+if TYPE_CHECKING:
+    from cylinder_trace.commands.audit_crew import Crew
+
 AUDIT = "recompute the whole ledger from nothing and name every fault"
-STRETCH = 16_384
+STRETCH = 4_096
 """Entries that one process examines at a time: whole tiles, and little enough to be shown as progress."""
 _WORTH_A_PROCESS = 50_000
 """Below so many entries, starting processes costs more than they save."""
@@ -43,9 +48,23 @@ def audit(arguments: Namespace) -> int:
     """Run `audit`."""
     source = from_store(lambda: _open(arguments.source, arguments.token))
     try:
-        return _audit(arguments, source)
+        with few_collections():
+            return _audit(arguments, source)
     finally:
         source.close()
+
+
+@contextmanager
+def few_collections() -> Iterator[None]:
+    """Keep the garbage collector from walking through rows and states: none of them refers to itself in a circle."""
+    usual = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(100_000, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
 
 
 def _open(place: str, token: str | None) -> Any:
@@ -119,15 +138,40 @@ class Reading:
             stop = min(end, first - first % STRETCH + STRETCH)
             rows, tiles = self._read(first, stop)
             self.auditor.check(rows, tiles)
+            self._settle_devices(end)
             self.shown(stop)
             # A changed index can open a gap that no reading by ranges would ever cross.
             first = stop if rows else max(stop, from_store(lambda: self.source.next_from(stop)))  # noqa: B023
+
+    def spread(self, crew: "Crew", jobs: int, end: int) -> None:
+        """The same with all processes: what one window showed is joined while they examine the next."""
+        ranges = list(stretches(self.auditor.joined.next_index, end))
+        examined: list[Stretch] = []
+        tail = self.auditor.joined.tail
+        for at in range(0, len(ranges), jobs):
+            crew.begin(ranges[at : at + jobs], tail)
+            self._join(examined)
+            self._settle_devices(end)
+            examined, folded = crew.examined()
+            self.auditor.take_folded(folded)
+            tail = b""
+            # Joined and folded is now all before this window, so that a state written here is whole.
+            self.shown(ranges[min(at + jobs, len(ranges)) - 1][1])
+        self._join(examined)
+        self.auditor.take_folded(crew.folded())
+
+    def _join(self, examined: Sequence[Stretch]) -> None:
+        for stretch in examined:
+            self.auditor.join(stretch)
+
+    def _settle_devices(self, end: int) -> None:
+        from_store(lambda: self.auditor.settle_devices(self.source.journal_of, end))
 
     def _read(self, first: int, stop: int) -> tuple[Any, Any]:
         return from_store(lambda: (self.source.rows(first, stop), self.source.tiles(first, stop)))
 
     def shown(self, stop: int) -> None:
-        """Everything up to `stop` has been joined."""
+        """Everything up to `stop` has been examined."""
         self.progress.show(stop)
         self.state.save_sometimes()
 
@@ -143,12 +187,7 @@ def _together(arguments: Namespace, reading: Reading, end: int, jobs: int) -> Au
         reading.state.states = crew.states
 
         def go(end: int) -> None:
-            ranges = list(stretches(auditor.joined.next_index, end))
-            for window in (ranges[at : at + jobs] for at in range(0, len(ranges), jobs)):
-                for stretch, folded in crew.examine(window, auditor.joined.tail):
-                    auditor.join(stretch)
-                    auditor.take_folded(folded)
-                reading.shown(window[-1][1])
+            reading.spread(crew, jobs, end)
 
         go(end)
         report = _finish(reading, go, crew.compare if states is not None else None)

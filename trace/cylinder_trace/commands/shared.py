@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from cylinder_codes.keys import KeyFormatError, VerifyingKey
 from cylinder_trace.checkpoint import CheckpointError, parse_checkpoint
 from cylinder_trace.cosignature import LogKey, parse_log_keys
+from cylinder_trace.dates import LATEST_INSTANT, parse_day, start_of_day_ms
 from cylinder_trace.rotation import RotationError, parse_rotations, successors
 from cylinder_trace.suite import OUTSIDE_C2SP, suite_of_origin
 
@@ -105,6 +106,16 @@ def read_text(path: str) -> str:
         raise CannotCheck(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise CannotCheck(f"cannot read {path}: it is not UTF-8 text; name another file") from error
+
+
+def period(arguments: Namespace) -> tuple[int, int]:
+    """The instants (UTC ms) from the day in --since up to, not including, the one behind --until (Beijing days)."""
+    try:
+        since = start_of_day_ms(parse_day(arguments.since)) if arguments.since else 0
+        until = start_of_day_ms(parse_day(arguments.until) + 1) if arguments.until else LATEST_INSTANT + 1
+    except ValueError as error:
+        raise CannotCheck(f"--since and --until are days, YYYY-MM-DD: {error}") from error
+    return since, until
 
 
 def say(arguments: Namespace, told: dict[str, Any], story: str) -> None:
