@@ -50,6 +50,11 @@ def decided(unit: Unit, number: int, station: str, at: int, empty_gross_g: int =
     unit.append(state_event(event, id=f"check.{number}", subject=subject, occurred_at=at, by="tests"))
 
 
+def decide_all(unit: Unit) -> None:
+    for number in range(5):
+        decided(unit, number, f"station-{number % 2}", START + number * DAY_MS, 17400 if number == 4 else 16600)
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     """Five cylinders: two young, one of 43 months, one of 50, one that is 900 g heavier than its stamp says."""
@@ -59,8 +64,7 @@ def home(tmp_path: Path) -> Home:
                               "rulebook/cn-default")])  # fmt: skip
         made = ["2025-06", "2025-06", "2023-02", "2022-07", "2025-06"]
         ledger.append([registered(number, month) for number, month in enumerate(made)])
-        ledger.transact(lambda unit: [decided(unit, n, f"station-{n % 2}", START + n * DAY_MS) for n in range(4)])
-        ledger.transact(lambda unit: decided(unit, 4, "station-0", START + 4 * DAY_MS, 17400))
+        ledger.transact(decide_all)
     return home
 
 
