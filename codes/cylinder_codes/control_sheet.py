@@ -69,7 +69,8 @@ def draw_page_frame(pages: PdfPages, box: Box, making: SheetMaking, module_mm: f
     pages.text(_FRAME_SIDE_MM, _HEAD_MM, f"气瓶码 Cylinder codes{ranges}{holder}", 7.5, shade=GREY, room=125)
     where = f"第 {box.number} 箱 Box {box.number}/{box.of} · 第 {page} 页 Page {page}/{box.all_pages}"
     pages.text(right, _HEAD_MM, where, 7.5, align="right", shade=GREY)
-    printing = f"QR {making.level} · 模块 Module {module_mm:.2f} mm · 按 100 % 打印 Print at 100 %, never “fit to page”"
+    symbol = f"QR {making.level} · 模块 Module {module_in_words(module_mm)}"
+    printing = f"{symbol} · 按 100 % 打印 Print at 100 %, never “fit to page”"
     pages.text(_FRAME_SIDE_MM, _FOOT_MM, printing, 7, shade=GREY, room=130)
     pages.text(right, _FOOT_MM, making.made_on, 7, align="right", shade=GREY)
 
@@ -87,6 +88,12 @@ def draw_control_sheet(pages: PdfPages, box: Box, making: SheetMaking, module_mm
     pages.text(_RIGHT, _FOOT_MM, f"第 {box.first_page} 页 Page {box.first_page}/{box.all_pages}", 7, align="right",
                shade=GREY)  # fmt: skip
     pages.end_page()
+
+
+def module_in_words(module_mm: float) -> str:
+    """Return the size of a module as it is stated: ``0.70 mm``, and ``0.375 mm`` where hundredths would not be true."""
+    hundredths = f"{module_mm:.2f}"
+    return f"{hundredths if float(hundredths) == module_mm else f'{module_mm:g}'} mm"
 
 
 def range_names(box: Box) -> str:
@@ -114,7 +121,7 @@ def _facts(box: Box, making: SheetMaking, module_mm: float, version: int) -> Ite
     yield "持有单位", "Holder", holders(box) or "–"
     yield "密钥编号", "Key id", _listed(line.key_id for line in box.lines) or "–"
     yield "制作时间", "Made", making.made_on
-    symbol = f"QR {17 + 4 * version} × {17 + 4 * version}, {making.level}; 模块 module {module_mm:.2f} mm"
+    symbol = f"QR {17 + 4 * version} × {17 + 4 * version}, {making.level}; 模块 module {module_in_words(module_mm)}"
     yield "二维码", "Symbol", symbol
     yield "链接主机", "Host of the link", making.host.lower()
 

@@ -164,6 +164,12 @@ def test_nothing_is_drawn_between_the_labels_of_a_ready_cut_sheet() -> None:
         assert gap.getextrema() == (255, 255)
 
 
+def test_a_module_finer_than_hundredths_is_stated_in_full() -> None:
+    frame, labels = texts_of(sheet_pdf(LINES[:1], MAKING, GRID, module_mm=0.375))
+    assert "module 0.375 mm" in frame
+    assert "Module 0.375 mm" in labels
+
+
 def test_four_modules_around_every_symbol_stay_white(sheet: Sheet) -> None:
     page = pages_of(sheet)[1]
     quiet = int(4 * sheet.fit.module_mm * DPI / 25.4)

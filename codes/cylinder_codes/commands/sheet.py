@@ -23,7 +23,7 @@ from cylinder_codes.commands.common import (
 from cylinder_codes.commands.files import require_place, write_whole
 from cylinder_codes.commands.issuer import DEFAULT_FOLDER
 from cylinder_codes.commands.pace import progress
-from cylinder_codes.control_sheet import SheetLine, SheetMaking
+from cylinder_codes.control_sheet import SheetLine, SheetMaking, module_in_words
 from cylinder_codes.sheets import PRESETS, Grid, SheetError, plain_grid, sheet_pdf
 from cylinder_codes.symbols import LEVELS, SymbolError
 from cylinder_codes.typeface import MissingGlyph
@@ -45,7 +45,7 @@ def _sheet(options: argparse.Namespace) -> int:
     warning = f"; mind: {sheet.fit.warning}" if sheet.fit.warning else ""
     amount = f"{counted(len(lines), 'label')} in {counted(sheet.boxes, 'box', 'boxes')} on {sheet.pages} pages"
     say(options, f"{amount} {is_or_are(len(lines))} in {options.out},"
-        f" {sheet.fit.module_mm:.2f} mm a module: print at 100 % (请按 100% 打印){warning}",
+        f" {module_in_words(sheet.fit.module_mm)} a module: print at 100 % (请按 100% 打印){warning}",
         labels=len(lines), boxes=sheet.boxes, pages=sheet.pages, module_mm=sheet.fit.module_mm,
         version=sheet.fit.version, warning=sheet.fit.warning, out=str(options.out))  # fmt: skip
     return GOOD
