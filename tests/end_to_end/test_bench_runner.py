@@ -12,6 +12,7 @@ import pytest
 # the load tests are no installed package
 sys.path.insert(0, str(Path(__file__).parents[2] / "loadtests"))
 
+from benchmarks.catalogue import ROWS
 from benchmarks.command import main
 from benchmarks.measure import QUICK, BenchError, Better, Pair, PeerMissing, Row, Scale, measure, meets
 from benchmarks.peer_environment import peer_python
@@ -204,6 +205,12 @@ def test_a_peer_that_no_index_has_is_missing_and_leaves_nothing_behind(
     with pytest.raises(PeerMissing, match="cannot install nobody"):
         peer_python("nobody", [f"{(tmp_path / 'nothing.whl').as_uri()}"])
     assert list((tmp_path / "pinglian" / "bench-peers").iterdir()) == []
+
+
+def test_the_page_about_performance_says_of_each_row_what_is_measured() -> None:
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    explained, _, _ = page.partition("## The newest table")
+    assert [row.name for row in ROWS if f"| `{row.name}`" not in explained] == []
 
 
 def test_signing_is_really_measured(tmp_path: Path) -> None:
