@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cylinder_trace.auditing.shapes import Shapes, has_controls
+from cylinder_trace.auditing.shapes import Shapes
 from cylinder_trace.auditing.texts import canonical_object
 from cylinder_trace.canonical import canonical_json
 
@@ -51,10 +51,6 @@ def entries(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-def read(shapes: Shapes, type_word: str, text: bytes) -> Any:
-    return None if has_controls(text) else shapes.match(type_word, text)
-
-
 def told(found: Any) -> dict[str, Any]:
     """The groups as an entry's own members."""
     device_id, device_prev, seq, place, prev, subject = found.groups()
@@ -82,7 +78,7 @@ def test_what_a_pattern_accepts_is_canonical_and_says_the_same_whatever_was_chan
         end = min(len(text), start + data.draw(st.integers(0, 2)))
         changed = text[:start] + data.draw(st.sampled_from(ODD)) + text[end:]
         for one in (text, changed):
-            if (found := read(shapes, known["type"], one)) is not None:
+            if (found := shapes.match(known["type"], one)) is not None:
                 agrees(found, one)
 
 
@@ -96,7 +92,7 @@ def test_no_single_byte_changed_in_a_known_text_makes_a_pattern_accept_what_is_n
     for at in range(len(text)):
         for bit in range(8):
             changed = text[:at] + bytes([text[at] ^ 1 << bit]) + text[at + 1 :]
-            if (found := read(shapes, known["type"], changed)) is not None:
+            if (found := shapes.match(known["type"], changed)) is not None:
                 agrees(found, changed)
 
 
@@ -111,7 +107,7 @@ def test_a_text_of_a_known_shape_is_recognised_whatever_its_values_are(refs: lis
     other = {**entry, "by": by, "data": {"a": by, "list": [by, by], "n": number, "on": False}, "n": number}
     text = canonical_json({**other, "refs": refs})
     whole = unicodedata.is_normalized("NFC", text.decode())  # a mark behind an escape is left to the long way
-    assert (read(shapes, "filled", text) is not None) == whole
+    assert (shapes.match("filled", text) is not None) == whole
 
 
 def test_texts_of_every_event_are_recognised_once_one_like_them_was_read() -> None:
@@ -121,7 +117,7 @@ def test_texts_of_every_event_are_recognised_once_one_like_them_was_read() -> No
         entry = canonical_object(text)
         assert entry is not None
         shapes.learn(entry)
-    known = [read(shapes, json.loads(text)["type"], text) for text in texts]
+    known = [shapes.match(json.loads(text)["type"], text) for text in texts]
     assert [text for text, found in zip(texts, known, strict=True) if found is None] == []
 
 
@@ -133,8 +129,8 @@ def test_a_scan_with_its_return_key_is_recognised_and_an_escape_written_otherwis
     }  # fmt: skip
     shapes, text = Shapes(), canonical_json(entry)
     shapes.learn(entry)
-    assert read(shapes, "filled", text.replace(b'"x"', b'"x' + escape + b'"')) is not None
+    assert shapes.match("filled", text.replace(b'"x"', b'"x' + escape + b'"')) is not None
     for other in (b"\\u000d", b"\\/", b"\\u000B", b"\\u0020", b"\\x0b", b"\\", b"\\ud83d\\ude00"):
-        assert read(shapes, "filled", text.replace(b'"x"', b'"x' + other + b'"')) is None
+        assert shapes.match("filled", text.replace(b'"x"', b'"x' + other + b'"')) is None
     in_a_column = text.replace(b'"id":"i"', b'"id":"i' + escape + b'"')
-    assert read(shapes, "filled", in_a_column) is None, "what is compared with a column holds no escape"
+    assert shapes.match("filled", in_a_column) is None, "what is compared with a column holds no escape"

@@ -16,7 +16,7 @@ What none of this can see without a checkpoint kept elsewhere (a deleted tail, a
 the report under `not_excluded`: it is never said to have passed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice, pairwise
 from typing import Any
 
@@ -112,6 +112,18 @@ class Auditor:
     def take_folded(self, faults: Iterable[Fault]) -> None:
         """Take over what a fold of the same rows found; an edited entry has been named already."""
         self.joined.faults += [fault for fault in faults if fault.index not in self.joined.edited]
+
+    def settle_devices(self, read: Callable[[str, int, int], Iterable[StoredRecord] | None], entries: int) -> None:
+        """Compare the devices' journals with the entries, up to the heads signed so far, and hold those no longer.
+
+        `read` gives a device's journal from one sequence to another, None where there is none; `entries` is how many
+        there are in all.
+        """
+        devices = self.joined.devices
+        for device_id, (first, last) in devices.due().items():
+            journal = read(device_id, first, last)
+            if journal is not None:
+                devices.settle_early(device_id, journal, entries)
 
     def _roots_after(self, before: int) -> None:
         """Compare the roots of checkpoints that end in what was joined last."""

@@ -4,7 +4,7 @@ The log's owner holds no device's key.  So what a device recorded cannot be chan
 and chain recomputed and the log's own key in hand: the signed head names the hash of what the device really wrote.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -41,7 +41,7 @@ class _Line(NamedTuple):
 class Devices:
     """What the entries say about the devices' chains.
 
-    Memory: what devices recorded since their last settled head, about 300 bytes a record.
+    Memory: what devices recorded since their last settled head, about 500 bytes a record.
     """
 
     keys: dict[str, str] = field(default_factory=dict)
@@ -53,9 +53,12 @@ class Devices:
     not_excluded: list[NotExcluded] = field(default_factory=list)
     _ends: dict[str, End] = field(default_factory=dict)
     """Where a device's records end, as long as each followed on the one before it, from `settled` on."""
-    _newest: dict[str, int] = field(default_factory=dict)
+    newest: dict[str, int] = field(default_factory=dict)
     """The highest sequence of a device's records."""
-    _seen: set[tuple[str, int]] = field(default_factory=set)
+    _seen: dict[str, set[int]] = field(default_factory=dict)
+    """Records that the journals read so far hold."""
+    _late: set[str] = field(default_factory=set)
+    """Devices with something wrong: they are settled at the end."""
     _gaps: bool = False
 
     def take(self, facts: Iterable[DeviceFact | DeviceRun]) -> None:
@@ -74,13 +77,13 @@ class Devices:
         records = self.records.setdefault(device_id, {})
         whole = run.whole and (first, prev) == self._ends.get(device_id, self.settled.get(device_id, End()))
         self._ends[device_id] = End(last + 1, head) if whole else _NOWHERE
-        newest = self._newest.get(device_id, self.settled.get(device_id, End()).seq - 1)
+        newest = self.newest.get(device_id, self.settled.get(device_id, End()).seq - 1)
         if run.ascending and first > newest and device_id in self.keys:
             records.update({record[0]: record for record in run.records})
         else:
             for record in run.records:
                 self._take_record(device_id, record, records)
-        self._newest[device_id] = max(records, default=newest) if not run.ascending else max(last, newest)
+        self.newest[device_id] = max(records, default=newest) if not run.ascending else max(last, newest)
 
     def _take_record(self, device_id: str, record: DeviceRecord, records: dict[int, DeviceRecord]) -> None:
         if device_id not in self.keys:
@@ -105,6 +108,31 @@ class Devices:
     def _blame(self, kind: FaultKind, line: _Line | StoredRecord, index: int, field: str, message: str) -> None:
         self.faults.append(Fault(kind, f"device/{line.device_id}", index, field, message))
 
+    def due(self) -> dict[str, tuple[int, int]]:
+        """Devices with signed heads that are not settled: the first and last record up to the newest of them."""
+        found = {}
+        for device_id, heads in self.heads.items():
+            if device_id not in self._late:
+                found[device_id] = (self.settled.get(device_id, End()).seq, max(heads))
+        return found
+
+    def settle_early(self, device_id: str, journal: Iterable[StoredRecord], entries: int) -> None:
+        """Settle what is due of a device while the log is still being read, so that it need not be held any longer.
+
+        If anything about it is wrong it is left to `settle`, which names it.
+        """
+        before, known, newest = self.settled.get(device_id, End()), len(self.faults), max(self.heads[device_id])
+        self._follow_journal(journal, {device_id: before}, entries)
+        records, seen = self.records.get(device_id, {}), self._seen.pop(device_id, set())
+        missing = any(seq <= newest and seq not in seen for seq in records)
+        if missing or len(self.faults) > known or self.settled.get(device_id, End()).seq != newest + 1:
+            del self.faults[known:]
+            self.settled[device_id] = before
+            self._late.add(device_id)
+        else:
+            self.records[device_id] = {seq: record for seq, record in records.items() if seq > newest}
+            del self.heads[device_id]
+
     def settle(self, journal: Iterable[StoredRecord] | None, entries: int) -> None:
         """Follow the chains up to the newest heads: through `journal`, or without one through the entries alone.
 
@@ -114,9 +142,29 @@ class Devices:
         if journal is None:
             self._follow_entries(ends)
         else:
-            for line in self._lines_of_journal(journal, entries):
-                self._follow(line, ends, whole=True)
+            self._follow_journal(journal, ends, entries)
         self._finish(ends, whole=journal is not None)
+
+    def _follow_journal(self, journal: Iterable[StoredRecord], ends: dict[str, End], entries: int) -> None:
+        for row in journal:
+            device_id, seq = row.device_id, row.seq
+            hasher = _sha256.copy()
+            hasher.update(row.text)
+            own = hasher.hexdigest()
+            record = self.records.get(device_id, {}).get(seq)
+            self._seen.setdefault(device_id, set()).add(seq)
+            if record and row.hash == own == record[1] and row.log_index == record[3] and _stands(row, record):
+                prev = record[2]
+                if ends.get(device_id) == (seq, prev) and seq not in self.heads.get(device_id, ()):
+                    ends[device_id] = End(seq + 1, own)  # as nearly always; the rest is said by `_follow`
+                    continue
+            else:
+                prev = self._read_line(row, own)
+                if row.log_index >= entries:
+                    message = f"record {seq} became entry {row.log_index}, which is not there"
+                    self._blame("truncated", row, entries, "journal.log_index", message)
+                self._compare_with_entry(row, record)
+            self._follow(_Line(device_id, seq, prev, row.hash, row.log_index), ends, whole=True)
 
     def _follow_entries(self, ends: dict[str, End]) -> None:
         for device_id, records in sorted(self.records.items()):
@@ -129,23 +177,6 @@ class Devices:
                     self._settle(_Line(device_id, seq, prev, own, at), heads[seq])
             if whole is not _NOWHERE:
                 ends[device_id] = whole
-
-    def _lines_of_journal(self, journal: Iterable[StoredRecord], entries: int) -> Iterator[_Line]:
-        for row in journal:
-            hasher = _sha256.copy()
-            hasher.update(row.text)
-            own = hasher.hexdigest()
-            record = self.records.get(row.device_id, {}).get(row.seq)
-            self._seen.add((row.device_id, row.seq))
-            if record and (own, own, row.log_index) == (row.hash, *record[1::2][:2]) and _stands(row, record):
-                yield _Line(row.device_id, row.seq, record[2], own, row.log_index)
-                continue
-            prev = self._read_line(row, own)
-            if row.log_index >= entries:
-                message = f"record {row.seq} became entry {row.log_index}, which is not there"
-                self._blame("truncated", row, entries, "journal.log_index", message)
-            self._compare_with_entry(row, record)
-            yield _Line(row.device_id, row.seq, prev, row.hash, row.log_index)
 
     def _read_line(self, row: StoredRecord, own: str) -> str:
         """Check the row by itself; the hash of the device's record before it, as the text names it."""
@@ -222,7 +253,7 @@ class Devices:
                 self.not_excluded.append(NotExcluded("forged_author", message))
         for device_id, records in self.records.items() if whole else ():
             for seq, record in records.items():
-                if (device_id, seq) not in self._seen:
+                if seq not in self._seen.get(device_id, ()):
                     self._forged(record, "device", f"device {device_id} never uploaded this record {seq}")
         if not whole and self._gaps:
             message = "only the entries were given: records of devices that became no entry are not in their chains"

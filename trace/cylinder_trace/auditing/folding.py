@@ -10,7 +10,7 @@ from zlib import crc32
 import orjson
 from pydantic import create_model
 
-from cylinder_trace.auditing.stored import Fault, StoredEntry
+from cylinder_trace.auditing.stored import Fault, StoredEntry, StoredEvent
 from cylinder_trace.events import EVENT_CLASSES, Entry, Event, parse_entry, parse_event
 from cylinder_trace.subjects import SubjectState, format_state, next_subject_state, parse_state
 
@@ -24,22 +24,21 @@ class Fold:
         self.changed: set[str] = set()
         """Subjects with an entry since the fold began or was taken up again."""
 
-    def take(self, rows: Iterable[StoredEntry]) -> list[Fault]:
-        """Fold the next rows; a fault for each that cannot be."""
+    def take(self, rows: Iterable[StoredEntry | StoredEvent]) -> list[Fault]:
+        """Fold the next rows, all of them of this shard; a fault for each that cannot be."""
         faults: list[Fault] = []
         for row in rows:
-            if self._shards == 1 or self.is_mine(row.subject):
-                try:
-                    self._fold(row)
-                except ValueError as error:
-                    faults.append(Fault("state_mismatch", row.subject, row.index, "data", str(error)[:200]))
+            try:
+                self._fold(row)
+            except ValueError as error:
+                faults.append(Fault("state_mismatch", row.subject, row.index, "data", str(error)[:200]))
         return faults
 
     def is_mine(self, subject: str) -> bool:
         """Whether the subject belongs to this shard."""
-        return crc32(subject.encode()) % self._shards == self._shard
+        return shard_of(subject, self._shards) == self._shard
 
-    def _fold(self, row: StoredEntry) -> None:
+    def _fold(self, row: StoredEntry | StoredEvent) -> None:
         subject = row.subject
         self.changed.add(subject)
         entry, event = _read(row)
@@ -69,11 +68,16 @@ class Fold:
                 self.states[subject] = parse_state(subject, text)
 
 
+def shard_of(subject: str, shards: int) -> int:
+    """Which of so many shards folds the subject."""
+    return crc32(subject.encode(errors="replace")) % shards
+
+
 _MODELS: dict[str, type[Entry]] = {}
 """Per type word: an entry that holds its event typed, so that a text is gone through once and not twice."""
 
 
-def _read(row: StoredEntry) -> tuple[Entry, Event]:
+def _read(row: StoredEntry | StoredEvent) -> tuple[Entry, Event]:
     """The entry and its event; raises ValueError."""
     model = _MODELS.get(row.type) or _model(row.type)
     try:

@@ -204,6 +204,8 @@ def _devices(state: Mapping[str, Any]) -> Devices:
     devices.settled = {device_id: End(*end) for device_id, end in state["settled"].items()}
     for device_id, records in state["records"].items():
         devices.records[device_id] = {record[0]: tuple(record) for record in records}
+        first = devices.settled.get(device_id, End()).seq
+        devices.newest[device_id] = max(devices.records[device_id], default=first - 1)
     for fact in map(DeviceFact._make, state["heads"]):
         devices.heads.setdefault(fact.device_id, {})[fact.seq] = fact
     return devices

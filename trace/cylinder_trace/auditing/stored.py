@@ -31,6 +31,15 @@ class StoredEntry(NamedTuple):
     text: bytes
 
 
+class StoredEvent(NamedTuple):
+    """What of a row its fold needs."""
+
+    index: int  # type: ignore[assignment]
+    subject: str
+    type: str
+    text: bytes
+
+
 class StoredRecord(NamedTuple):
     """A record of a device's own chain as the device uploaded it, and the entry it became or links to."""
 

@@ -13,7 +13,7 @@ from operator import itemgetter, le
 from typing import Any, NamedTuple
 
 from cylinder_trace.auditing.hashing import BLOCK, HASH, Hashing, leaves_of
-from cylinder_trace.auditing.shapes import Shapes, has_controls
+from cylinder_trace.auditing.shapes import Shapes
 from cylinder_trace.auditing.stored import Fault, FaultKind, StoredEntry
 from cylinder_trace.auditing.texts import Json, canonical_object, text_of
 from cylinder_trace.auditing.tilework import compare_tiles
@@ -21,6 +21,8 @@ from cylinder_trace.auditing.tilework import compare_tiles
 NO_PREVIOUS = "0" * 64
 _COPIED = ("id", "subject", "n", "type", "occurred_at", "recorded_at")
 _copied = itemgetter(*_COPIED)
+_AT_ONCE = 256
+"""Entries that are hashed and then read: so few that their texts are still in the processor's cache."""
 _SECOND = ".station"
 _TOLD = 4
 """Number of the group from the id to `recorded_at` (see ``shapes``)."""
@@ -161,10 +163,17 @@ def examine(rows: Sequence[StoredEntry], given: Given) -> Stretch:
     stretch = Stretch(count=len(rows))
     if rows:
         stretch.first, stretch.last = rows[0].index, rows[-1].index
-    own = hashing.leaves([row.text for row in rows])
+    own, times = [], _Times()
+    runs = _Runs(stretch)
     _compare_indexes(rows, stretch)
-    _compare_hashes(rows, own, stretch)
-    _compare_clock(rows, _read_texts(rows, stretch), stretch)
+    for at in range(0, len(rows), _AT_ONCE):
+        some = rows[at : at + _AT_ONCE]
+        leaves = hashing.leaves([row.text for row in some])
+        _compare_hashes(some, leaves, stretch)
+        _read_texts(some, stretch, runs, times)
+        own += leaves
+    runs.close()
+    _compare_clock(rows, times, stretch)
     leaves = leaves_of(given.tail) + own
     start = given.size - len(given.tail) // HASH
     _build(leaves, start, given, stretch, hashing)
@@ -191,10 +200,9 @@ _SHAPES = Shapes()
 """The texts' shapes, kept from stretch to stretch."""
 
 
-def _read_texts(rows: Sequence[StoredEntry], stretch: Stretch) -> _Times:
+def _read_texts(rows: Sequence[StoredEntry], stretch: Stretch, runs: _Runs, times: _Times) -> None:
     """The loop that every text goes through: written out, because a call per step would double its cost."""
-    begins, ends, runs, times = stretch.begins, stretch.ends, _Runs(stretch), _Times()
-    match = _no_match if has_controls(b"".join([row.text for row in rows])) else _SHAPES.match
+    begins, ends, match = stretch.begins, stretch.ends, _SHAPES.match
     for row in rows:
         index, id, subject, n, type_word, occurred_at, recorded_at, stored, text = row
         found, prev = match(type_word, text), ""
@@ -219,12 +227,6 @@ def _read_texts(rows: Sequence[StoredEntry], stretch: Stretch) -> _Times:
         elif end[0] != n or end[1] != prev:
             chain_fault(stretch, subject, (n, prev, index), end, stretch.edited)
         ends[subject] = (n + 1, stored.hex(), index)
-    runs.close()
-    return times
-
-
-def _no_match(_type_word: str, _text: bytes) -> None:
-    """Leave every text to the long way."""
 
 
 def _hash_of_record(found: re.Match[str], own_id: str, occurred_at: int) -> str:
@@ -236,7 +238,7 @@ def _hash_of_record(found: re.Match[str], own_id: str, occurred_at: int) -> str:
     return str(hasher.hexdigest())
 
 
-def _read_long(row: StoredEntry, stretch: Stretch, runs: "_Runs", times: _Times) -> tuple[str, int, str] | None:
+def _read_long(row: StoredEntry, stretch: Stretch, runs: _Runs, times: _Times) -> tuple[str, int, str] | None:
     """Subject, position and predecessor of an entry whose text has no known shape; None if it cannot be read."""
     entry = canonical_object(row.text)
     if entry is None:

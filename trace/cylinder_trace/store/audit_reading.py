@@ -58,6 +58,9 @@ class AuditSource(Protocol):
     def journal(self, settled: Mapping[str, int]) -> Iterator[StoredRecord] | None:
         """Records of devices, each device's from the sequence in `settled` on; None where no journal is."""
 
+    def journal_of(self, device_id: str, first: int, last: int) -> Iterator[StoredRecord] | None:
+        """One device's records from one sequence to another; None where no journal is."""
+
     def heads(self, since: int) -> Iterator[StoredHead] | None:
         """Ends of chains in the read model, of subjects with an entry since index `since`; None where none is."""
 
@@ -157,14 +160,16 @@ class DatabaseRows:
         return self._journal(settled)
 
     def _journal(self, settled: Mapping[str, int]) -> Iterator[StoredRecord]:
-        columns = ("device_id", "seq", "hash", "id", "status", "log_index", "text")
         devices = [row[0] for row in self._select(JournalRow, ("DISTINCT device_id",), "ORDER BY device_id")]
-        where = "WHERE device_id = {0} AND seq >= {0} ORDER BY seq LIMIT 5000"
         for device_id in devices:
-            seq = settled.get(device_id, -(2**62))
-            while found := self._select(JournalRow, columns, where, device_id, seq):
-                yield from map(StoredRecord._make, _typed(found, _RECORD_TYPES))
-                seq = found[-1][1] + 1
+            yield from self.journal_of(device_id, settled.get(device_id, -(2**62)), 2**62)
+
+    def journal_of(self, device_id: str, first: int, last: int) -> Iterator[StoredRecord]:
+        columns = ("device_id", "seq", "hash", "id", "status", "log_index", "text")
+        where = "WHERE device_id = {0} AND seq >= {0} AND seq <= {0} ORDER BY seq LIMIT 5000"
+        while found := self._select(JournalRow, columns, where, device_id, first, last):
+            yield from map(StoredRecord._make, _typed(found, _RECORD_TYPES))
+            first = found[-1][1] + 1
 
     def heads(self, since: int) -> Iterator[StoredHead] | None:
         columns = ("subject", "kind", "n", "head", "log_index")
@@ -275,6 +280,9 @@ class ServiceRows:
         return found
 
     def journal(self, settled: Mapping[str, int]) -> Iterator[StoredRecord] | None:
+        return None
+
+    def journal_of(self, device_id: str, first: int, last: int) -> Iterator[StoredRecord] | None:
         return None
 
     def heads(self, since: int) -> Iterator[StoredHead] | None:
