@@ -54,7 +54,7 @@ def _text(stated: Stated, head: Head, recorded_at: int) -> bytes:
     # In the alphabetical order of their names the record's own moment stands between the fields of its place.
     if type(recorded_at) is not int or not 0 <= recorded_at <= LARGEST_INTEGER:
         raise CanonicalError(f"recorded_at: {recorded_at!r} is no moment")
-    n, prev = b'"n":%d,' % head.n, b',"prev":"%b","recorded_at":%d,' % (head.hash.encode(), recorded_at)
+    n, prev = b'"n":%d,' % head.n, b'"prev":"%b","recorded_at":%d,' % (head.hash.encode(), recorded_at)
     return b"".join((stated.before, n, stated.moment, prev, stated.after))
 
 

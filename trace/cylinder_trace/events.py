@@ -280,7 +280,7 @@ class Stated(NamedTuple):
     before: bytes
     """``{"act_id":…,"by":…,"data":{…},"device":{…},"id":…,``"""
     moment: bytes
-    """``"occurred_at":…``"""
+    """``"occurred_at":…,``"""
     after: bytes
     """``"refs":[…],"subject":…,"type":…,"v":1}``"""
 
@@ -337,7 +337,8 @@ def _checked(type_word: str, data: dict[str, Any]) -> tuple[Event, bytes]:
         raise EventError(f"type: no event is called {type_word!r}")
     try:
         text = canonical_json(data)
-        return cls.model_validate_json(text), text
+        # What `model_validate_json` calls; handing on its parameters takes a third as long as the reading.
+        return cls.__pydantic_validator__.validate_json(text), text
     except ValueError as error:
         raise EventError(f"{type_word}: {first_fault(error)}") from error
 
@@ -353,17 +354,14 @@ def _remembered(record: Record) -> Stated | None:
 
 def _stated_in(record: Record) -> Stated:
     event, data = _checked(record.type, record.data)
-    device = record.device and record.device.model_dump(mode="json")
-    author = _members(act_id=record.act_id, by=record.by)
-    name = _members(device=device, id=record.id)
-    after = _members(refs=record.refs, subject=record.subject, type=record.type, v=record.v)
-    before = b'{%b,"data":%b,%b,' % (author, data, name)
-    return Stated(event, before, _members(occurred_at=record.occurred_at), after + b"}")
-
-
-def _members(**fields: Any) -> bytes:
-    """The canonical text of the fields that have a value, without the braces around them."""
-    return canonical_json({name: value for name, value in fields.items() if value is not None})[1:-1]
+    fields = {name: value for name, value in record.__dict__.items() if value is not None and name in RECORD_FIELDS}
+    if record.device is not None:
+        fields["device"] = record.device.model_dump(mode="json")
+    # What is checked is not walked through again. Quotes in a value are escaped, so these are the fields' own names.
+    author, _, rest = canonical_json({**fields, "data": 0}).partition(b'"data":0,')
+    name, _, rest = rest.partition(b'"occurred_at":')
+    moment, _, after = rest.partition(b",")
+    return Stated(event, b'%b"data":%b,%b' % (author, data, name), b'"occurred_at":%b,' % moment, after)
 
 
 def first_fault(error: ValueError) -> str:
@@ -408,6 +406,8 @@ def state_event(
 
 def record_text(record: Record) -> bytes:
     """The canonical text of a record: what a device chains, signs and uploads."""
+    if known := _remembered(record):
+        return known.before + known.moment + known.after
     return canonical_json(record.model_dump(mode="json", include=RECORD_FIELDS, exclude_none=True))
 
 
