@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from cylinder_codes.terminal import escape_what_cannot_be_shown
-from cylinder_trace.commands import auditing, moving, proving, replaying, rotation, rulebooks, witness
+from cylinder_trace.commands import auditing, detecting, moving, proving, replaying, rotation, rulebooks, witness
 from cylinder_trace.commands.shared import (
     COULD_NOT_CHECK,
     CannotCheck,
@@ -36,6 +36,7 @@ examples:
   cylinder-trace rulebook mine.toml                                 is it a rulebook? each mistake by its place
   cylinder-trace rulebook mine.toml --sign authority.key --out mine.toml.sig
   cylinder-trace trial .data mine.toml --since 2026-10-01           what would it have changed, and for whom?
+  cylinder-trace detect .data --since 2026-10-01                    what no single entry shows
 
 exit codes: 0 good · 1 checked and bad · 2 could not be checked
 """
@@ -95,6 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     trying = _command(commands, "trial", rulebooks.trial, rulebooks.TRIAL)
     _source_arguments(trying)
     rulebooks.add_trial(trying)
+    looking = _command(commands, "detect", detecting.detect, detecting.DETECT)
+    _source_arguments(looking)
+    detecting.add_detect(looking)
     return parser
 
 

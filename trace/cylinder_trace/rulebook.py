@@ -14,6 +14,7 @@ import orjson
 from pydantic import AfterValidator, Field, model_validator
 
 from cylinder_trace.dates import parse_day
+from cylinder_trace.detection.thresholds import DetectionRules
 from cylinder_trace.events import first_fault
 from cylinder_trace.reasons import REASONS
 from cylinder_trace.values import Day, Frozen, Id, Millilitres, Month, Text
@@ -167,6 +168,7 @@ class Rulebook(Frozen):
     station: StationRules
     condition: ConditionRules = ConditionRules()
     shadow: ShadowRules = ShadowRules()
+    detection: DetectionRules = DetectionRules()
     models: dict[str, ModelRules] = Field(default_factory=dict)
 
     @model_validator(mode="after")

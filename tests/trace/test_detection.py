@@ -1,0 +1,400 @@
+"""Detection over time: each trick leaves a signal with its evidence; a plain life leaves none; nobody is accused."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from cylinder_trace import cli, events
+from cylinder_trace.chain import Head, seal
+from cylinder_trace.decision import Decision
+from cylinder_trace.detection.signals import WORDS, Kind, Signal, sentence
+from cylinder_trace.detection.watch import detect
+from cylinder_trace.events import Event, Stamp, state_event
+from cylinder_trace.rulebook import parse_rulebook
+from ledgers.homes import Home
+from vectors.admission.cases import base_case, rulebook_text
+
+NATIONAL = rulebook_text("cn-default")
+BOOK = parse_rulebook(NATIONAL)
+CASE = base_case()
+NOON = 1_795_318_800_000  # 2026-11-22T11:40:00+08:00
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+
+
+@dataclass
+class Log:
+    """Entries in the order of a log; only what detection reads must be right."""
+
+    entries: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+    def tell(self, subject: str, event: Event, at: int, recorded_at: int | None = None) -> str:
+        """Append what occurred at `at`; its hash."""
+        record = state_event(event, id=f"e{len(self.entries)}", subject=subject, occurred_at=at, by="tests")
+        sealed = seal(record, Head(0, "0" * 64), at if recorded_at is None else recorded_at)
+        self.entries.append((sealed.text, sealed.hash))
+        return sealed.hash.hex()
+
+    def signals(self, book: str = NATIONAL) -> list[Signal]:
+        return list(detect(self.entries, parse_rulebook(book)))
+
+    def one(self, book: str = NATIONAL) -> Signal:
+        (signal,) = self.signals(book)
+        return signal
+
+
+def cylinder(number: int = 1) -> str:
+    return f"cylinder/cyl_{number}"
+
+
+def stamp(**changes: Any) -> Stamp:
+    fields = {"maker": "M1", "serial": "S1", "model": "YSP35.5", "manufactured_month": "2022-05"}
+    return Stamp(**{**fields, "tare_g": 16500, "water_volume_ml": 35500, "max_fill_g": 14900, **changes})
+
+
+def registered(**changes: Any) -> Event:
+    return events.CylinderRegistered(stamp=stamp(**changes), owner_id="co_1", in_service_on="2022-06-01")
+
+
+def scanned(at: int, station: str = "st_1") -> Event:
+    assert CASE.cylinder is not None
+    request = CASE.request.model_copy(update={"station_id": station, "requested_at": at})
+    decision = Decision(check_id="c", outcome="DENY", rulebook="x@1", data_as_of=at, decided_at=at)
+    return events.FillDecided(request=request, station=CASE.station, decision=decision, decided_by="service")
+
+
+def filled(at: int, station: str = "st_1", worker: str = "w_1", net_g: int = 14_500) -> Event:
+    return events.Filled(
+        check_id="c", station_id=station, scale_id="sc_1", lane=1, worker_id=worker, started_at=at - MINUTE,
+        ended_at=at, empty_gross_g=16_500, full_gross_g=16_500 + net_g, net_g=net_g, ended_because="limit_reached",
+    )  # fmt: skip
+
+
+def sold(customer: str = "cu_1") -> Event:
+    return events.Sold(
+        order_no="o1", point_id="p1", worker_id="dw_1", customer_id=customer, identity_commitment="0" * 64,
+        safety_check_passed=True,
+    )  # fmt: skip
+
+
+def returned(station: str = "st_1") -> Event:
+    return events.Returned(station_id=station)
+
+
+def inspected(month: str = "2026-11", due: str | None = "2030-11", result: Any = "passed", body: str = "ib_1") -> Event:
+    return events.Inspected(body_id=body, inspected_month=month, next_due_month=due, result=result, report_no="r")
+
+
+def test_a_plain_life_leaves_no_signal() -> None:
+    log = Log()
+    log.tell(cylinder(), registered(), NOON)
+    for turn in range(5):
+        at = NOON + turn * 10 * DAY
+        log.tell(cylinder(), scanned(at), at)
+        log.tell(cylinder(), filled(at + MINUTE), at + MINUTE)
+        log.tell(cylinder(), sold(), at + 2 * HOUR)
+        log.tell(cylinder(), returned(), at + 9 * DAY)
+    log.tell(cylinder(), inspected("2026-12", "2030-12"), NOON + 60 * DAY)
+    assert log.signals() == []
+
+
+# --- codes --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("minutes", "found"), [(0, True), (29, True), (30, False)])
+def test_one_code_at_two_stations_sooner_than_the_way_takes(minutes: int, found: bool) -> None:
+    log = Log()
+    first = log.tell(cylinder(), scanned(NOON, "st_1"), NOON)
+    second = log.tell(cylinder(), scanned(NOON + minutes * MINUTE, "st_2"), NOON + minutes * MINUTE)
+    kinds = [(signal.kind, signal.evidence) for signal in log.signals()]
+    assert kinds == ([("two_places", (first, second))] if found else [])
+
+
+def test_a_scan_at_another_station_told_late_counts_by_when_it_occurred() -> None:
+    log = Log()
+    log.tell(cylinder(), scanned(NOON, "st_1"), NOON)
+    log.tell(cylinder(), scanned(NOON - 10 * MINUTE, "st_2"), NOON - 10 * MINUTE, recorded_at=NOON + 5 * HOUR)
+    assert log.one().detail == {"minutes": 10, "first": "st_1", "second": "st_2"}
+
+
+def test_the_same_station_scans_a_cylinder_as_often_as_it_likes() -> None:
+    log = Log()
+    for minute in range(5):
+        log.tell(cylinder(), scanned(NOON + minute * MINUTE), NOON + minute * MINUTE)
+    assert log.signals() == []
+
+
+@pytest.mark.parametrize("between", [returned(), inspected(), events.SentToInspection(body_id="ib_1")])
+def test_two_fills_without_a_return_are_a_signal_and_with_one_are_none(between: Event) -> None:
+    log, good = Log(), Log()
+    evidence = (log.tell(cylinder(), filled(NOON), NOON), log.tell(cylinder(), filled(NOON + DAY), NOON + DAY))
+    assert (log.one().kind, log.one().evidence) == ("filled_twice", evidence)
+    good.tell(cylinder(), filled(NOON), NOON)
+    good.tell(cylinder(), between, NOON + HOUR)
+    good.tell(cylinder(), filled(NOON + DAY), NOON + DAY)
+    assert good.signals() == []
+
+
+@pytest.mark.parametrize(("third", "found"), [(23 * HOUR, True), (24 * HOUR, False)])
+def test_one_code_filled_three_times_within_the_window(third: int, found: bool) -> None:
+    log = Log()
+    for after in (0, HOUR, third):
+        log.tell(cylinder(), filled(NOON + after), NOON + after)
+        log.tell(cylinder(), returned(), NOON + after + MINUTE)
+    kinds = [signal.kind for signal in log.signals()]
+    assert kinds == (["many_fills"] if found else [])
+
+
+def test_the_same_stamp_on_two_cylinders_is_found_by_maker_serial_and_year() -> None:
+    log = Log()
+    first = log.tell(cylinder(1), registered(), NOON)
+    log.tell(cylinder(2), registered(manufactured_month="2021-05"), NOON)
+    log.tell(cylinder(3), registered(maker="M2"), NOON)
+    second = log.tell(cylinder(4), registered(manufactured_month="2022-11"), NOON)
+    signal = log.one()
+    assert (signal.kind, signal.subject, signal.evidence) == ("duplicate_serial", cylinder(4), (first, second))
+
+
+def test_the_maker_s_record_and_the_registration_of_one_cylinder_are_no_duplicate() -> None:
+    log = Log()
+    made = events.CylinderMade(maker_id="mk_1", stamp=stamp(), made_on="2022-05-10", certificate_no="1")
+    log.tell(cylinder(), made, NOON)
+    log.tell(cylinder(), registered(), NOON + DAY)
+    assert log.signals() == []
+
+
+# --- lives --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        events.Condemned(body_id="ib_1", cause="x"),
+        events.Destroyed(body_id="ib_1", method="cut", evidence_sha256=()),
+        events.RegistrationCancelled(authority_id="au_1", receipt_no="1", cause="x"),
+    ],
+)
+@pytest.mark.parametrize("act", [scanned(NOON + DAY), filled(NOON + DAY), sold(), returned(), inspected()])
+def test_whatever_happens_to_a_scrapped_cylinder_afterwards_is_a_signal(end: Event, act: Event) -> None:
+    log = Log()
+    ended = log.tell(cylinder(), end, NOON)
+    seen = log.tell(cylinder(), act, NOON + DAY)
+    signal = log.one()
+    assert (signal.kind, signal.evidence, signal.detail["end"]) == ("after_its_end", (ended, seen), "2026-11-22")
+
+
+def test_what_was_told_late_but_occurred_before_the_end_is_none() -> None:
+    log = Log()
+    log.tell(cylinder(), events.Condemned(body_id="ib_1", cause="x"), NOON)
+    log.tell(cylinder(), returned(), NOON - DAY, recorded_at=NOON + DAY)
+    assert log.signals() == []
+
+
+def test_a_fill_while_the_record_has_it_at_a_customer() -> None:
+    log = Log()
+    log.tell(cylinder(), sold(), NOON)
+    log.tell(cylinder(), filled(NOON + DAY, "st_2"), NOON + DAY)
+    assert (log.one().kind, log.one().detail) == ("filled_at_customer", {"station": "st_2"})
+
+
+def moved(giver: str, taker: str) -> Event:
+    return events.OwnershipTransferred(from_owner_id=giver, to_owner_id=taker, cosigned=True)
+
+
+@pytest.mark.parametrize(("days", "found"), [(1, True), (30, True), (31, False)])
+def test_ownership_there_and_back_within_the_days(days: int, found: bool) -> None:
+    log = Log()
+    log.tell(cylinder(), moved("co_1", "co_2"), NOON)
+    log.tell(cylinder(), filled(NOON + HOUR), NOON + HOUR)
+    log.tell(cylinder(), moved("co_2", "co_1"), NOON + days * DAY)
+    told = [signal.detail["fills"] for signal in log.signals()]
+    assert told == ([1] if found else [])
+
+
+def test_ownership_moved_on_to_a_third_is_none() -> None:
+    log = Log()
+    log.tell(cylinder(), moved("co_1", "co_2"), NOON)
+    log.tell(cylinder(), moved("co_2", "co_3"), NOON + DAY)
+    assert log.signals() == []
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        events.Flagged(flag="black", authority_id="au_1", cause="x"),
+        events.Recalled(recall_id="rc_1", cause="x"),
+        events.Seized(authority_id="au_1", document_no="1", cause="x"),
+        events.Condemned(body_id="ib_1", cause="x"),
+        inspected(result="failed"),
+    ],
+)
+def test_what_becomes_known_late_lists_the_fills_before_it_and_the_last_holder(known: Event) -> None:
+    log = Log()
+    log.tell(cylinder(), filled(NOON - 200 * DAY), NOON - 200 * DAY)
+    log.tell(cylinder(), returned(), NOON - 199 * DAY)
+    recent = log.tell(cylinder(), filled(NOON - 10 * DAY), NOON - 10 * DAY)
+    log.tell(cylinder(), sold("cu_7"), NOON - 9 * DAY)
+    last = log.tell(cylinder(), known, NOON)
+    signal = log.one()
+    assert (signal.kind, signal.evidence) == ("known_late", (recent, last))
+    assert (signal.detail["fills"], signal.detail["holder"]) == (1, "customer/cu_7")
+
+
+# --- inspections --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("count", "found"), [(2_000, 0), (2_001, 1), (3_000, 1)])
+def test_more_inspections_a_day_than_a_line_can_make_are_told_once(count: int, found: int) -> None:
+    log = Log()
+    text = NATIONAL.replace("no_rejects = 500 ", "no_rejects = 99999 ")
+    for number in range(count):
+        log.tell(cylinder(number), inspected(), NOON)
+    assert [signal.kind for signal in log.signals(text)] == ["inspection_rate"] * found
+
+
+def test_inspections_are_counted_by_body_and_day() -> None:
+    log = Log()
+    few = NATIONAL.replace("inspections_a_day = 2000", "inspections_a_day = 2")
+    for day in range(3):
+        for body in ("ib_1", "ib_2"):
+            log.tell(cylinder(), inspected("2026-11", "2030-11", body=body), NOON + day * DAY)
+            log.tell(cylinder(), inspected("2026-11", "2030-11", body=body), NOON + day * DAY)
+    assert log.signals(few) == []
+
+
+def read(value: int) -> Event:
+    return events.InspectionItemRecorded(
+        body_id="ib_1", report_no="r", item="wall_thickness", result="passed", inspector_id="i1", reviewer_id="i2",
+        reading=value, unit="um",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "found"), [(19, False), (20, True)])
+def test_the_same_wall_thickness_on_twenty_cylinders_in_a_row(before: int, found: bool) -> None:
+    log = Log()
+    for number in range(before):
+        log.tell(cylinder(number), read(2_500), NOON)
+    log.tell(cylinder(99), read(2_510), NOON)
+    assert [signal.kind for signal in log.signals()] == (["inspection_readings"] if found else [])
+
+
+def test_five_hundred_passes_in_a_row_and_one_reject_begins_anew() -> None:
+    log = Log()
+    few = NATIONAL.replace("no_rejects = 500", "no_rejects = 5")
+    for number in range(4):
+        log.tell(cylinder(number), inspected(), NOON)
+    log.tell(cylinder(5), inspected(result="failed"), NOON)
+    for number in range(6, 11):
+        log.tell(cylinder(number), inspected(), NOON)
+    assert [signal.kind for signal in log.signals(few)] == ["no_rejects"]
+
+
+@pytest.mark.parametrize(
+    ("month", "due", "found"),
+    [
+        ("2026-11", "2030-11", False),
+        ("2026-12", "2030-12", True),
+        ("2026-11", "2030-12", True),
+        ("2026-11", "2029-11", False),
+        ("2026-11", None, False),
+    ],
+)
+def test_a_mark_ahead_of_its_month_or_longer_than_the_interval(month: str, due: str | None, found: bool) -> None:
+    log = Log()
+    log.tell(cylinder(), inspected(month, due), NOON)
+    assert [signal.kind for signal in log.signals()] == (["ring_ahead"] if found else [])
+
+
+# --- stations -----------------------------------------------------------------------------------------------
+
+
+def received(mass_g: int, station: str = "st_1") -> Event:
+    return events.GasLotReceived(station_id=station, supplier_id="su_1", product="lpg", mass_g=mass_g, document_no="1")
+
+
+@pytest.mark.parametrize(("mass_g", "found"), [(29_000, False), (28_713, False), (28_712, True)])
+def test_more_gas_filled_than_received_beyond_the_tolerance(mass_g: int, found: bool) -> None:
+    log = Log()
+    log.tell("lot/lot_1", received(mass_g), NOON - DAY)
+    for number in range(2):
+        log.tell(cylinder(number), filled(NOON + number * MINUTE, net_g=14_500), NOON + number * MINUTE)
+    assert [signal.kind for signal in log.signals()] == (["mass_balance"] if found else [])
+
+
+def test_the_mass_balance_is_told_once_a_day_and_not_of_a_station_without_lots() -> None:
+    log = Log()
+    log.tell("lot/lot_1", received(1_000), NOON - DAY)
+    for number in range(4):
+        log.tell(cylinder(number), filled(NOON + number * MINUTE), NOON + number * MINUTE)
+        log.tell(cylinder(10 + number), filled(NOON, "st_2", worker="w_2"), NOON)
+    log.tell(cylinder(30), filled(NOON + DAY), NOON + DAY)
+    days = [signal.detail["day"] for signal in log.signals()]
+    assert days == ["2026-11-22", "2026-11-23"]
+
+
+MIDNIGHT = 1_795_363_200_000  # 2026-11-23T00:00:00+08:00
+
+
+@pytest.mark.parametrize(
+    ("start", "found"),
+    [(MIDNIGHT, True), (MIDNIGHT - HOUR, False), (MIDNIGHT + 4 * HOUR, True), (MIDNIGHT + 5 * HOUR, False)],
+)
+def test_many_fills_in_the_hours_in_which_nobody_looks(start: int, found: bool) -> None:
+    log = Log()
+    for number in range(20):
+        log.tell(cylinder(number), filled(start + number * MINUTE), start + number * MINUTE)
+    assert [signal.kind for signal in log.signals()] == (["night_fills"] if found else [])
+
+
+@pytest.mark.parametrize(("minutes", "found"), [(29, True), (30, False)])
+def test_one_filler_at_two_stations_sooner_than_the_way_takes(minutes: int, found: bool) -> None:
+    log = Log()
+    log.tell(cylinder(1), filled(NOON, "st_1"), NOON)
+    log.tell(cylinder(2), filled(NOON + minutes * MINUTE, "st_2"), NOON + minutes * MINUTE)
+    assert [signal.kind for signal in log.signals()] == (["worker_in_two_places"] if found else [])
+
+
+# --- words --------------------------------------------------------------------------------------------------
+
+PLACES = (
+    "minutes first second hours count other end word station days owner fills holder day limit item reading "
+    "inspected due recorded interval filled_kg received_kg from_hour to_hour"
+)
+ACCUSING = ("伪造", "造假", "违法", "作弊", "fraud", "forg", "illegal", "cheat", "guilty", "crime")
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_each_signal_is_said_in_both_languages_and_accuses_nobody(kind: Kind) -> None:
+    signal = Signal(kind=kind, subject=cylinder(), at=0, detail=dict.fromkeys(PLACES.split(), "x"), evidence=())
+    said = [*WORDS[kind][:2], sentence(signal, "zh"), sentence(signal, "en")]
+    assert all(said)
+    assert not any(word in text.lower() for text in said for word in ACCUSING)
+
+
+def test_a_word_of_an_event_is_said_in_the_reader_s_language() -> None:
+    log = Log()
+    log.tell(cylinder(), events.Condemned(body_id="ib_1", cause="x"), NOON)
+    log.tell(cylinder(), sold(), NOON + DAY)
+    assert "“实名销售”" in sentence(log.one(), "zh")
+    assert "“sold”" in sentence(log.one(), "en")
+
+
+# --- at the command line ------------------------------------------------------------------------------------
+
+
+def test_the_command_line_shows_signals_with_their_evidence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = Home(f"sqlite:///{tmp_path}/ledger.db", tmp_path)
+    with home.open() as ledger:
+        for number in (1, 2):
+            record = state_event(registered(), id=f"r{number}", subject=cylinder(number), occurred_at=NOON, by="tests")
+            ledger.append([record])
+    assert cli.main(["detect", str(tmp_path), "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert [(signal["kind"], len(signal["evidence"])) for signal in told["signals"]] == [("duplicate_serial", 2)]
+    assert cli.main(["detect", str(tmp_path)]) == 1
+    assert "钢印编号重复" in capsys.readouterr().out
+    assert cli.main(["detect", str(tmp_path), "--kind", "night_fills"]) == 0
+    assert cli.main(["detect", str(tmp_path), "--since", "2030-01-01"]) == 0
+    assert cli.main(["detect", str(tmp_path), "--rulebook", "nowhere.toml"]) == 2

@@ -1,0 +1,120 @@
+"""Inspections that cannot all have been made: too many a day, the same readings, no rejects, marks ahead."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from cylinder_trace.dates import format_day, format_month, local_day, local_month, parse_month
+from cylinder_trace.detection.facts import Fact
+from cylinder_trace.detection.signals import Signal
+from cylinder_trace.rulebook import Rulebook
+
+
+class _Day(NamedTuple):
+    day: int
+    count: int
+    first: str
+
+
+class InspectionRate:
+    """More inspections by one body in a day than its line can make (检验工厂)."""
+
+    def __init__(self, book: Rulebook) -> None:
+        self._limit = book.detection.inspections_a_day
+        self._days: dict[str, _Day] = {}
+
+    def take(self, fact: Fact) -> Iterator[Signal]:
+        """A signal with the first inspection above the limit of a body's day, by the day of recording."""
+        if fact.type != "inspected":
+            return
+        body, day = fact.data["body_id"], local_day(fact.recorded_at)
+        before = self._days.get(body)
+        same_day = before is not None and before.day == day
+        now = _Day(day, before.count + 1, before.first) if before and same_day else _Day(day, 1, fact.hash)
+        self._days[body] = now
+        if now.count == self._limit + 1:
+            told: dict[str, str | int] = {"day": format_day(day), "count": now.count, "limit": self._limit}
+            evidence = (now.first, fact.hash)
+            yield Signal(
+                kind="inspection_rate", subject=f"company/{body}", at=fact.recorded_at, detail=told, evidence=evidence
+            )
+
+
+class _Run(NamedTuple):
+    value: int
+    count: int
+    first: str
+
+
+class SameReadings:
+    """One item of the inspection with the same reading on cylinder after cylinder."""
+
+    def __init__(self, book: Rulebook) -> None:
+        self._limit = book.detection.same_readings
+        self._runs: dict[tuple[str, str], _Run] = {}
+
+    def take(self, fact: Fact) -> Iterator[Signal]:
+        """A signal when a run of equal readings reaches the limit."""
+        if fact.type != "inspection_item_recorded" or (reading := fact.data.get("reading")) is None:
+            return
+        key = fact.data["body_id"], fact.data["item"]
+        before = self._runs.get(key)
+        same = before is not None and before.value == reading
+        now = _Run(reading, before.count + 1, before.first) if before and same else _Run(reading, 1, fact.hash)
+        self._runs[key] = now
+        if now.count == self._limit:
+            told = {"count": now.count, "item": key[1], "reading": f"{reading} {fact.data.get('unit', '')}".rstrip()}
+            evidence = (now.first, fact.hash)
+            yield Signal(
+                kind="inspection_readings", subject=f"company/{key[0]}", at=fact.at, detail=told, evidence=evidence
+            )
+
+
+class NoRejects:
+    """A body whose last several hundred cylinders all passed: no line sees only good cylinders."""
+
+    def __init__(self, book: Rulebook) -> None:
+        self._limit = book.detection.no_rejects
+        self._runs: dict[str, _Run] = {}
+
+    def take(self, fact: Fact) -> Iterator[Signal]:
+        """A signal each time that a run of passes reaches the limit."""
+        if fact.type == "condemned":
+            self._runs.pop(fact.data["body_id"], None)
+        if fact.type != "inspected":
+            return
+        body = fact.data["body_id"]
+        if fact.data["result"] != "passed":
+            self._runs.pop(body, None)
+            return
+        before = self._runs.get(body, _Run(0, 0, fact.hash))
+        now = before._replace(count=before.count + 1)
+        self._runs[body] = now
+        if now.count == self._limit:
+            del self._runs[body]
+            told: dict[str, str | int] = {"count": now.count}
+            evidence = (now.first, fact.hash)
+            yield Signal(kind="no_rejects", subject=f"company/{body}", at=fact.at, detail=told, evidence=evidence)
+
+
+class RingAhead:
+    """A mark whose month had not come when it was recorded, or that lasts longer than the interval (标记环超前)."""
+
+    def __init__(self, book: Rulebook) -> None:
+        self._interval = book.inspection.interval_months
+
+    def take(self, fact: Fact) -> Iterator[Signal]:
+        """Signals that `fact` shows alone."""
+        if fact.type != "inspected":
+            return
+        inspected, due = parse_month(fact.data["inspected_month"]), fact.data.get("next_due_month")
+        recorded = local_month(fact.recorded_at)
+        too_long = due is not None and parse_month(due) > inspected + self._interval
+        if inspected <= recorded and not too_long:
+            return
+        told: dict[str, str | int] = {
+            "inspected": fact.data["inspected_month"],
+            "due": due or "-",
+            "recorded": format_month(recorded),
+            "interval": self._interval,
+        }
+        yield Signal(kind="ring_ahead", subject=fact.subject, at=fact.at, detail=told, evidence=(fact.hash,))

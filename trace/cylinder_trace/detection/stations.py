@@ -1,0 +1,119 @@
+"""What a station's days should not show: more gas out than in, fills by night, one worker in two places."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from cylinder_trace.dates import BEIJING_OFFSET_MS, DAY_MS, HOUR_MS, MINUTE_MS, format_day, local_day
+from cylinder_trace.detection.facts import Fact
+from cylinder_trace.detection.signals import Signal
+from cylinder_trace.rulebook import Rulebook
+
+
+class _Balance(NamedTuple):
+    received_g: int
+    filled_g: int
+    first_lot: str
+    told_day: int
+
+
+class MassBalance:
+    """More gas filled than came in, by the lots on record (气量平衡): gas that nobody recorded, or lots left out.
+
+    A station of which no lot was ever recorded is not judged.
+    """
+
+    def __init__(self, book: Rulebook) -> None:
+        self._permille = book.detection.balance_permille
+        self._balances: dict[str, _Balance] = {}
+
+    def take(self, fact: Fact) -> Iterator[Signal]:
+        """At most one signal a station and Beijing day, with the fill that went beyond."""
+        if fact.type == "gas_lot_received":
+            station = fact.data["station_id"]
+            before = self._balances.get(station, _Balance(0, 0, fact.hash, 0))
+            self._balances[station] = before._replace(received_g=before.received_g + fact.data["mass_g"])
+        elif fact.type == "filled" and (balance := self._balances.get(fact.data["station_id"])) is not None:
+            yield from self._filled(fact, balance)
+
+    def _filled(self, fact: Fact, balance: _Balance) -> Iterator[Signal]:
+        station, day = fact.data["station_id"], local_day(fact.at)
+        now = balance._replace(filled_g=balance.filled_g + fact.data["net_g"])
+        beyond = now.filled_g * 1000 > now.received_g * (1000 + self._permille)
+        self._balances[station] = now._replace(told_day=day) if beyond else now
+        if not beyond or balance.told_day == day:
+            return
+        told: dict[str, str | int] = {
+            "day": format_day(day),
+            "filled_kg": now.filled_g // 1000,
+            "received_kg": now.received_g // 1000,
+        }
+        evidence = (now.first_lot, fact.hash)
+        yield Signal(kind="mass_balance", subject=f"station/{station}", at=fact.at, detail=told, evidence=evidence)
+
+
+class _Night(NamedTuple):
+    day: int
+    count: int
+    first: str
+
+
+class NightFills:
+    """Many fills in the hours in which nobody looks (00–05 时)."""
+
+    def __init__(self, book: Rulebook) -> None:
+        self._rules = book.detection
+        self._nights: dict[str, _Night] = {}
+
+    def take(self, fact: Fact) -> Iterator[Signal]:
+        """A signal when a station's night reaches the number."""
+        hour = (fact.at + BEIJING_OFFSET_MS) % DAY_MS // HOUR_MS
+        if fact.type != "filled" or not self._rules.night_from_hour <= hour < self._rules.night_to_hour:
+            return
+        station, day = fact.data["station_id"], local_day(fact.at)
+        before = self._nights.get(station)
+        same = before is not None and before.day == day
+        now = _Night(day, before.count + 1, before.first) if before and same else _Night(day, 1, fact.hash)
+        self._nights[station] = now
+        if now.count == self._rules.night_fills:
+            told: dict[str, str | int] = {
+                "day": format_day(day),
+                "count": now.count,
+                "from_hour": self._rules.night_from_hour,
+                "to_hour": self._rules.night_to_hour,
+            }
+            evidence = (now.first, fact.hash)
+            yield Signal(kind="night_fills", subject=f"station/{station}", at=fact.at, detail=told, evidence=evidence)
+
+
+class _Work(NamedTuple):
+    at: int
+    place: str
+    hash: str
+
+
+class WorkerInTwoPlaces:
+    """Acts under one certificate at two places too soon after each other (一证两用、挂证)."""
+
+    def __init__(self, book: Rulebook) -> None:
+        self._minutes = book.identity.travel_minutes
+        self._last: dict[str, _Work] = {}
+
+    def take(self, fact: Fact) -> Iterator[Signal]:
+        """Signals that `fact` completes."""
+        if fact.type != "filled":
+            return
+        worker, now = fact.data["worker_id"], _Work(fact.at, fact.data["station_id"], fact.hash)
+        before = self._last.get(worker)
+        self._last[worker] = now
+        if before is None or before.place == now.place:
+            return
+        minutes = abs(now.at - before.at) // MINUTE_MS
+        if minutes < self._minutes:
+            told = {"minutes": minutes, "first": before.place, "second": now.place}
+            yield Signal(
+                kind="worker_in_two_places",
+                subject=f"worker/{worker}",
+                at=max(now.at, before.at),
+                detail=told,
+                evidence=(before.hash, now.hash),
+            )
