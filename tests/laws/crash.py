@@ -48,7 +48,7 @@ def check(seed: int, home: Home) -> None:
 
 def survives(home: Home, acknowledged: Path, said: str) -> list[bool]:
     """Assert the law over what a dead writer left; for each thread, whether its request under way was stored."""
-    promised = _promised(acknowledged)
+    promised = promised_in(acknowledged)
     _wait_until_let_go(home)
     assert_sound(home, f"{said}, before it is opened")
     with Ledger(home.url, home.folder, KEY, home.clock, publishing_of(home.folder)) as ledger:
@@ -62,7 +62,7 @@ def survives(home: Home, acknowledged: Path, said: str) -> list[bool]:
     return stored
 
 
-def _promised(acknowledged: Path) -> list[str]:
+def promised_in(acknowledged: Path) -> list[str]:
     """The noted receipts; the last line may be half written."""
     return acknowledged.read_text().split("\n")[:-1] if acknowledged.exists() else []
 

@@ -115,6 +115,18 @@ def before_any_commit(trap: Trap) -> None:
     event.listen(Engine, "commit", lambda _connection: trap.spring())
 
 
+def before_the_cosigned_file(trap: Trap) -> None:
+    """Die where a checkpoint with a cosignature below the log's own line would be put into the file."""
+    real = LogFiles.publish
+
+    def dying(log: LogFiles, note: str) -> None:
+        if note.count("\n— ") > 1:
+            trap.spring()
+        real(log, note)
+
+    setattr(LogFiles, "publish", dying)  # noqa: B010
+
+
 def half_written(wanted: Callable[[Path], bool]) -> Install:
     """Die when half of the bytes of a file stand under its temporary name."""
 
@@ -187,7 +199,7 @@ POINTS = (
     # what witnesses say
     CrashPoint("cosigned_before_row", "witnessed", "unknown", before(Publisher, "_keep_cosignature")),
     CrashPoint("cosignature_row_not_committed", "witnessed", "unknown", behind_statement("INSERT INTO cosignature")),
-    CrashPoint("cosignature_row_before_file", "witnessed", "unknown", before(Publisher, "_show_again")),
+    CrashPoint("cosignature_row_before_file", "witnessed", "unknown", before_the_cosigned_file),
     CrashPoint("witness_before_remembering", "witness", "no", before(WitnessFiles, "remember")),
     CrashPoint("witness_half_remembers", "witness", "no", half_written(_is_checkpoint)),
     CrashPoint("witness_remembers_before_answer", "witness", "yes", after(WitnessFiles, "remember")),

@@ -40,6 +40,8 @@ class Life(NamedTuple):
     """Entries that are recorded and published before the threads begin."""
     point: str | None = None
     """The crash point at which it ends itself, once it is asked for its first entry."""
+    first: int = 0
+    """The number of the first thread: writers of one ledger at the same time have threads of their own."""
     gather_s: float = 0.02
     """How long the publisher gathers: the shorter, the more often something is just being published."""
 
@@ -89,21 +91,22 @@ def live(life: Life) -> None:
             ledger.append([registered(1_000_000 + number) for number in range(life.before)])
             ledger.publisher.publish()
         trap.armed = life.point is not None
-        _write(ledger, life.acknowledged)
+        write(ledger, life.acknowledged, life.first)
 
 
-def _write(ledger: Ledger, acknowledged: Path) -> None:
+def write(ledger: Ledger, acknowledged: Path, first: int = 0) -> None:
+    """Append from several threads for ever; a receipt is noted only after the ledger has answered."""
     notes = os.open(acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     deadline = time.monotonic() + _LONGEST_S
 
-    def write(number: int) -> None:
+    def append(number: int) -> None:
         for turn in itertools.count():
             receipts = ledger.append(records_of(number, turn))
             os.write(notes, "".join(f"{line_of(receipt)}\n" for receipt in receipts).encode())
             if time.monotonic() > deadline:
                 os._exit(3)
 
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(THREADS)]
+    threads = [threading.Thread(target=append, args=(first + number,)) for number in range(THREADS)]
     for thread in threads:
         thread.start()
     for thread in threads:

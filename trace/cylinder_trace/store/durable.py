@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, whenever the power goes."""
 
 import os
+import secrets
 from pathlib import Path
 
 
@@ -11,12 +12,17 @@ def replace_file(path: Path, data: bytes) -> None:
     power cut after `sync_folder`, which one calls once behind the last of several files.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    # A name of its own: another process may be writing the same file, and must not find half of ours in its place.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)  # on a full disk it would be in the way of the next try
+        raise
 
 
 def sync_folder(folder: Path) -> None:

@@ -53,7 +53,7 @@ class LogFiles:
     def published(self) -> str | None:
         """The checkpoint that was published last; None before the first."""
         path = self._folder / "checkpoint"
-        return path.read_text(encoding="utf-8") if path.exists() else None
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
 
     def rotations(self) -> str:
         """The statements by which the log's key was rotated, oldest first; empty when it never was."""

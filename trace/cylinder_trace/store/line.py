@@ -9,13 +9,16 @@ then its own end of it is the driver's.
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine
 
 from cylinder_trace.store.postgres_wire import PostgresWire
 from cylinder_trace.store.sqlite_wire import SqliteWire
 from cylinder_trace.store.wire import Newest, Wire
+
+LET_GO_AFTER_S = 30
+"""A writer that stands still for so long in the middle of a transaction loses it, and with it the lock."""
 
 
 class Begun(NamedTuple):
@@ -91,6 +94,10 @@ def _commit(begun: Begun) -> None:
 
 def _wire_of(connection: Connection) -> Wire:
     """The wire of an open transaction's connection."""
-    driver = connection.connection.driver_connection
+    driver: Any = connection.connection.driver_connection
     error = connection.dialect.loaded_dbapi.Error
-    return PostgresWire(driver, error) if connection.dialect.name == "postgresql" else SqliteWire(driver, error)
+    if connection.dialect.name != "postgresql":
+        return SqliteWire(driver, error)
+    # A process that sleeps, or whose machine is gone, would otherwise hold up all others for hours.
+    driver.execute(f"SET idle_in_transaction_session_timeout = '{LET_GO_AFTER_S}s'")
+    return PostgresWire(driver, error)

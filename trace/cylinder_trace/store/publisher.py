@@ -3,10 +3,10 @@
 Steps, with what a crash leaves behind:
   1. read the new entries back from the database and hash them again      nothing changed
   2. write and fsync their tiles                                          tiles ahead of the checkpoint: written again
-  3. store the signed checkpoint in the database (the commit point)       file behind the database: written at start
-  4. replace the checkpoint file
+  3. store the signed checkpoint in the database (the commit point)       file behind the database: see 4
+  4. replace the checkpoint file                                          written again by whoever publishes next
   5. take it to the witnesses, each in its own thread                     they are asked again at start
-  6. keep a cosignature in the database, then put it below the file       file behind the database: written at start
+  6. keep a cosignature in the database, then put it below the file       file behind the database: see 4
 """
 
 import contextlib
@@ -39,6 +39,8 @@ _LONGEST_WAIT_S = 1.0
 _GATHER_S = 0.2
 _LOOK_AGAIN_S = 0.02
 _CHUNK = 4096
+LET_GO_AFTER_S = 30
+"""A leader that stands still for so long in the middle of publishing is one no more."""
 
 
 class IntegrityAlarm(StoreError):
@@ -134,6 +136,7 @@ class Publisher:
         with self._one_at_a_time:
             while self._publish_chunk():
                 pass
+            self._show_newest()
 
     def _run(self) -> None:
         while True:
@@ -155,8 +158,7 @@ class Publisher:
                 return
 
     def _recover(self) -> None:
-        newest = self._reader.checkpoint()
-        self._refuse_a_database_set_back(newest[0] if newest else 0)
+        newest = self._newest()
         if newest is None:
             return
         size, note = newest
@@ -167,7 +169,7 @@ class Publisher:
                 "an old backup was restored or entries were deleted; do not go on, compare with a witness"
             )
         self._require_root(checkpoint)
-        self._files.publish(note)
+        self._show_newest()
         self._sign_after_rotation(size, note)
 
     def _sign_after_rotation(self, size: int, note: str) -> None:
@@ -184,27 +186,41 @@ class Publisher:
                 return  # the witness is asked again at the next start
             with contextlib.suppress(IntegrityError), self._engine.begin() as connection:  # kept already
                 connection.execute(insert(CosignatureRow), [row])
-            self._show_again(size)
+            self._show_newest()
 
-    def _show_again(self, size: int) -> None:
-        # Never the file of an older size over that of a newer one: who leads publishes nothing in the meantime.
+    def _show_newest(self) -> None:
+        """Have the file say what the database says, whoever was interrupted before it did."""
+        newest = self._reader.checkpoint()
+        if newest is None or newest[1] == self._files.published():
+            return
         with self._engine.begin() as connection:
+            # Never the file of an older size over that of a newer one: nobody else publishes in the meantime.
             if connection.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('pinglian-publisher'))"))
+                connection.execute(_LEAD_IN_TURN, {"ms": LET_GO_AFTER_S * 1000})
             newest = self._reader.checkpoint()
-            if newest is not None and newest[0] == size:
+            if newest is not None:
                 self._files.publish(newest[1])
 
     def _require_root(self, checkpoint: Checkpoint) -> None:
         """What is signed next grows out of these tiles: a damaged one must not come under a signature."""
-        if root_hash(checkpoint.size, self._nodes(checkpoint.size), self._suite) != checkpoint.root:
+        try:
+            root = root_hash(checkpoint.size, self._nodes(checkpoint.size), self._suite)
+        except (FileNotFoundError, IndexError):  # a tile is gone, or too short
+            root = b""
+        if root != checkpoint.root:
             raise IntegrityAlarm(
                 f"the tiles in the log folder do not have the signed root of {checkpoint.size} entries"
             )
 
-    def _refuse_a_database_set_back(self, size: int) -> None:
+    def _newest(self) -> tuple[int, str] | None:
+        """Size and note of the newest checkpoint; IntegrityAlarm when the database was set back, also under us."""
+        published = self._files.published()  # first: another process may be publishing more in this moment
+        newest = self._reader.checkpoint()
+        self._refuse_a_database_set_back(published, newest[0] if newest else 0)
+        return newest
+
+    def _refuse_a_database_set_back(self, published: str | None, size: int) -> None:
         # The database is written before the file, so the file is never ahead of it by itself.
-        published = self._files.published()
         if published and (ahead := _open(published, self._signer.keys).size) > size:
             raise IntegrityAlarm(
                 f"a checkpoint of {ahead} entries was published, but the database knows only one of {size}: "
@@ -215,7 +231,7 @@ class Publisher:
         with self._engine.begin() as connection:
             if not _is_leader(connection):
                 return False
-            newest = self._reader.checkpoint()
+            newest = self._newest()
             size = newest[0] if newest else 0
             leaves = self._read_back(size)
             if not leaves and newest is not None:
@@ -226,7 +242,7 @@ class Publisher:
             note = self._signed(size + len(leaves))
             row = {"size": size + len(leaves), "note": note, "published_at": self._clock()}
             connection.execute(insert(CheckpointRow), [row])
-        self._files.publish(note)
+        self._show_newest()
         for witness in self._witnesses:
             witness.offer(note)
         return len(leaves) == _CHUNK
@@ -268,7 +284,13 @@ def _open(note: str, keys: Sequence[LogKey]) -> Checkpoint:
         raise IntegrityAlarm(f"the stored checkpoint is not signed by this ledger's key: {error}") from error
 
 
+_LET_GO = "SELECT set_config('idle_in_transaction_session_timeout', CAST(:ms AS text), true)"
+"""Without it the locks of a process that sleeps, or whose machine is gone, would be held for hours."""
+_LEAD_IN_TURN = text(f"{_LET_GO}, pg_advisory_xact_lock(hashtext('pinglian-publisher'))")
+_LEAD_IF_FREE = text(f"{_LET_GO}, pg_try_advisory_xact_lock(hashtext('pinglian-publisher')) AS leads")
+
+
 def _is_leader(connection: Connection) -> bool:
     if connection.dialect.name != "postgresql":
         return True
-    return bool(connection.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('pinglian-publisher'))")))
+    return bool(connection.execute(_LEAD_IF_FREE, {"ms": LET_GO_AFTER_S * 1000}).one().leads)
