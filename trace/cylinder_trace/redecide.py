@@ -12,6 +12,7 @@ from cylinder_trace.admission import decide_fill
 from cylinder_trace.canonical import canonical_json
 from cylinder_trace.cylinder import CylinderState, next_state
 from cylinder_trace.decision import Decision
+from cylinder_trace.decision_note import inputs_hash
 from cylinder_trace.events import Entry, FillDecided, RulebookPublished, parse_entry
 from cylinder_trace.rulebook import Rulebook, parse_rulebook
 
@@ -26,11 +27,13 @@ class Retaken:
     entry: Entry
     stored: Decision
     again: Decision | None
+    same_inputs: bool = True
+    """Whether the inputs in the ledger are those whose hash was recorded with the decision."""
 
     @property
     def same(self) -> bool:
-        """Whether both are the same, bit for bit."""
-        return self.again is not None and _text(self.again) == _text(self.stored)
+        """Whether both are the same, bit for bit, and taken from the same inputs."""
+        return self.again is not None and self.same_inputs and _text(self.again) == _text(self.stored)
 
 
 def retake_decisions(
@@ -40,7 +43,7 @@ def retake_decisions(
     past = _remembered(texts(), [event for entry, event in _decisions(texts()) if wanted(entry)])
     for entry, event in _decisions(texts()):
         if wanted(entry):
-            yield Retaken(entry, event.decision, _again(event, past, candidate))
+            yield _retaken(entry, event, past, candidate)
 
 
 def _text(decision: Decision) -> bytes:
@@ -101,14 +104,21 @@ def _remember_book(past: _Past, entry: Entry) -> None:
         past.books[book.name] = book
 
 
-def _again(event: FillDecided, past: _Past, candidate: Rulebook | None) -> Decision | None:
+def _retaken(entry: Entry, event: FillDecided, past: _Past, candidate: Rulebook | None) -> Retaken:
     book, key = candidate or past.books.get(event.decision.rulebook), _key(event)
     cylinder = past.states.get(key) if key else None
     if book is None or (key and cylinder is None):
-        return None
+        return Retaken(entry, event.decision, None)
     if cylinder is not None and event.own_act_ids:
         cylinder = _with_own_acts(cylinder, event.own_act_ids, past)
-    return decide_fill(event.request, cylinder, event.station, book, event.decision.decided_at)
+    again = decide_fill(event.request, cylinder, event.station, book, event.decision.decided_at)
+    return Retaken(entry, event.decision, again, _has_inputs(event, cylinder))
+
+
+def _has_inputs(event: FillDecided, cylinder: CylinderState | None) -> bool:
+    if event.inputs_sha256 is None:
+        return True
+    return event.inputs_sha256 == inputs_hash(event.request, cylinder, event.station, event.decision.rulebook)
 
 
 def _with_own_acts(cylinder: CylinderState, ids: tuple[str, ...], past: _Past) -> CylinderState:

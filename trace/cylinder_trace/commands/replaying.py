@@ -52,5 +52,6 @@ def _wanted(arguments: Namespace) -> Callable[[Entry], bool]:
 
 def _difference(item: Retaken) -> dict[str, Any]:
     again = [item.again.outcome, *item.again.codes] if item.again else ["not in the ledger"]
+    again += [] if item.same_inputs else ["from other inputs"]
     stored = [item.stored.outcome, *item.stored.codes]
     return {"check_id": item.entry.id, "stored": " ".join(stored), "again": " ".join(again)}

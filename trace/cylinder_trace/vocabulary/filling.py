@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from cylinder_trace.decision import Decision, FillRequest, StationFacts
-from cylinder_trace.values import Count, Evidence, Frozen, Grams, Id, Instant, Text
+from cylinder_trace.values import Count, Evidence, Frozen, Grams, Id, Instant, LongText, Sha256, Text
 
 
 class CheckItem(Frozen):
@@ -48,6 +48,12 @@ class FillDecided(Frozen):
     decided_by: Literal["service", "station"]
     own_act_ids: tuple[Id, ...] | None = None
     """The station's own acts that the ledger had not shown it yet: the last of the `cylinder_n` entries known."""
+    inputs_sha256: Sha256 | None = None
+    """Hash of all that it was taken from, the cylinder as it was known included (``decision_note``)."""
+    replica_id: Id | None = None
+    """What the deciding side knew: ``ledger.<entries>``, or ``<device>.<version of its replica>``."""
+    note: LongText | None = None
+    """The decision signed by whoever took it."""
 
 
 class FillStarted(Frozen):
