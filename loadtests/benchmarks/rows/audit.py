@@ -1,21 +1,32 @@
-"""Rows about the audit: entries a second over rows that are in memory already, so that the disk does not count."""
+"""Rows about the audit: entries a second over rows that are in memory already, so that the disk does not count.
+
+Two processes alone read a database, as they do in earnest.
+"""
 
 import base64
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from functools import cache
+from io import StringIO
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import create_engine, insert
+from sqlmodel import SQLModel
 
 from benchmarks.measure import Pair, Row, Scale
 from benchmarks.rows import samples
 from cylinder_codes.keys import SigningKey, format_vkey
-from cylinder_trace.audit import Auditor, StoredEntry, examine, read_vkey
+from cylinder_trace.audit import Auditor, StoredEntry, read_vkey
 from cylinder_trace.chain import EMPTY, Head, next_head, next_link, record_hash, seal
 from cylinder_trace.checkpoint import Checkpoint, sign_checkpoint
+from cylinder_trace.commands.audit_crew import Crew
+from cylinder_trace.commands.auditing import STRETCH, Progress, Reading, State, few_collections
 from cylinder_trace.events import DeviceEnrolled, HeadSigned, Record, state_event
 from cylinder_trace.merkle import HashesInMemory, root_hash
+from cylinder_trace.store.audit_reading import DatabaseRows
+from cylinder_trace.store.tables import EntryRow
 
 _KEY = SigningKey("bench.example/ledger", bytes(32))
 _DEVICE = SigningKey("device.example/dev-1", bytes(31) + b"\x01")
@@ -23,7 +34,6 @@ _LOG_KEY = read_vkey(format_vkey(_KEY.verifying_key))
 _CYLINDERS = 1000
 _UPLOAD = 200
 """Records of the device between two signed heads: every second fill is one."""
-_STRETCH = 16_384
 _CHECKPOINT = 1_000
 
 
@@ -76,9 +86,10 @@ def _per_second(entries: int, action: Callable[[], object]) -> float:
 
 
 def _audit(rows: Sequence[StoredEntry], notes: Sequence[str], *, integrity: bool) -> None:
-    auditor = Auditor(notes, _LOG_KEY, integrity=integrity)
-    auditor.check(rows)
-    report = auditor.finish()
+    with few_collections():  # as the command does
+        auditor = Auditor(notes, _LOG_KEY, integrity=integrity)
+        auditor.check(rows)
+        report = auditor.finish()
     assert report.ok, report.faults[:3]
 
 
@@ -120,13 +131,15 @@ def _prepare_incremental(scale: Scale) -> Iterator[Pair]:
     old = len(rows) * 9 // 10
     before = Auditor(notes, _LOG_KEY, integrity=True)
     before.check(rows[:old])
+    before.finish()
     state = before.state()
 
     def ours() -> None:
-        auditor = Auditor(notes, _LOG_KEY, integrity=True)
-        auditor.take_up(state)
-        auditor.check(rows[old:])
-        assert auditor.finish().ok
+        with few_collections():
+            auditor = Auditor(notes, _LOG_KEY, integrity=True)
+            auditor.take_up(state)
+            auditor.check(rows[old:])
+            assert auditor.finish().ok
 
     yield Pair(
         ours=lambda: _per_second(len(rows) - old, ours),
@@ -134,25 +147,39 @@ def _prepare_incremental(scale: Scale) -> Iterator[Pair]:
     )
 
 
-def _examine_range(entries: int, start: int) -> int:
-    rows, notes = _ledger(entries)
-    auditor = Auditor(notes, _LOG_KEY, integrity=True)
-    return examine(rows[start : start + _STRETCH], auditor.given_at(start, {})).count
-
-
 @contextmanager
 def _prepare_two_cores(scale: Scale) -> Iterator[Pair]:
-    entries = scale.count(100_000)
-    starts = range(0, entries, _STRETCH)
+    """A database read, examined and joined as `audit --jobs 2` does it; its processes are running already."""
+    rows, notes = _ledger(max(scale.count(100_000), 16 * STRETCH))
+    with TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/ledger.db"
+        _write_database(url, rows)
+        given = Auditor(notes, _LOG_KEY, integrity=True).given_at(0, {})
 
-    def on(processes: ProcessPoolExecutor) -> float:
-        return _per_second(entries, lambda: sum(processes.map(_examine_range, [entries] * len(starts), starts)))
+        def on(crew: Crew, jobs: int) -> float:
+            return _per_second(len(rows), lambda: _audit_with(crew, jobs, url, rows, notes))
 
-    _ledger(entries)
-    # Forked, so that both already hold the rows, as both would hold the database's pages.
-    with ProcessPoolExecutor(1) as one, ProcessPoolExecutor(2) as two:
-        on(one), on(two)
-        yield Pair(ours=lambda: on(two), other=lambda: on(one))
+        with Crew(1, url, None, None, given) as one, Crew(2, url, None, None, given) as two:
+            yield Pair(ours=lambda: on(two, 2), other=lambda: on(one, 1))
+
+
+def _write_database(url: str, rows: Sequence[StoredEntry]) -> None:
+    engine = create_engine(url)
+    SQLModel.metadata.create_all(engine)
+    columns = ("log_index", "id", "subject", "n", "type", "occurred_at", "recorded_at", "hash", "text")
+    with engine.begin() as connection:
+        connection.execute(insert(EntryRow), [dict(zip(columns, row, strict=True)) for row in rows])
+    engine.dispose()
+
+
+def _audit_with(crew: Crew, jobs: int, url: str, rows: Sequence[StoredEntry], notes: Sequence[str]) -> None:
+    auditor, source = Auditor(notes, _LOG_KEY, integrity=True), DatabaseRows(url, None)
+    reading = Reading(auditor, source, State(None, auditor), Progress(0, len(rows)))
+    with redirect_stderr(StringIO()):
+        reading.spread(crew, jobs, len(rows))
+    report = auditor.finish()
+    source.close()
+    assert report.ok, report.faults[:3]
 
 
 INTEGRITY = Row(
@@ -194,10 +221,10 @@ TWO_CORES = Row(
     better="higher",
     goal=1.7,
     kind="bound",
-    against="the same stretches on one core",
+    against="the same with one process",
     prepare=_prepare_two_cores,
 )
-"""Stretches of the log examined by two processes."""
+"""An integrity audit of a database: rows read and examined by two processes, joined by the one that asked."""
 
 INCREMENTAL = Row(
     name="audit.incremental",
