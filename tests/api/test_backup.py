@@ -91,6 +91,12 @@ def published(house: House) -> int:
     return size
 
 
+def is_cosigned(folder: Path, size: int) -> bool:
+    """Whether the checkpoint of `size` is shown, with the witness's line below it."""
+    shown = (folder / "log" / "checkpoint").read_text()
+    return f"\n{size}\n" in shown and f"— {W1.name}" in shown
+
+
 def soon(holds: Callable[[], Any], within_s: float = 30) -> None:
     deadline = time.monotonic() + within_s
     while not holds():
@@ -139,7 +145,7 @@ def test_a_home_goes_into_the_other_kind_and_back_with_every_row_and_file_as_it_
         with House(folder, url) as house:
             live(house, device)
             size = published(house)
-            soon(lambda: f"— {W1.name}" in (folder / "log" / "checkpoint").read_text())
+            soon(lambda: is_cosigned(folder, size))
             made = answer("backup", "--data", folder, "--database-url", url, "--to", tmp_path / "backup1")
     assert (made["ok"], made["entries"], made["signed"]) == (True, size, size)
     before = content(url, folder)
@@ -230,7 +236,7 @@ def test_an_old_backup_that_is_put_back_raises_the_fork_alarm_by_what_witness_an
             for _ in range(3):
                 house.new_bottle()
             size = published(house)
-            soon(lambda: f"\n{size}\n" in (text := shown(folder)) and f"— {W1.name}" in text)
+            soon(lambda: is_cosigned(folder, size))
             kept.write_text(house.as_(None).get("/log/checkpoint").text)
 
         refused = run("restore", "--from", tmp_path / "backup", "--data", data, "--database-url", place,
@@ -257,10 +263,6 @@ def test_an_old_backup_that_is_put_back_raises_the_fork_alarm_by_what_witness_an
             soon(lambda: {"409", "422"} == {json.loads(path.read_text())["status"] for path in alarms(house)})
             assert "(2 there)" in house.as_(None).get("/readyz").json()["alarm"]
         assert "WRONG  witnesses" in run("doctor", "--data", data, "--database-url", place).out
-
-
-def shown(folder: Path) -> str:
-    return (folder / "log" / "checkpoint").read_text()
 
 
 def alarms(house: House) -> list[Path]:

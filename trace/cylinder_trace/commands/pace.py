@@ -8,19 +8,19 @@ class Pace:
     """Told again and again what was counted; says so only when a moment has gone by."""
 
     def __init__(self) -> None:
-        self._what, self._began = "", 0.0
+        self._what, self._first, self._began = "", 0, 0.0
         self._shown = time.monotonic()
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """`done` of `total` are done, 0 where the total is not known."""
         now = time.monotonic()
         if what != self._what:
-            self._what, self._began = what, now
+            self._what, self._first, self._began = what, done, now
         live = sys.stderr.isatty()
         if now - self._shown < (1 if live else 10):
             return
         self._shown = now
-        rate = done / max(now - self._began, 0.001)
+        rate = (done - self._first) / max(now - self._began, 0.001)
         left = (
             f"/{total}, {rate:,.0f}/s, {(total - done) / max(rate, 0.001):.0f} s left" if total else f", {rate:,.0f}/s"
         )

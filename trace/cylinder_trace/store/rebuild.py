@@ -6,9 +6,9 @@ Steps, with what a crash leaves behind (the same command goes on from there):
   1. mark the empty home as unfinished                             a home that the service refuses
   2. copy the files beside, keys among them                        the same
   3. write the entries, 1,000 in a transaction, hashing each,      the same, with the entries so far
-     and the tiles of those that are signed
+     with what they add up to and the tiles of those signed
   4. compare the root with the signed one                          the same
-  5. read model, checkpoints, other rows, in one transaction       the same, with all rows
+  5. write checkpoints and all other rows, in one transaction      the same, with all rows
   6. publish keys and checkpoint                                   the same
   7. audit the home
   8. take the mark away                                            a whole home
@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, inspect, select, text
 from sqlalchemy.engine import URL
@@ -45,21 +45,15 @@ from cylinder_trace.store.database import (
 )
 from cylinder_trace.store.durable import replace_file
 from cylinder_trace.store.files import LogFiles
+from cylinder_trace.store.line import CommitUnknown, Line
 from cylinder_trace.store.mirror import TileStack
 from cylinder_trace.store.progress import Tell, counted, silent
-from cylinder_trace.store.replay import Item, Replay
+from cylinder_trace.store.replay import Changes, Item, Replay
 from cylinder_trace.store.snapshot import Row
 from cylinder_trace.store.sound import audit_home
 from cylinder_trace.store.sources import MirrorSource, is_mirror
-from cylinder_trace.store.tables import (
-    CheckpointRow,
-    CodeRow,
-    CosignatureRow,
-    EntryRefRow,
-    EntryRow,
-    MetaRow,
-    SubjectNowRow,
-)
+from cylinder_trace.store.tables import CheckpointRow, CosignatureRow, MetaRow
+from cylinder_trace.store.wire import CODE, ENTRY, REF, Values, Wire
 from cylinder_trace.suite import Suite, suite_of_origin
 from cylinder_trace.tiles import nodes_from_tiles
 
@@ -71,7 +65,6 @@ NOT_CARRIED = (
 )
 """What lies beside the ledger and not in it, so that no mirror has it."""
 
-_entry: Table = EntryRow.__table__  # type: ignore[attr-defined]
 _checkpoint: Table = CheckpointRow.__table__  # type: ignore[attr-defined]
 _cosignature: Table = CosignatureRow.__table__  # type: ignore[attr-defined]
 _meta: Table = MetaRow.__table__  # type: ignore[attr-defined]
@@ -214,9 +207,10 @@ def _begun(url: str, data: Path, origin: str, beside: Beside) -> Iterator[Engine
     try:
         _mark(engine, origin, beside)
         yield engine
-    except DBAPIError as error:
+    except (DBAPIError, CommitUnknown, engine.dialect.loaded_dbapi.Error) as error:
+        said = str(getattr(error, "orig", error)).split("\n", 1)[0]
         raise StoreError(
-            f"the database cannot be written: {first_line(error)}; mend that, then run the same command again"
+            f"the database cannot be written: {said}; mend that, then run the same command again"
         ) from error
     finally:
         engine.dispose()
@@ -287,7 +281,7 @@ class _Making:
         """Steps 2 to 6."""
         self._beside.copy_files(self._data)
         with self._engine.connect() as connection:
-            self.found = connection.scalar(select(func.coalesce(func.max(_entry.c.log_index) + 1, 0))) or 0
+            self.found = connection.scalar(select(func.coalesce(func.max(ENTRY.c.log_index) + 1, 0))) or 0
         self._write_entries()
         self._require_roots()
         with self._engine.begin() as connection:
@@ -297,29 +291,34 @@ class _Making:
         self._publish()
 
     def _write_entries(self) -> None:
-        signed = self._newest.size
+        signed, line = self._newest.size, Line(self._engine)
         texts = chain(self._source.texts(0, signed), self._beside.texts(signed))
         items = _items(counted(texts, "entries written 写入", self._beside.entries, self._tell), self._suite)
-        while rows := list(islice(items, ROWS_PER_COMMIT)):
-            for item in rows:
-                self._take(item)
-            with self._engine.begin() as connection:
-                _require_same(connection, [item for item in rows if item.index < self.found])
-                _insert_entries(connection, [item for item in rows if item.index >= self.found])
+        try:
+            while rows := list(islice(items, ROWS_PER_COMMIT)):
+                changes = self._take(rows)
+                with line.transaction() as begun:
+                    if rows[-1].index < self.found:
+                        _require_same(begun.connection, rows)
+                    else:
+                        _insert(begun.wire, rows, changes)
+        finally:
+            line.close()
         self._tiles.finish()
 
-    def _take(self, item: Item) -> None:
-        if item.index != self._next:
-            raise NotRebuilt(f"entry {self._next} is missing")
+    def _take(self, items: list[Item]) -> Changes:
+        for item in items:
+            if item.index != self._next:
+                raise NotRebuilt(f"entry {self._next} is missing")
+            self._next += 1
+            if self._next <= self._newest.size:
+                self._tiles.add(item.hash)
+            if self._next in self._beside.notes:
+                self._recorded_at[self._next] = item.entry.recorded_at
         try:
-            self._replay.take(item)
+            return self._replay.take(items)
         except ValueError as error:
-            raise NotRebuilt(f"entry {item.index}: {error}") from error
-        self._next += 1
-        if self._next <= self._newest.size:
-            self._tiles.add(item.hash)
-        if self._next in self._beside.notes:
-            self._recorded_at[self._next] = item.entry.recorded_at
+            raise NotRebuilt(str(error)) from error
 
     def _require_roots(self) -> None:
         if self._next != self._beside.entries or self.found > self._next:
@@ -330,11 +329,11 @@ class _Making:
                 raise NotRebuilt(f"the entries do not have the signed root of {stated.size} entries")
 
     def _write_rows(self, connection: Connection) -> None:
-        _insert_all(connection, SubjectNowRow.__table__, self._replay.subject_rows())  # type: ignore[attr-defined]
-        _insert_all(connection, CodeRow.__table__, self._replay.code_rows())  # type: ignore[attr-defined]
         for table in KEPT:
             rows = self._beside.rows(table, self._recorded_at)
-            _insert_all(connection, table, counted(rows, f"rows of {table.name} written 写入", 0, self._tell))
+            some = counted(rows, f"rows of {table.name} written 写入", 0, self._tell)
+            while batch := list(islice(some, ROWS_PER_COMMIT)):
+                connection.execute(insert(table), batch)
 
     def _publish(self) -> None:
         self._files.publish_keys(self._source.vkeys())
@@ -352,30 +351,29 @@ def _items(rows: Iterator[tuple[int, bytes]], suite: Suite) -> Iterator[Item]:
 
 
 def _require_same(connection: Connection, items: list[Item]) -> None:
-    if not items:
-        return
-    span = _entry.c.log_index >= items[0].index, _entry.c.log_index <= items[-1].index
-    rows = connection.execute(select(_entry.c.text).where(*span).order_by(_entry.c.log_index))
+    # An earlier run wrote the same thousands, each whole or not at all.
+    span = ENTRY.c.log_index >= items[0].index, ENTRY.c.log_index <= items[-1].index
+    rows = connection.execute(select(ENTRY.c.text).where(*span).order_by(ENTRY.c.log_index))
     if [bytes(row.text) for row in rows] != [item.text for item in items]:
         raise StoreError("what an earlier run wrote here is not what is to be written: start anew with an empty home")
 
 
-def _insert_entries(connection: Connection, items: list[Item]) -> None:
-    refs = [{"ref": ref, "log_index": item.index} for item in items for ref in dict.fromkeys(item.entry.refs)]
-    _insert_all(connection, _entry, map(_entry_row, items))
-    _insert_all(connection, EntryRefRow.__table__, refs)  # type: ignore[attr-defined]
+def _insert(wire: Wire, items: list[Item], changes: Changes) -> None:
+    """As a group commit writes them."""
+    wire.insert(ENTRY, list(map(_entry_row, items)))
+    if refs := [(ref, item.index) for item in items for ref in dict.fromkeys(item.entry.refs)]:
+        wire.insert(REF, refs)
+    if changes.freed:
+        wire.free_codes(sorted(changes.freed))
+    if changes.codes:
+        wire.insert(CODE, list(changes.codes.items()))
+    wire.put_subjects(list(changes.subjects.values()))
 
 
-def _entry_row(item: Item) -> dict[str, Any]:
+def _entry_row(item: Item) -> Values:
     entry = item.entry
-    copied = {name: getattr(entry, name) for name in ("id", "subject", "n", "type", "occurred_at", "recorded_at")}
-    return {"log_index": item.index, **copied, "hash": item.hash, "text": item.text}
-
-
-def _insert_all(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
-    some = iter(rows)
-    while batch := list(islice(some, ROWS_PER_COMMIT)):
-        connection.execute(insert(table), batch)
+    copied = entry.id, entry.subject, entry.n, entry.type, entry.occurred_at, entry.recorded_at
+    return item.index, *copied, item.hash, item.text
 
 
 def _taken_apart(note: str, size: int) -> tuple[str, list[Row]]:
