@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, get_args
 from unicodedata import normalize
 
@@ -19,6 +19,8 @@ from station_agent.replica import Replica
 
 _STAMP = TypeAdapter(StampReading)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}")
+_MEASURED = re.compile(r"residue[=:](\d{1,6})")
+_LOT = re.compile(r"lot[=:]([A-Za-z0-9][A-Za-z0-9_.:-]{0,79})")
 
 
 class Floor:
@@ -48,6 +50,8 @@ class Floor:
                 self._find(lane, event.finding)
             case scanner.StampSeen():
                 self._see_stamp(lane, event.text)
+            case scanner.Statement():
+                self._state(lane, event.text)
             case scanner.Dropped():
                 self._drop(lane, event.reason, words.SCAN_AGAIN)
 
@@ -81,9 +85,24 @@ class Floor:
         for known in get_args(Finding):
             if finding == known:
                 lane.findings.append(known)
-                self._tell("finding", lane, {"finding": finding})
+                self._tell("finding", lane, {"finding": finding, **words.fields(words.FINDINGS[known])})
                 return
         self._drop(lane, "unknown_card", words.NO_SUCH_CARD)
+
+    def _state(self, lane: Lane, text: str) -> None:
+        """What was done with the next cylinder, or, until another one is named, which gas lot feeds this lane."""
+        if lot := _LOT.fullmatch(text):
+            lane.lot_id = lot[1]
+        elif measured := _MEASURED.fullmatch(text):
+            lane.stated = replace(lane.stated, residue_g=int(measured[1]))
+        elif text == "evacuated":
+            lane.stated = replace(lane.stated, evacuated=True)
+        elif text == "checked":
+            lane.stated = replace(lane.stated, prefill_checked=True)
+        else:
+            self._drop(lane, "unknown_card", words.NO_SUCH_CARD)
+            return
+        self._tell("stated", lane, {"statement": text})
 
     def _see_stamp(self, lane: Lane, text: str) -> None:
         """A device has read the steel; the rules compare it with the file of the cylinder that is scanned next."""

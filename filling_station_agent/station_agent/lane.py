@@ -46,6 +46,21 @@ class LaneError(Exception):
     """A step that the lane's states do not allow."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What was stated of the next cylinder before its scan; None where nobody said anything."""
+
+    residue_g: int | None = None
+    """Residue (残液) as it was measured."""
+    evacuated: bool | None = None
+    """Evacuated or purged for its first fill (首充抽真空、置换)."""
+    prefill_checked: bool | None = None
+    """The list P1 to P17 was gone through (充装前检查)."""
+
+
+NOTHING_STATED = Stated()
+
+
 @dataclass(slots=True)
 class LaneView:
     """What the screen shows of a lane besides its state."""
@@ -73,6 +88,9 @@ class Lane:
     """What the filler saw on the next cylinder (充装前检查)."""
     stamp_seen: StampReading | None = None
     """What a device read from the steel of the next cylinder (钢印读数)."""
+    stated: Stated = NOTHING_STATED
+    lot_id: str | None = None
+    """The gas lot in the tank behind this lane (气质批次), until another one is named."""
     view: LaneView = field(default_factory=LaneView)
     _state: LaneState = LaneState.IDLE
     _inbox: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
@@ -129,3 +147,8 @@ class Lane:
         """The last reading of a stamp, which belongs to the cylinder now scanned and to no other."""
         seen, self.stamp_seen = self.stamp_seen, None
         return seen
+
+    def take_stated(self) -> Stated:
+        """What was stated so far, which belongs to the cylinder now scanned and to no other."""
+        stated, self.stated = self.stated, NOTHING_STATED
+        return stated

@@ -9,9 +9,9 @@ import hmac
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from cylinder_codes.keys import decode_base64
 from cylinder_trace.canonical import CanonicalError, canonical_json
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.events import first_fault
+from cylinder_trace.lots import LotState
 from cylinder_trace.rulebook import Rulebook, RulebookError, parse_rulebook
 from cylinder_trace.station import StationState
 from cylinder_trace.values import Count, Frozen, Id, Instant
@@ -58,6 +59,8 @@ class ReplicaAnswer(Frozen):
     station: StationState
     cylinders: tuple[CylinderState, ...] = ()
     gone: tuple[Id, ...] = ()
+    lots: tuple[LotState, ...] = ()
+    """The station's gas lots (气质批次), or those of them that changed."""
     signature: str
     vkey: str
 
@@ -71,6 +74,8 @@ class Known:
     """When the knowledge was last known to be complete, by the service's clock, UTC ms (数据时间)."""
     book: Rulebook
     station: StationState
+    lots: Mapping[str, LotState] = field(default_factory=dict)
+    """Lot id → gas lot of this station."""
 
 
 class Signer(Protocol):
@@ -161,6 +166,8 @@ class Replica:
                 "call the station manager, the ledger may have been set back"
             )
         known = _known(answer)
+        if answer.since and before is not None:
+            known = replace(known, lots={**before.lots, **known.lots})
         with self._lock, self._writing():
             if answer.since == 0:
                 self._db.execute("delete from cylinders")
@@ -169,14 +176,15 @@ class Replica:
                 self._put(cylinder)
             self._db.executemany("delete from cylinders where cylinder_id = ?", [(id,) for id in answer.gone])
             self._db.executemany("delete from codes where cylinder_id = ?", [(id,) for id in answer.gone])
-            self._put_fact("known", answer.model_dump(mode="json", include=_KNOWN_FIELDS, exclude_none=True))
+            kept = answer.model_copy(update={"lots": tuple(known.lots.values())})
+            self._put_fact("known", kept.model_dump(mode="json", include=_KNOWN_FIELDS, exclude_none=True))
         self.known = known
 
     def confirm(self, version: int, as_of: int) -> None:
         """The service said at `as_of` that up to `version` nothing of ours has changed; kept on disk by `keep`."""
         known = self.known
         if known and version >= known.version and as_of > known.as_of:
-            self.known = Known(version, as_of, known.book, known.station)
+            self.known = replace(known, version=version, as_of=as_of)
 
     def keep(self, clock: dict[str, Any] | None) -> None:
         """Keep the age of the data and the clock's reference for the next start."""
@@ -276,7 +284,7 @@ class Replica:
             raise ReplicaRefused(f"the replica {self._path} cannot be written: {error}") from error
 
 
-_KNOWN_FIELDS = {"station_id", "version", "as_of", "rulebook", "rulebook_name", "station"}
+_KNOWN_FIELDS = {"station_id", "version", "as_of", "rulebook", "rulebook_name", "station", "lots"}
 
 
 def _known(answer: ReplicaAnswer) -> Known:
@@ -286,4 +294,5 @@ def _known(answer: ReplicaAnswer) -> Known:
         raise ReplicaRefused(f"the rulebook sent by the service cannot be read: {error}") from error
     if book.name != answer.rulebook_name:
         raise ReplicaRefused(f"the rulebook is called {book.name} inside and {answer.rulebook_name} outside")
-    return Known(answer.version, answer.as_of, book, answer.station)
+    lots = {lot.lot_id: lot for lot in answer.lots}
+    return Known(answer.version, answer.as_of, book, answer.station, lots)

@@ -132,6 +132,7 @@ class Station:
         self._tell("scanned", lane, {"check_id": check_id, "code": code, "raw_scan": raw_scan})
         reading = await rest(lane.scale, self._clock.steady, _REST_WITHIN_MS)
         lane.view.empty_gross_g = lane.view.gross_g = reading.gross_g
+        stated = lane.take_stated()
         return FillRequest(
             check_id=check_id,
             raw_scan=normalize("NFC", raw_scan)[:MAX_SCAN_LENGTH],  # a few characters grow when they are normalised
@@ -146,6 +147,10 @@ class Station:
             stamp_seen=lane.take_stamp(),
             empty_gross_g=max(0, reading.gross_g),
             requested_at=self._clock.now(),
+            lot_id=lane.lot_id,
+            residue_g=stated.residue_g,
+            evacuated=stated.evacuated,
+            prefill_checked=stated.prefill_checked,
         )
 
     def look_up(self, request: FillRequest) -> Knowledge:
@@ -158,7 +163,8 @@ class Station:
         except ReplicaDamaged:
             self._replica.forget()  # sync fetches it whole
             return self.look_up(request)
-        facts = facts_for(known.station, request, known.as_of, skew_ms)
+        lot = known.lots.get(request.lot_id) if request.lot_id else None
+        facts = facts_for(known.station, request, known.as_of, skew_ms, lot)
         if cylinder is None:
             return Knowledge(None, facts, known.book)
         cylinder, own_act_ids = self._recorder.acts.on_top_of(cylinder, known.version)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from cylinder_trace.decision import Decision, Refusal
+from cylinder_trace.decision import Decision, Finding, Refusal
 from cylinder_trace.reasons import REASONS, WARNINGS, next_step, sentence
 
 Said = tuple[str, str]
@@ -59,4 +59,23 @@ NO_LANE: Said = ("分不清是哪一工位,请用工位上的扫码枪再扫。"
 STAMP_UNREADABLE: Said = ("钢印读数无法识别,请重读钢印。",
                           "The reading of the stamp is not understood; read the stamp again.")
 NO_SUCH_CARD: Said = ("认不出这张卡。", "This card is not known.")
+FINDINGS: dict[Finding, Said] = {
+    "stamp_mismatch": ("钢印与档案不符", "stamp differs from the file"),
+    "mark_absent": ("没有检验标识", "inspection mark missing"),
+    "body_damaged": ("瓶体损伤", "body damaged"),
+    "valve_damaged": ("瓶阀松动、损坏或异形", "valve loose, damaged or of a wrong kind"),
+    "tag_refitted": ("标签有换贴痕迹", "tag looks refitted"),
+    "stamp_altered": ("钢印有打磨、补打痕迹", "stamp ground off or struck anew"),
+    "refurbished": ("翻新瓶", "refurbished"),
+    "scrap_mark": ("有报废标记", "scrap mark"),
+    "head_mark_absent": ("封头无充装单位凹印", "no filling company's mark on the head"),
+    "threaded_collar": ("螺纹护罩(螺丝瓶)", "screwed-on collar"),
+    "dual_phase": ("气液双相,未标明", "for gas and liquid, not painted as such"),
+    "converted": ("改装", "converted"),
+    "fittings_missing": ("护罩、底座、手轮缺损", "collar, foot ring or hand wheel missing"),
+    "marking_wrong": ("颜色、字样不符", "colour or lettering wrong"),
+    "not_evacuated": ("无余压或未抽真空", "no pressure left, or not evacuated"),
+    "tare_unclear": ("皮重不清", "tare illegible"),
+}
+"""What the finding cards (检查卡) of the wall say: `PL:F:<finding>`."""
 # fmt: on

@@ -32,7 +32,7 @@ from cylinder_trace.subjects import SubjectState, next_subject_state
 KEY = TagKey("town-test", bytes(range(32)))
 TINY = TownPlan(seed=7, as_of="2026-11-20", tag_key=KEY, cylinders=200)
 
-GOLDEN = "2d4a5772f3d33dd3c021636635d493233f85a04f7c72843c3374e3dbb718a272"
+GOLDEN = "851e5deac87f950f7d100b0a5746acd7bf67705d002b9de0590ddf0dde5aba30"
 """`digest` of the tiny town without its codes, which are held to vectors of their own. It may change only with a change
 to the generator, the rules or the events that is meant to change what is generated; then the new value is put here."""
 _CODE = re.compile(r"[0-9A-Z#]{24}[0-9]{2}")

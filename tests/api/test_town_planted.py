@@ -29,7 +29,7 @@ KEY = TagKey("town-test", bytes(range(32)))
 DEMO = TownPlan(seed=20_211, as_of="2026-11-20", tag_key=KEY, cylinders=1_200)
 PLANS = (
     DEMO,
-    TownPlan(seed=1, as_of="2026-01-01", tag_key=KEY, cylinders=200),
+    TownPlan(seed=1, as_of="2027-01-01", tag_key=KEY, cylinders=200),
     TownPlan(seed=2, as_of="2026-12-31", tag_key=KEY, cylinders=300),
     TownPlan(seed=3, as_of="2028-02-29", tag_key=KEY, cylinders=450),
     TownPlan(seed=4, as_of="2026-03-01", tag_key=KEY, cylinders=800),

@@ -2,31 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from cylinder_codes.authenticity import TagKey
-from cylinder_codes.identifiers import make_code
+from station_agent import words
 from stations.bench import Bench, Home, bench_for, home_in
-from vectors.admission.cases import Case, base_case, load_cases
+from vectors.admission.cases import Case, base_case, load_cases, readable
 
-CASES = load_cases()
+# A journal that cannot be written cannot keep a decision either; its own test stands below.
+CASES = [case for case in load_cases() if case.station.journal_writable is not False]
 _TAG = TagKey("tests", bytes(32))
-
-
-def _with_readable_codes(case: Case) -> Case:
-    """The case, its made-up codes replaced by ones that a scanner could read."""
-    names: dict[str | None, str | None] = {None: None}
-
-    def readable(code: str | None) -> str | None:
-        return names.setdefault(code, make_code(len(names).to_bytes(10, "big"), _TAG).text)
-
-    cylinder = case.cylinder
-    if cylinder is not None:
-        codes = {name: tuple(readable(code) for code in getattr(cylinder, name)) for name in ("codes", "voided_codes")}
-        cylinder = cylinder.model_copy(update=codes)
-    request = case.request.model_copy(update={"code": readable(case.request.code)})
-    return replace(case, cylinder=cylinder, request=request)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +26,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 def _scan(case: Case, home: Home) -> Bench:
     """Scan the case's cylinder on the case's scale."""
-    case = _with_readable_codes(case)
+    case = readable(case, _TAG)
     bench = bench_for(case, home, skew_ms=case.station.clock_skew_ms, remembers=False)
     if case.request.empty_gross_g:
         bench.scale.model.place("here", case.request.empty_gross_g, 0)
@@ -80,3 +67,18 @@ def test_what_was_said_is_the_first_thing_to_do_with_this_cylinder(home: Home) -
     (refused,) = _scan(case, home).said("refused")
     assert refused["reasons"] == ["R20"]
     assert refused["told"][0]["next_zh"] == "挂黄牌,送检验机构。"
+
+
+def test_where_the_journal_cannot_be_written_nothing_is_filled(tmp_path: Path) -> None:
+    home = home_in(tmp_path)
+    case = readable(base_case(), _TAG)
+    try:
+        bench = bench_for(case, home)
+        bench.scale.model.place("here", case.request.empty_gross_g, 0)
+        home.journal.close()
+        bench.scan_now(case.request.code or "")
+        assert bench.scale.events("valve_opened") == []
+        assert bench.lane.view.message == words.JOURNAL_BROKEN
+    finally:
+        home.runner.close()
+        home.replica.close()

@@ -11,12 +11,13 @@ from cylinder_trace.canonical import canonical_json
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.decision import FillRequest
 from cylinder_trace.events import FillDecided, Record, parse_record
+from cylinder_trace.lots import LotState
 from cylinder_trace.station import StationState, facts_for
 from station_agent.clock import TrustedClock
 from station_agent.devices.scale import ScaleFault, ScaleReading
 from station_agent.devices.scale_model import OPEN, SHUT, Change, Controls, SimulatedScale
 from station_agent.journal import Journal
-from station_agent.lane import Lane
+from station_agent.lane import Lane, Stated
 from station_agent.own_acts import OwnActs
 from station_agent.recorder import Recorder
 from station_agent.replica import Replica, open_answer
@@ -105,7 +106,7 @@ class ScriptedService:
         if self.case is None:
             raise ServiceGone("The service does not answer.")
         case = self.case
-        facts = facts_for(station_state(case), request, case.now, 0)
+        facts = facts_for(station_state(case), request, case.now, 0, lot_state(case))
         return ServiceDecision(decide_fill(request, case.cylinder, facts, case.book, case.now), len(self.asked))
 
 
@@ -213,6 +214,8 @@ def bench_for(
     lane = Lane(case.request.lane, case.request.scale_id, scale, worker_id=case.request.worker_id)
     lane.findings.extend(case.request.findings)
     lane.stamp_seen = case.request.stamp_seen
+    lane.lot_id = case.request.lot_id
+    lane.stated = Stated(case.request.residue_g, case.request.evacuated, case.request.prefill_checked)
     return Bench(station, lane, scale, service, journal, replica, recorder, home.runner, told)
 
 
@@ -234,10 +237,20 @@ def station_state(case: Case) -> StationState:
         "company_id": facts.company_id,
         "licence_valid_until": facts.licence_valid_until,
         "licence_suspended": facts.licence_suspended,
+        "region": facts.region,
         "scales": {request.scale_id: {"verified_until": facts.scale_verified_until, "locked": facts.scale_locked}},
         "workers": {request.worker_id: certified} if certified and request.worker_id else {},
     }
     return StationState.model_validate(fields)
+
+
+def lot_state(case: Case) -> LotState | None:
+    """A gas lot that gives the case's facts."""
+    facts, lot_id = case.station, case.request.lot_id
+    if lot_id is None or facts.lot_standing is None:
+        return None
+    standing = None if facts.lot_standing == "not_released" else facts.lot_standing
+    return LotState(lot_id=lot_id, n=3, station_id=facts.station_id, product=facts.lot_product, standing=standing)
 
 
 def replica_text(case: Case, cylinders: tuple[CylinderState, ...], **fields: Any) -> bytes:
@@ -252,6 +265,7 @@ def replica_text(case: Case, cylinders: tuple[CylinderState, ...], **fields: Any
         "station": station_state(case).model_dump(mode="json", exclude_none=True),
         "cylinders": [cylinder.model_dump(mode="json", exclude_none=True) for cylinder in cylinders],
         "gone": [],
+        "lots": [lot.model_dump(mode="json", exclude_none=True)] if (lot := lot_state(case)) else [],
         "vkey": format_vkey(LOG_KEY.verifying_key),
         **fields,
     }

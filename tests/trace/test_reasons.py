@@ -15,7 +15,7 @@ from cylinder_trace.admission import (
     WITHOUT_CYLINDER,
     decide_fill,
 )
-from cylinder_trace.reasons import NEXT_STEPS, REASONS, WARNINGS, Lift, NextAct, Reason, next_step, sentence
+from cylinder_trace.reasons import BECAUSE, NEXT_STEPS, REASONS, WARNINGS, Lift, NextAct, Reason, next_step, sentence
 from cylinder_trace.rules import condemned, condition, identity, inspection, ownership, station
 from vectors.admission.cases import load_cases
 
@@ -60,7 +60,8 @@ def test_a_rule_is_called_by_its_reasons_word_and_begins_its_docstring_with_the_
 def test_no_two_reasons_share_a_code_or_a_word() -> None:
     assert len({reason.word for reason in ALL.values()}) == len(ALL)
     assert all(code == reason.code for code, reason in ALL.items())
-    assert len(REASONS) == 30
+    assert len(REASONS) == 47
+    assert list(REASONS) == sorted(REASONS)
 
 
 @each_reason
@@ -79,10 +80,25 @@ def test_the_rule_fills_every_place_in_its_sentences(reason: Reason) -> None:
         for refusal in (*decision.reasons, *decision.warnings):
             if refusal.code != reason.code:
                 continue
-            assert placeholders(reason.zh) | placeholders(reason.en) <= set(refusal.detail)
+            zh, en = BECAUSE.get(str(refusal.detail.get("because")), (reason.zh, reason.en))
+            assert placeholders(zh) | placeholders(en) <= set(refusal.detail)
             assert refusal.word == reason.word
             told += 1
     assert told
+
+
+def test_each_cause_with_a_sentence_of_its_own_is_named_by_one_rule_and_told_in_both_languages() -> None:
+    told: dict[str, set[str]] = {}
+    for case in load_cases():
+        decision = decide_fill(case.request, case.cylinder, case.station, case.book, case.now)
+        for refusal in decision.reasons:
+            if cause := refusal.detail.get("because"):
+                told.setdefault(str(cause), set()).add(refusal.code)
+    assert {cause: len(codes) for cause, codes in told.items()} == dict.fromkeys(BECAUSE, 1)
+    for zh, en in BECAUSE.values():
+        assert re.search(r"[\u4e00-\u9fff]", zh)
+        assert re.fullmatch(r"[A-Z].*[^.]", en)
+        assert placeholders(zh) == placeholders(en)
 
 
 # A sentence at the scale says what was found. Whose fault it is, is for others to judge, and never for a machine.
@@ -100,6 +116,13 @@ def test_no_sentence_accuses_anybody(reason: Reason) -> None:
     assert not re.search(ACCUSING_EN, en, re.IGNORECASE)
 
 
+@pytest.mark.parametrize("cause", BECAUSE)
+def test_no_sentence_about_a_cause_accuses_anybody(cause: str) -> None:
+    zh, en = BECAUSE[cause]
+    assert not [word for word in ACCUSING_ZH if word in zh]
+    assert not re.search(ACCUSING_EN, en, re.IGNORECASE)
+
+
 def test_every_next_step_is_said_in_both_languages() -> None:
     assert set(NEXT_STEPS) == set(get_args(NextAct))
     for zh, en in NEXT_STEPS.values():
@@ -112,6 +135,14 @@ def test_a_refusal_names_its_basis_and_who_may_lift_it(reason: Reason) -> None:
     assert reason.basis
     assert reason.lift in get_args(Lift)
     assert reason.next_act in get_args(NextAct)
+    assert "TSG" not in reason.basis, "its clause numbers are known at second hand only"
+
+
+@each_reason
+def test_a_rule_is_short_enough_to_be_read_at_once(reason: Reason) -> None:
+    lines, _start = inspect.getsourcelines(RULES[reason.code])
+    doc = len((RULES[reason.code].__doc__ or "").strip().splitlines())
+    assert len(lines) - 1 - doc <= 10
 
 
 def test_findings_are_put_into_the_sentence() -> None:

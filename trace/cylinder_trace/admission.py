@@ -32,17 +32,25 @@ OF_THE_CYLINDER: Mapping[str, CylinderRule] = {
     "R05": identity.code_voided,
     "R32": condemned.black_cylinder,
     "R31": condemned.refurbished,
+    "R37": condemned.converted,
     "R36": condemned.recalled,
+    "R35": condemned.maker_not_licensed,
+    "R33": condemned.threaded_collar,
+    "R34": condemned.dual_phase_not_permitted,
     "R24": condemned.service_life_ended,
     "R25": condemned.manufacture_date_unknown,
     "R21": inspection.inspection_failed,
+    "R13": ownership.head_mark_missing,
     # hold, somebody looks
     "R38": condemned.reported_lost,
     "R03": identity.code_seen_elsewhere,
     "R04": identity.stamp_mismatch,
+    "R06": identity.tag_not_approved,
+    "R14": ownership.registered_twice,
     "R22": inspection.inspection_not_credible,
     "R10": ownership.not_owned_by_station,
     "R15": ownership.transfer_cooling,
+    "R68": ownership.other_region,
     "R69": condition.not_empty_here,
     # to the inspection body
     "R20": inspection.inspection_overdue,
@@ -50,9 +58,16 @@ OF_THE_CYLINDER: Mapping[str, CylinderRule] = {
     "R23": inspection.inspection_mark_absent,
     "R40": condition.body_damaged,
     "R41": condition.valve_damaged,
+    "R42": condition.fittings_missing,
+    "R44": condition.not_evacuated,
     "R46": condition.tare_drift,
+    # mend at the rack
+    "R45": condition.residue_not_drawn_off,
+    "R43": condition.marking_wrong,
+    "R64": condition.prefill_check_missing,
     # correct the file
     "R11": ownership.not_registered,
+    "R12": ownership.technical_file_missing,
 }
 """Asked of a cylinder on file, in the order in which reasons are returned."""
 
@@ -61,10 +76,13 @@ OF_THE_STATION: Mapping[str, Rule] = {
     "R61": station.filler_not_certified,
     "R62": station.scale_not_verified,
     "R63": station.scale_locked,
+    "R50": station.wrong_medium,
+    "R51": station.lot_not_released,
     "R65": station.clock_suspect,
     "R66": station.data_too_old,
+    "R67": station.journal_not_writable,
 }
-"""Asked of station, scale, filler, clock and data at every scan."""
+"""Asked of station, gas, scale, filler, clock and data at every scan."""
 
 WARNINGS_OF_THE_CYLINDER: Mapping[str, CylinderRule] = {
     "W20": inspection.inspection_due_soon,

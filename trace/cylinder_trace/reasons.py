@@ -11,7 +11,9 @@ from typing import Literal, NamedTuple
 
 from cylinder_trace.cylinder import STATUS_ZH
 
-NextAct = Literal["inspect", "scrap", "return", "correct", "stop_station", "investigate", "rescan"]
+NextAct = Literal[
+    "inspect", "scrap", "return", "correct", "drain", "mend", "check", "stop_station", "investigate", "rescan"
+]
 Lift = Literal["never", "new_evidence_and_second_person", "flagging_authority"]
 
 NEXT_STEPS: dict[NextAct, tuple[str, str]] = {
@@ -22,6 +24,9 @@ NEXT_STEPS: dict[NextAct, tuple[str, str]] = {
         "请值班长核对并更正档案,再扫码。",
         "Ask the shift leader to correct the file, then scan again.",
     ),
+    "drain": ("先抽出残液,再扫码。", "Draw off the residue first, then scan again."),
+    "mend": ("补好颜色、字样和标志,再扫码。", "Mend colour, lettering and sign, then scan again."),
+    "check": ("做完充装前检查,再扫码。", "Go through the pre-fill list, then scan again."),
     "stop_station": ("停止本秤充装,通知站长。", "Stop filling at this scale and call the station manager."),
     "investigate": ("放入待处理区,通知站长核查。", "Put it in the hold area and call the station manager."),
     "rescan": ("擦净二维码,再扫一次。", "Wipe the code and scan once more."),
@@ -52,10 +57,18 @@ _TABLE = (
            "investigate", "new_evidence_and_second_person", "特种设备安全法49", "law"),
     Reason("R05", "code_voided", "此码已注销", "This code has been cancelled",
            "scrap", "never", "特种设备安全法48", "law"),
+    Reason("R06", "tag_not_approved", "标签有换贴的痕迹", "The tag shows signs of having been refitted",
+           "investigate", "new_evidence_and_second_person", "换标须经批准", "published"),
     Reason("R10", "not_owned_by_station", "产权单位是 {owner_id},不是本充装单位", "Its owner is {owner_id}, not this "
            "station's company", "return", "never", "城镇燃气管理条例18(七)", "law"),
     Reason("R11", "not_registered", "投用超过 {days} 天仍未办理使用登记", "Not registered within {days} days of service",
            "correct", "never", "特种设备安全法33、83", "law"),
+    Reason("R12", "technical_file_missing", "产品合格证或监检证不在档", "Its product certificate or certificate of supervised "
+           "making is not on file", "correct", "never", "特种设备安全法35、83", "law"),
+    Reason("R13", "head_mark_missing", "封头没有充装单位凹印", "Its head does not bear the filling company's mark",
+           "scrap", "never", "市场监管总局2021年通知:2021-06-01起封头凹印", "published"),
+    Reason("R14", "registered_twice", "此瓶有两个有效登记", "It has two live registrations",
+           "investigate", "new_evidence_and_second_person", "一只气瓶一个充装单位", "published"),
     Reason("R15", "transfer_cooling", "产权变更未满 {days} 天或未经原单位会签", "Ownership changed less than {days} days "
            "ago or without the old owner's signature", "investigate", "new_evidence_and_second_person",
            "防止借转户洗瓶", "practice"),
@@ -79,15 +92,35 @@ _TABLE = (
            "scrap", "never", "禁止充装翻新气瓶", "published"),
     Reason("R32", "black_cylinder", "此瓶被标记为黑气瓶", "It is marked as a black cylinder (黑气瓶)",
            "scrap", "flagging_authority", "禁止充装、销售黑气瓶", "published"),
+    Reason("R33", "threaded_collar", "护罩是螺纹连接的(螺丝瓶)", "Its collar is screwed on (螺丝瓶)",
+           "scrap", "never", "螺丝瓶2011-10-01前全部报废", "published"),
+    Reason("R34", "dual_phase_not_permitted", "气液双相瓶,不予充装", "It is for gas and liquid (气液双相) and not permitted here",
+           "scrap", "never", "GB 5842-2023;气液双相瓶召回报废", "published"),
+    Reason("R35", "maker_not_licensed", "制造单位查不到制造许可", "No licence of its maker is known for the time it was made",
+           "scrap", "never", "特种设备安全法84(一)", "law"),
     Reason("R36", "recalled", "此瓶属于召回批次", "It belongs to a recalled batch",
            "scrap", "flagging_authority", "问题瓶产品黑名单", "published"),
+    Reason("R37", "converted", "瓶体或标志被改动过", "The cylinder or its marks have been changed",
+           "scrap", "never", "浙江省燃气管理条例20(三);重庆市特种设备安全条例30(二)", "law"),
     Reason("R38", "reported_lost", "此瓶已报失,正在协查", "It has been reported lost",
            "investigate", "flagging_authority", "协查", "practice"),
     Reason("R40", "body_damaged", "瓶体有损伤", "The body is damaged", "inspect", "never", "充装前检查 P10", "published"),
     Reason("R41", "valve_damaged", "瓶阀松动、损坏或不合规", "The valve is loose, damaged or of a wrong kind",
            "inspect", "never", "充装前检查 P12", "published"),
+    Reason("R42", "fittings_missing", "护罩、底座、手轮或螺栓缺损", "Collar, foot ring, hand wheel or bolts are missing or broken",
+           "inspect", "never", "充装前检查 P11", "published"),
+    Reason("R43", "marking_wrong", "颜色、字样或充装单位标志不符", "Colour, lettering or the filling company's sign is not as "
+           "prescribed", "mend", "never", "充装前检查 P5", "published"),
+    Reason("R44", "not_evacuated", "瓶内无余压,或首次充装未抽真空", "No pressure is left in it, or it was not evacuated for its first "
+           "fill", "inspect", "never", "充装前检查 P8、P9", "published"),
+    Reason("R45", "residue_not_drawn_off", "残液 {residue_g} 克,超过 {most_g} 克", "It holds {residue_g} g of residue, more than "
+           "{most_g} g", "drain", "never", "浙江省燃气管理条例20(六)", "law"),
     Reason("R46", "tare_drift", "空瓶称重 {empty_g} 克,钢印皮重 {tare_g} 克,相差过大", "It weighs {empty_g} g empty, its "
            "stamped tare is {tare_g} g", "inspect", "never", "皮重不清不得充装", "published"),
+    Reason("R50", "wrong_medium", "本秤所接储罐装的是{product},不是液化石油气", "The tank behind this scale holds {product}, not LPG",
+           "stop_station", "never", "山东省特种设备安全条例24", "law"),
+    Reason("R51", "lot_not_released", "本秤所用气质批次未放行", "The gas lot behind this scale is not released",
+           "stop_station", "never", "严禁掺混二甲醚;须有警示性臭味", "published"),
     Reason("R60", "licence_invalid", "本站充装许可无效或已停业", "The station's filling licence is not in force",
            "stop_station", "never", "特种设备安全法49、85", "law"),
     Reason("R61", "filler_not_certified", "充装人员无有效证件", "The filler has no certificate in force",
@@ -96,13 +129,45 @@ _TABLE = (
            "stop_station", "never", "计量检定", "practice"),
     Reason("R63", "scale_locked", "本秤已被监管锁定", "The regulator has locked this scale",
            "stop_station", "never", "监管远程锁秤", "published"),
+    Reason("R64", "prefill_check_missing", "没有充装前检查记录", "No pre-fill check is on record for this scan",
+           "check", "never", "特种设备安全法49、85(一)", "law"),
     Reason("R65", "clock_suspect", "本机时钟不可信", "This station's clock cannot be trusted",
            "stop_station", "never", "防止改钟", "practice"),
     Reason("R66", "data_too_old", "离线数据已超过 {hours} 小时", "The station's data is older than {hours} h",
            "stop_station", "never", "离线快照期限", "practice"),
+    Reason("R67", "journal_not_writable", "本机日志无法写入", "The station's journal cannot be written",
+           "stop_station", "never", "先记录,后充装", "practice"),
+    Reason("R68", "other_region", "此瓶限在 {region} 充装", "It may be filled in {region} only",
+           "investigate", "never", "严禁跨区域充装", "published"),
     Reason("R69", "not_empty_here", "记录显示此瓶现为“{status}”,未回收", "By the record it is now {status}, not returned",
            "investigate", "new_evidence_and_second_person", "流转状态", "practice"),
 )  # fmt: skip
+
+BECAUSE: dict[str, tuple[str, str]] = {
+    # R03 R06
+    "cloned": ("此码被认定对应多只气瓶", "An authority found this code on more than one cylinder"),
+    "tag_replaced": ("此标签替换了原标签,未见批准", "This tag took the place of another, and no approval is on file"),
+    "tag_request_open": ("此标签的换标申请还未批复", "A request to replace this tag has not been answered yet"),
+    # R13
+    "head_mark_of_another": ("封头凹印是 {bearer_id} 的", "The mark on its head is that of {bearer_id}"),
+    # R22
+    "inspection_items_missing": ("{inspected} 的检验缺少必检项目", "The inspection of {inspected} lacks a mandatory item"),
+    "inspection_body_not_licensed": ("{inspected} 的检验机构查不到有效核准证",
+                                     "No licence is known of the body that inspected it in {inspected}"),
+    # R25 R30 R38
+    "stamp_altered": ("钢印有打磨或补打的痕迹,制造日期不能认定",
+                      "Its stamp shows grinding or restamping; when it was made cannot be told"),
+    "scrap_mark": ("瓶上有报废标记", "It bears a scrap mark"),
+    "seized": ("此瓶已被查封扣押", "An authority has seized it"),
+    # R41
+    "valve_life_over": ("瓶阀使用期限已于 {until} 届满", "The life of its valve ended in {until}"),
+    "angle_valve": ("瓶阀不能自闭,{since} 起不再充装",
+                    "Its valve does not close by itself; such cylinders are filled no more since {since}"),
+    # R46 R66
+    "tare_unclear": ("皮重钢印不清", "Its stamped tare cannot be read"),
+    "rulebook_not_in_force": ("所用规则今天不在有效期内", "The rulebook in use is not in force today"),
+}  # fmt: skip
+"""Cause that a rule names in its findings → what is said instead of the reason's own sentence."""
 
 REASONS: dict[str, Reason] = {reason.code: reason for reason in _TABLE}
 """Refusal code → reason."""
@@ -135,7 +200,12 @@ _WHY_ZH = {
     "wrong_layout": "扫码枪与电脑的键盘布局不一致",
     "ambiguous": "可以读成两个不同的码",
 }
-_ZH: dict[str, Mapping[str, str]] = {"status": {str(status): zh for status, zh in STATUS_ZH.items()}, "why": _WHY_ZH}
+_PRODUCT_ZH = {"lpg": "液化石油气", "industrial_propane": "工业丙烷", "other": "其他气体"}
+_ZH: dict[str, Mapping[str, str]] = {
+    "status": {str(status): zh for status, zh in STATUS_ZH.items()},
+    "why": _WHY_ZH,
+    "product": _PRODUCT_ZH,
+}
 """Findings that are words, by their name: the ledger keeps the word, people read it in their language."""
 
 
@@ -159,12 +229,13 @@ def _which_fields(names: str, language: Literal["zh", "en"]) -> str:
 
 def sentence(reason: Reason, detail: Mapping[str, str | int], language: Literal["zh", "en"]) -> str:
     """The reason as one sentence for people, with its findings filled in."""
+    zh, en = BECAUSE.get(str(detail.get("because")), (reason.zh, reason.en))
     fields = _which_fields(str(detail.get("stamp_fields", "")), language)
     if language == "zh":
         told = {key: _ZH.get(key, {}).get(str(value), value) for key, value in detail.items()}
-        return reason.zh.format_map(told) + fields
+        return zh.format_map(told) + fields
     said = {key: str(value).replace("_", " ") if key in _ZH else value for key, value in detail.items()}
-    return reason.en.format_map(said) + fields
+    return en.format_map(said) + fields
 
 
 def next_step(reason: Reason, language: Literal["zh", "en"]) -> str:

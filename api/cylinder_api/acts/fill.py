@@ -11,6 +11,7 @@ from cylinder_codes.reading import ReadFailure, read_scan
 from cylinder_trace.admission import decide_fill
 from cylinder_trace.decision import Decision, FillRequest, StationFacts
 from cylinder_trace.events import Entry, FillDecided, Filled, Record, state_event
+from cylinder_trace.lots import LotState
 from cylinder_trace.station import facts_for
 from cylinder_trace.store.unit import Hints, IdConflict, Receipt, Unit
 from cylinder_trace.values import Count, Frozen, Grams, Id, Instant
@@ -33,15 +34,24 @@ def check_fill(unit: Unit, request: FillRequest, device_id: str, rulebook_id: st
         return _same_answer(unit, decided, request)
     cylinder = unit.cylinder_by_code(request.code) if request.code else None
     skew = request.requested_at - unit.now
-    facts = facts_for(unit.station(request.station_id), request, data_as_of=unit.now, clock_skew_ms=skew)
+    station, lot = unit.station(request.station_id), _lot(unit, request)
+    facts = facts_for(station, request, data_as_of=unit.now, clock_skew_ms=skew, lot=lot)
     decision = decide_fill(request, cylinder, facts, rulebook_in_force(unit, rulebook_id), unit.now)
     receipt = unit.append(_decision_record(request, facts, decision, unit.now, device_id))
     return Checked(decision, receipt)
 
 
+def _lot(unit: Unit, request: FillRequest) -> LotState | None:
+    """The gas lot that the request names, if it came in at the request's station."""
+    state = unit.subject(f"lot/{request.lot_id}").state if request.lot_id else None
+    return state if isinstance(state, LotState) and state.station_id == request.station_id else None
+
+
 def hints_for(request: FillRequest, rulebook_id: str) -> Hints:
     """What `check_fill` will look up, so that one query reads it for all checks of a group commit."""
-    subjects = (f"station/{request.station_id}", f"rulebook/{rulebook_id}")
+    subjects = [f"station/{request.station_id}", f"rulebook/{rulebook_id}"]
+    if request.lot_id:
+        subjects.append(f"lot/{request.lot_id}")
     return Hints((request.check_id,), subjects, (request.code,) if request.code else ())
 
 

@@ -1,4 +1,4 @@
-"""What a station must know to decide alone (离线副本): its own state, its company's cylinders, the rulebook. Signed."""
+"""What a station must know to decide alone (离线副本): itself, its cylinders, its gas lots, the rulebook. Signed."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from cylinder_codes.keys import SigningKey, encode_base64, format_vkey
 from cylinder_trace.canonical import canonical_json
 from cylinder_trace.dates import local_day
 from cylinder_trace.enactment import RulebookState, text_in_force
+from cylinder_trace.lots import LotState
 from cylinder_trace.rulebook import parse_rulebook
 from cylinder_trace.station import StationState
 from cylinder_trace.store.reader import Reader
@@ -33,6 +34,7 @@ def make_replica(
         raise Refused("rulebook_missing", f"no rulebook {rulebook_id} has been published into this ledger")
     since = since if _builds_on(reader, station_id, since, version) else 0
     states = reader.states("cylinder", owner_id=station.company_id, since=since)
+    lots = [lot for lot in reader.states("lot", since=since) if isinstance(lot, LotState)]
     answer = {
         "station_id": station_id,
         "version": version,
@@ -43,6 +45,7 @@ def make_replica(
         "station": _plain(station),
         "cylinders": [_plain(state) for state in states],
         "gone": _gone(reader, station.company_id, since) if since else [],
+        "lots": [_plain(lot) for lot in lots if lot.station_id == station_id],
         "vkey": format_vkey(key.verifying_key),
     }
     return {**answer, "signature": encode_base64(key.sign(canonical_json(answer)))}

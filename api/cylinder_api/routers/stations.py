@@ -20,6 +20,7 @@ from cylinder_api.refusals import Refused
 from cylinder_api.service import Service, ServiceHere
 from cylinder_trace.canonical import canonical_json
 from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.lots import LotState
 from cylinder_trace.station import StationState
 from cylinder_trace.values import Frozen, Id
 
@@ -73,6 +74,7 @@ class Replica(BaseModel):
     station: StationState
     cylinders: list[CylinderState]
     gone: list[str]
+    lots: list[LotState]
     signature: str
     """Base64 Ed25519 by the log's key over the canonical JSON of everything else."""
     vkey: str
@@ -145,7 +147,7 @@ async def stream_changes(
 
 
 def _wanted_by(service: Service, station_id: str) -> Callable[[Touched], bool]:
-    """What concerns the station: itself, the rulebook, cylinders that are or were its company's."""
+    """What concerns the station: itself, the rulebook, its gas lots, cylinders that are or were its company's."""
     station, rulebook = f"station/{station_id}", f"rulebook/{service.settings.rulebook_id}"
     company_id = _company_of(service, station)
 
@@ -153,6 +155,9 @@ def _wanted_by(service: Service, station_id: str) -> Callable[[Touched], bool]:
         nonlocal company_id
         if item.subject == station:  # it may have been licensed to another company
             company_id = _company_of(service, station)
+        if item.subject.startswith("lot/"):
+            lot = service.ledger.reader.state(item.subject)
+            return isinstance(lot, LotState) and lot.station_id == station_id
         owners = (item.owner_id, *item.former_owner_ids)
         return item.subject in (station, rulebook) or (company_id is not None and company_id in owners)
 

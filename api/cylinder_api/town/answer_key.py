@@ -36,8 +36,14 @@ from cylinder_trace.decision import Finding
 
 SCHEMA = "pinglian-answer-key/1"
 NOT_PLANTED: Mapping[str, str] = {
+    "R45": "the town's rulebook sets no limit to residue",
+    "R50": "the town has no gas lots",
+    "R51": "the town has no gas lots",
+    "R64": "the town's rulebook does not ask for a statement about the pre-fill check",
     "R65": "a condition of the station's clock, not of a town",
     "R66": "a condition of the station's data, not of a town",
+    "R67": "a condition of the station's journal, not of a town",
+    "R68": "the town's rulebook lets any region fill",
 }
 
 

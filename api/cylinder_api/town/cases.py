@@ -44,15 +44,19 @@ from cylinder_trace.events import (
     Flagged,
     FlagKind,
     OwnershipTransferred,
+    Seized,
     SentToInspection,
 )
+from cylinder_trace.vocabulary.naming import TechnicalFile
 
 _INSPECTED_ONCE = (56, 88)
 """Ages at which sound steel has been inspected at least once and carries a stamped design life."""
+_SINCE_HEAD_MARKS = (8, 40)
+"""Ages of steel that was made after June 2021, in any town from 2025 on."""
 _BODY = INSPECTION_BODIES[0]
 
 
-# --- R01–R05: the code --------------------------------------------------------------------------------------
+# --- R01–R06: the code --------------------------------------------------------------------------------------
 
 
 def unreadable(planter: Planter, index: int) -> PlantedScan:
@@ -105,6 +109,15 @@ def code_voided(planter: Planter, index: int) -> PlantedScan:
     return scan
 
 
+def replaced_tag(planter: Planter, index: int) -> PlantedScan:
+    """R06: the label came off and was replaced, without a request and without an approval; the new one is scanned."""
+    life = planter.make(planter.any_age())
+    at = planter.days_ago(5, 25)
+    life.happen(CodeVoided(code=life.code, cause="标签脱落"), at, DEMO_COMPANY)
+    life.happen(CodeBound(code=planter.register.replace_code(life)), at + HOUR_MS, DEMO_COMPANY)
+    return planter.scan(life, "R06")
+
+
 def revived_scrap(planter: Planter, index: int) -> PlantedScan:
     """R30 with R05: condemned, cut up, its code cancelled; then the code turns up again."""
     life = planter.make(planter.any_age())
@@ -145,6 +158,21 @@ def not_registered(planter: Planter, index: int) -> PlantedScan:
         coded=in_service + 2,
     )
     return planter.scan(planter.make(past), "R11")
+
+
+def without_papers(planter: Planter, index: int) -> PlantedScan:
+    """R12: somebody looked for its product certificate, and it is not there."""
+    past = replace(planter.any_age(), technical=TechnicalFile(certificate="missing"))
+    return planter.scan(planter.make(past), "R12")
+
+
+def without_head_mark(planter: Planter, index: int) -> PlantedScan:
+    """R13, in turn: made since June 2021, and the head bears no filling company's mark, or another company's."""
+    technical = TechnicalFile(head_mark="missing")
+    if index % 2:
+        technical = TechnicalFile(head_mark="present", head_mark_owner_id=FOREIGN_COMPANY)
+    past = replace(planter.aged(_SINCE_HEAD_MARKS, stamped=True), technical=technical)
+    return planter.scan(planter.make(past), "R13")
 
 
 def bought_lately(planter: Planter, index: int) -> PlantedScan:
@@ -244,7 +272,7 @@ def condemned(planter: Planter, index: int) -> PlantedScan:
 
 
 def flagged(reason: str, flag: FlagKind, cause: str) -> Maker:
-    """R31, R32, R36, R38: marked by an authority."""
+    """R03, R14, R31, R32, R35, R36, R37, R38: marked by an authority."""
 
     def make(planter: Planter, index: int) -> PlantedScan:
         life = planter.make(planter.any_age())
@@ -256,14 +284,41 @@ def flagged(reason: str, flag: FlagKind, cause: str) -> Maker:
     return make
 
 
+def screwed_collar(planter: Planter, index: int) -> PlantedScan:
+    """R33: the register says that its collar is screwed on."""
+    past = replace(planter.aged(UNSTAMPED, stamped=False), technical=TechnicalFile(collar="threaded"))
+    return planter.scan(planter.make(past), "R33")
+
+
+def dual_phase(planter: Planter, index: int) -> PlantedScan:
+    """R34, in turn: for gas and liquid and not painted as such, and nobody knows how it is painted."""
+    marked = False if index % 2 == 0 else None
+    past = replace(planter.any_age(), technical=TechnicalFile(phase="dual", phase_marked=marked))
+    return planter.scan(planter.make(past), "R34")
+
+
+def unlicensed_maker(planter: Planter, index: int) -> PlantedScan:
+    """R35: the register says that its maker held no licence."""
+    past = replace(planter.any_age(), technical=TechnicalFile(maker_licensed=False))
+    return planter.scan(planter.make(past), "R35")
+
+
+def seized(planter: Planter, index: int) -> PlantedScan:
+    """R38: an authority has seized it, and it turns up at a scale."""
+    life = planter.make(planter.any_age())
+    event = Seized(authority_id=REGULATOR, document_no=f"演示查封{index:04d}", cause="流动经营查获")
+    life.happen(event, planter.days_ago(2, 25), REGULATOR, (f"authority/{REGULATOR}",))
+    return planter.scan(life, "R38")
+
+
 # --- R40–R69: condition, station, whereabouts ---------------------------------------------------------------
 
 
-def found(reason: str, finding: Finding) -> Maker:
-    """R04, R23, R40, R41: what the filler saw on the steel."""
+def found(finding: Finding, *reasons: str) -> Maker:
+    """What the filler saw on the steel, shown by a card."""
 
     def make(planter: Planter, index: int) -> PlantedScan:
-        return replace(planter.scan(planter.take(), reason), findings=(finding,))
+        return replace(planter.scan(planter.take(), *reasons), findings=(finding,))
 
     return make
 

@@ -23,6 +23,7 @@ from cylinder_trace.events import (
     OwnershipTransferred,
     Stamp,
 )
+from cylinder_trace.vocabulary.naming import TechnicalFile
 
 INTERVAL_MONTHS = 48
 DESIGN_LIFE_MONTHS = 96
@@ -88,6 +89,8 @@ class Past:
     evaluated_until: int | None = None
     bought: tuple[str, int] | None = None
     """Previous owner, and the day of a transfer that both owners signed."""
+    technical: TechnicalFile | None = None
+    """Papers and make; None on the stock that was taken over, at which nobody ever looked."""
 
 
 def any_sound_past(dice: Dice, plan: TownPlan, serial: int) -> Past:
@@ -154,6 +157,7 @@ def tell_past(life: Life, past: Past, owner_id: str) -> None:
         owner_id=first_owner,
         registration_no=past.registration_no,
         in_service_on=format_day(past.in_service),
+        technical=past.technical,
     )
     life.happen(registration, _morning(past.registered), first_owner, (f"company/{first_owner}",))
     acts = [(past.coded, _code_bound(life)), *_transfer(past, owner_id), *_evaluation(past)]

@@ -16,8 +16,8 @@ DEFAULT_CYLINDERS = 20_000
 FEWEST_CYLINDERS = 200
 """A smaller town has no room for one planted case of every kind."""
 
-_FIRST_DAY, _LAST_DAY = "2000-01-01", "2999-12-31"
-"""Instants count from 1970, and the oldest cylinders were made long before a town's day."""
+_FIRST_DAY, _LAST_DAY = "2026-01-31", "2999-12-31"
+"""The shipped rulebook is in force from 1 January 2026, and the month of trade before the day is decided by it."""
 
 DAYS_OF_TRADE = 30
 """Days of fills and sales, the last of them the day before `as_of`."""

@@ -28,7 +28,7 @@ _BURST_PROOF = 4  # keys in quick succession from the start that no typist produ
 _TYPING_PAUSE_MS = 10_000  # a typed line left alone this long was given up
 _CTRL_C = "\x03"
 # Also as a caps-locked keyboard (pl:w:) or a foreign layout (PL;W;) would deliver it.
-_CARD = re.compile(r"(?:\][A-Za-z][0-9])?(PL[:;]([WFS])[:;]|pl[:;]([wfs])[:;])(.+)", re.DOTALL)
+_CARD = re.compile(r"(?:\][A-Za-z][0-9])?(PL[:;]([WFSP])[:;]|pl[:;]([wfsp])[:;])(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,15 @@ class StampSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Statement:
+    """A card or device, `PL:P:<statement>`: what was done with the lane's next cylinder before the fill (充装前)."""
+
+    lane: int | None
+    text: str
+    typed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
     """Keys that were not taken for a scan, and why; the operator is asked to scan again.
 
@@ -82,7 +91,7 @@ class Dropped:
     reason: Literal["unfinished", "too_long", "interleaved", "empty"]
 
 
-ScannerEvent = Scan | Badge | Finding | StampSeen | Dropped
+ScannerEvent = Scan | Badge | Finding | StampSeen | Statement | Dropped
 
 
 @dataclass(slots=True)
@@ -195,7 +204,12 @@ def _event(line: _Line) -> ScannerEvent:
     if card is None:
         return Scan(line.lane, line.text, line.typed)
     content = card[4] if card[2] else card[4].swapcase()
-    kinds: dict[str, type[Badge | Finding | StampSeen]] = {"W": Badge, "F": Finding, "S": StampSeen}
+    kinds: dict[str, type[Badge | Finding | StampSeen | Statement]] = {
+        "W": Badge,
+        "F": Finding,
+        "S": StampSeen,
+        "P": Statement,
+    }
     return kinds[(card[2] or card[3]).upper()](line.lane, content, line.typed)
 
 

@@ -6,19 +6,24 @@ Each file's cases are JSON merge patches (RFC 7396) on ``base.json``; README.md 
 """
 
 import json
-from dataclasses import dataclass
+import re
+import tomllib
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import cylinder_trace.rulebook
+from cylinder_codes.authenticity import TagKey
+from cylinder_codes.identifiers import make_code
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.decision import FillRequest, StationFacts
 from cylinder_trace.rulebook import Rulebook, parse_rulebook
 
 FOLDER = Path(__file__).parent
 _SHIPPED = Path(cylinder_trace.rulebook.__file__).parent / "rulebooks"
-_INSTANTS = {"requested_at", "data_as_of", "status_since", "last_seen_at", "last_filled_at"}
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)")
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,65 @@ def base_case() -> Case:
     return _case("base", base, case | {"expect": {"outcome": "ALLOW", "reasons": []}})
 
 
+def readable(case: Case, tag: TagKey, first: int = 1) -> Case:
+    """The case with its made-up codes replaced by ones that a scanner could read, numbered from `first`."""
+    names: dict[str, str] = {}
+
+    def code(made_up: str) -> str:
+        return names.setdefault(made_up, make_code((first + len(names)).to_bytes(10, "big"), tag).text)
+
+    cylinder = case.cylinder
+    if cylinder is not None:
+        update: dict[str, Any] = {
+            name: tuple(map(code, getattr(cylinder, name)))
+            for name in ("codes", "voided_codes", "approved_codes", "unapproved_codes")
+            if getattr(cylinder, name)
+        }
+        if cylinder.retags:
+            update["retags"] = {id: code(old) for id, old in cylinder.retags.items()}
+        cylinder = cylinder.model_copy(update=update)
+    asked = case.request.code
+    request = case.request.model_copy(update={"code": code(asked) if asked else None})
+    return replace(case, cylinder=cylinder, request=request)
+
+
+@cache
 def rulebook_text(name: str) -> str:
     """The TOML of a shipped rulebook, or of one that only these cases use."""
     shipped = _SHIPPED / f"{name}.toml"
-    return (shipped if shipped.exists() else FOLDER / "rulebooks" / f"{name}.toml").read_text("utf-8")
+    return shipped.read_text("utf-8") if shipped.exists() else _toml(_tables_of(name))
+
+
+def variants() -> list[str]:
+    """The rulebooks that only these cases use."""
+    return sorted(path.stem for path in (FOLDER / "rulebooks").glob("*.toml"))
+
+
+def variant(name: str) -> dict[str, Any]:
+    """What a rulebook of these cases says itself: on which one it is based, its title, and its one line."""
+    return tomllib.loads((FOLDER / "rulebooks" / f"{name}.toml").read_text("utf-8"))
+
+
+def _tables_of(name: str) -> dict[str, Any]:
+    if name not in variants():
+        return tomllib.loads(rulebook_text(name))
+    own = variant(name)
+    return _merged(_tables_of(own.pop("based_on")), {**own, "rulebook_id": name})
+
+
+def _toml(tables: dict[str, Any], place: str = "") -> str:
+    """TOML of tables of strings, numbers and lists, each of which it writes as JSON does."""
+    lines = [f"{key} = {_json(value)}" for key, value in tables.items() if not isinstance(value, dict)]
+    inner = [
+        f"\n[{place}{_json(key)}]\n{_toml(value, f'{place}{_json(key)}.')}"
+        for key, value in tables.items()
+        if isinstance(value, dict)
+    ]
+    return "\n".join([*lines, *inner]) + "\n"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _case(file: str, base: dict[str, Any], case: dict[str, Any]) -> Case:
@@ -107,11 +167,10 @@ def _merged(base: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _instants_told_in_ms(fields: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: _milliseconds(value) if key in _INSTANTS and isinstance(value, str) else value
-        for key, value in fields.items()
-    }
+def _instants_told_in_ms(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _instants_told_in_ms(inner) for key, inner in value.items()}
+    return _milliseconds(value) if isinstance(value, str) and _INSTANT.fullmatch(value) else value
 
 
 def _milliseconds(text: str) -> int:

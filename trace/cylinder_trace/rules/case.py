@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.decision import FillRequest, StationFacts
-from cylinder_trace.rulebook import Rulebook
+from cylinder_trace.rulebook import Rulebook, Stated
 
 Findings = dict[str, str | int]
 APPLIES: Findings = {}
@@ -32,6 +32,16 @@ class CylinderCase(Case):
 
 Rule = Callable[[Case], Findings | None]
 CylinderRule = Callable[[CylinderCase], Findings | None]
+
+
+def because(cause: str, **facts: str | int) -> Findings:
+    """Findings of a rule that applies for another cause than its usual one; the cause has a sentence of its own."""
+    return {**facts, "because": cause}
+
+
+def missing(shown: bool | None, stated: Stated) -> bool:
+    """Whether something was looked for and not found, or never stated where the rulebook requires it (存量气瓶)."""
+    return shown is False or (shown is None and stated == "required")
 
 
 def when(applies: bool) -> Findings | None:

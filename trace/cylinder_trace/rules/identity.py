@@ -1,8 +1,8 @@
-"""Is this the cylinder its code says? R01–R05 (一瓶一码)."""
+"""Is this the cylinder its code says? R01–R06 (一瓶一码)."""
 
 from cylinder_codes.stamps import compare_stamps
 from cylinder_trace.dates import MINUTE_MS
-from cylinder_trace.rules.case import Case, CylinderCase, Findings, when
+from cylinder_trace.rules.case import Case, CylinderCase, Findings, because, when
 
 
 def code_unreadable(case: Case) -> Findings | None:
@@ -18,8 +18,13 @@ def cylinder_unknown(case: Case) -> Findings | None:
 
 
 def code_seen_elsewhere(case: CylinderCase) -> Findings | None:
-    """R03: the same code was at another station too recently to be one cylinder (cloned code)."""
+    """R03: the same code was at another station too recently to be one cylinder, or an authority found it doubled.
+
+    电子标识唯一性.
+    """
     cylinder, request = case.cylinder, case.request
+    if "cloned" in cylinder.flags:
+        return because("cloned")
     if cylinder.last_seen_at is None or cylinder.last_seen_station_id in (None, request.station_id):
         return None
     minutes = abs(request.requested_at - cylinder.last_seen_at) // MINUTE_MS
@@ -41,3 +46,13 @@ def stamp_mismatch(case: CylinderCase) -> Findings | None:
 def code_voided(case: CylinderCase) -> Findings | None:
     """R05: a dead code was scanned: a scrapped cylinder came back. 特设法 48."""
     return when(case.request.code in case.cylinder.voided_codes)
+
+
+def tag_not_approved(case: CylinderCase) -> Findings | None:
+    """R06: a tag replaced without approval, asked to be replaced, or seen to be refitted. 上海 2010 通告;check P1."""
+    code, cylinder = case.request.code, case.cylinder
+    if code in (cylinder.unapproved_codes or ()):
+        return because("tag_replaced")
+    if code in (cylinder.retags or {}).values():
+        return because("tag_request_open")
+    return when("tag_refitted" in case.request.findings)

@@ -1,7 +1,8 @@
 """Was it inspected, in time, believably? R20–R23 (定期检验)."""
 
+from cylinder_trace.cylinder import InspectionState
 from cylinder_trace.dates import format_month, month_of_day, parse_day, parse_month
-from cylinder_trace.rules.case import CylinderCase, Findings, when
+from cylinder_trace.rules.case import CylinderCase, Findings, because, missing, when
 from cylinder_trace.rules.deadlines import due_month, last_legal_day, life_end_month
 
 
@@ -22,21 +23,26 @@ def inspection_failed(case: CylinderCase) -> Findings | None:
 
 
 def inspection_not_credible(case: CylinderCase) -> Findings | None:
-    """R22: dated after it was recorded or after today, before manufacture, or valid longer than the interval."""
-    inspection = case.cylinder.inspection
+    """R22: months that cannot be true, a mandatory item not done, or a body without licence. 报告不得弄虚作假."""
+    inspection, rules = case.cylinder.inspection, case.book.inspection
     if inspection is None:
         return None
+    facts: Findings = {"inspected": inspection.inspected_month, "due": inspection.next_due_month or "-"}
+    if not _months_fit(inspection, case):
+        return facts
+    if inspection.result == "passed" and missing(inspection.items_complete, rules.items):
+        return because("inspection_items_missing", **facts)
+    unlicensed = missing(inspection.body_licensed, rules.body_licence)
+    return because("inspection_body_not_licensed", **facts) if unlicensed else None
+
+
+def _months_fit(inspection: InspectionState, case: CylinderCase) -> bool:
+    """Not dated after it was recorded or after today, not before manufacture, not valid longer than the interval."""
     inspected, due = parse_month(inspection.inspected_month), inspection.next_due_month
+    made = case.cylinder.stamp.manufactured_month
     latest = month_of_day(min(case.today, parse_day(inspection.recorded_on)))
     too_long = due is not None and parse_month(due) > inspected + case.book.inspection.interval_months
-    if inspected <= latest and not too_long and not _before_manufacture(case, inspected):
-        return None
-    return {"inspected": inspection.inspected_month, "due": due or "-"}
-
-
-def _before_manufacture(case: CylinderCase, inspected: int) -> bool:
-    made = case.cylinder.stamp.manufactured_month
-    return made is not None and inspected < parse_month(made)
+    return inspected <= latest and not too_long and (made is None or inspected >= parse_month(made))
 
 
 def inspection_mark_absent(case: CylinderCase) -> Findings | None:

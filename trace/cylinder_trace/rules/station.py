@@ -1,11 +1,24 @@
-"""May this station, scale and filler fill at all now? R60–R66 (充装许可、人员、衡器、时钟、数据)."""
+"""May this station, scale and filler fill at all now? R50–R51 gas (气质), R60–R67 (许可、人员、衡器、时钟、数据)."""
 
 from cylinder_trace.dates import HOUR_MS, parse_day
-from cylinder_trace.rules.case import Case, Findings, when
+from cylinder_trace.rules.case import Case, Findings, because, missing, when
 
 
 def _in_force(until: str | None, today: int) -> bool:
     return until is not None and today <= parse_day(until)
+
+
+def wrong_medium(case: Case) -> Findings | None:
+    """R50: the tank that feeds this scale holds another gas than the cylinder's. 山东特设条例 24; check P16."""
+    product = case.station.lot_product
+    return None if product in (None, case.request.medium) else {"product": str(product)}
+
+
+def lot_not_released(case: Case) -> Findings | None:
+    """R51: the gas lot is blocked or not released (二甲醚、加臭), or not named where it must be. 严禁掺混二甲醚."""
+    standing, named = case.station.lot_standing, case.request.lot_id
+    released = standing == "released" if standing or named else None
+    return when(missing(released, case.book.station.gas_lot))
 
 
 def licence_invalid(case: Case) -> Findings | None:
@@ -36,8 +49,15 @@ def clock_suspect(case: Case) -> Findings | None:
 
 
 def data_too_old(case: Case) -> Findings | None:
-    """R66: the facts are older than the regulator allows, or from the future."""
+    """R66: the facts are older than the regulator allows, or from the future, or the rulebook is not in force today."""
     hours = case.book.station.data_max_age_hours
     age = case.now - case.station.data_as_of
     slack = case.book.station.clock_skew_max_seconds * 1000
-    return None if -slack <= age <= hours * HOUR_MS else {"hours": hours}
+    if not -slack <= age <= hours * HOUR_MS:
+        return {"hours": hours}
+    return None if case.book.covers(case.today) else because("rulebook_not_in_force", hours=hours)
+
+
+def journal_not_writable(case: Case) -> Findings | None:
+    """R67: what is decided cannot be written down, so it is not permitted (无记录不充装). 特设法 85(一)."""
+    return when(case.station.journal_writable is False)
