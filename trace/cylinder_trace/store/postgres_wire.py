@@ -1,24 +1,29 @@
-"""The group commit's statements on PostgreSQL, through psycopg."""
+"""The group commit's statements on PostgreSQL, through psycopg.
 
-from collections.abc import Iterable, Mapping, Sequence
+A round trip costs more than a row, so there are four in a batch: lock and last entry; look-ups; all rows; commit.  Rows
+go out as one array for each column, in a pipeline: the server writes the first table while the next one is packed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
-from cylinder_trace.store.wire import CODE, ENTRY, FOUND, NEWEST, NOW, REF, Newest, Values
+from cylinder_trace.store.postgres_arrays import PACKERS, pack_int8s, pack_texts, take_packed
+from cylinder_trace.store.tables import ENTRY_ID
+from cylinder_trace.store.wire import CODE, ENTRY, FOUND, NOW, REF, Newest, Values
 
-_WRITTEN = (ENTRY, REF, CODE)
 _DIALECT = PGDialect()  # type: ignore[no-untyped-call]
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('pinglian-writer'))"
-_COPY_FROM = 16
-"""Rows from which COPY is cheaper than one INSERT each: COPY costs a round trip more."""
-_TYPES = {"BIGINT": "int8", "VARCHAR": "text", "BYTEA": "bytea"}
+_NEWEST = f"SELECT log_index, recorded_at FROM {ENTRY_ID.name} ORDER BY log_index DESC LIMIT 1"  # noqa: S608
+_TYPES = {"BIGINT": "bigint", "VARCHAR": "text", "BYTEA": "bytea"}
 
 
 # The names in the statements below come from the tables, never from a caller.
-def _postgres_types(table: Table) -> list[str]:
+def _types(table: Table) -> list[str]:
     return [_TYPES[column.type.compile(dialect=_DIALECT)] for column in table.columns]
 
 
@@ -26,18 +31,22 @@ def _names(columns: Iterable[ColumnElement[Any]]) -> str:
     return ", ".join(str(column.key) for column in columns)
 
 
-def _postgres_lookup(table: Table) -> str:
+def _lookup(table: Table) -> str:
     columns = FOUND[table]
-    return f"SELECT {_names(columns)} FROM {table.name} WHERE {columns[0].name} = ANY(%s)"  # noqa: S608
+    return f"SELECT {_names(columns)} FROM {table.name} WHERE {columns[0].name} = ANY(%b)"  # noqa: S608
 
 
-def _postgres_insert(table: Table) -> str:
-    values = ", ".join(["%s"] * len(table.columns))
-    return f"INSERT INTO {table.name} ({_names(table.columns)}) VALUES ({values})"  # noqa: S608
+_FIND_IDS = f"SELECT subject, log_index FROM {ENTRY_ID.name} WHERE id = ANY(%b)"  # noqa: S608
+_FIND_ENTRIES = (
+    f"SELECT {', '.join(f'entry.{column.name}' for column in FOUND[ENTRY])} "  # noqa: S608
+    f"FROM unnest(%b::text[], %b::bigint[]) AS found (subject, log_index) JOIN {ENTRY.name} AS entry "
+    "ON entry.subject = found.subject AND entry.log_index = found.log_index"
+)
 
 
-def _postgres_copy(table: Table, into: str) -> str:
-    return f"COPY {into} ({_names(table.columns)}) FROM STDIN (FORMAT BINARY)"
+def _insert(table: Table) -> str:
+    arrays = ", ".join(f"%b::{type}[]" for type in _types(table))
+    return f"INSERT INTO {table.name} ({_names(table.columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608
 
 
 def _on_conflict(table: Table) -> str:
@@ -45,30 +54,25 @@ def _on_conflict(table: Table) -> str:
     return f" ON CONFLICT ({_names(table.primary_key.columns)}) DO UPDATE SET {changed}"
 
 
-_STEP = "subject_step"
-"""A temporary table of the writer's connection: COPY cannot replace rows, so many of them come in by this step."""
-
-
 class PostgresWire:
-    """PostgreSQL through psycopg: one statement for all keys of a look-up, COPY for many rows."""
+    """PostgreSQL through psycopg: one statement for all keys of a look-up, one for all rows of a table."""
 
-    _newest = str(NEWEST.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
-    _lookups: Mapping[Table, str] = {table: _postgres_lookup(table) for table in FOUND}
-    _inserts: Mapping[Table, str] = {table: _postgres_insert(table) for table in _WRITTEN}
-    _copies: Mapping[Table, str] = {table: _postgres_copy(table, table.name) for table in _WRITTEN} | {
-        NOW: _postgres_copy(NOW, _STEP)
+    _lookups: Mapping[Table, str] = {table: _lookup(table) for table in (NOW, CODE)}
+    _inserts: Mapping[Table, str] = {table: _insert(table) for table in (ENTRY, ENTRY_ID, REF, CODE)} | {
+        NOW: _insert(NOW) + _on_conflict(NOW)
     }
-    _types: Mapping[Table, list[str]] = {table: _postgres_types(table) for table in (*_WRITTEN, NOW)}
-    _make_step = f"CREATE TEMPORARY TABLE IF NOT EXISTS {_STEP} (LIKE {NOW.name}) ON COMMIT DELETE ROWS"
-    _put_subject = _postgres_insert(NOW) + _on_conflict(NOW)
-    _put_step = f"INSERT INTO {NOW.name} SELECT * FROM {_STEP}" + _on_conflict(NOW)  # noqa: S608
-    _free_codes = f"DELETE FROM {CODE.name} WHERE {CODE.c.code.name} = ANY(%s)"  # noqa: S608
+    _packers = {table: [PACKERS[type] for type in _types(table)] for table in (ENTRY, REF, CODE, NOW)}
+    _id_columns = [list(ENTRY.columns.keys()).index(column.name) for column in ENTRY_ID.columns]
+    _free_codes = f"DELETE FROM {CODE.name} WHERE {CODE.c.code.name} = ANY(%b)"  # noqa: S608
 
     def __init__(self, driver: Any, error: type[Exception]) -> None:
         self._driver, self.Error = driver, error
+        self._waiting: list[Callable[[], None]] = []
+        """What goes out with the batch's last rows."""
+        take_packed(driver)
 
     def begin(self) -> None:
-        pass  # psycopg begins with the first statement
+        self._waiting.clear()  # psycopg begins with the first statement
 
     def commit(self) -> None:
         self._driver.commit()
@@ -76,35 +80,46 @@ class PostgresWire:
     def newest(self) -> Newest | None:
         # One writer at a time gives gap-free indexes; the group commit makes that one lock per batch, not per entry.
         # Two statements, because the second must see what was committed while the first waited.
-        self._driver.execute(_LOCK, prepare=True)
-        row = self._driver.execute(self._newest, prepare=True).fetchone()
+        with self._driver.pipeline():
+            self._driver.execute(_LOCK, prepare=True)
+            found = self._driver.execute(_NEWEST, prepare=True)
+        row = found.fetchone()
         return Newest(*row) if row else None
 
     def insert(self, table: Table, rows: Sequence[Values]) -> None:
-        with self._driver.cursor() as cursor:
-            if len(rows) < _COPY_FROM:
-                cursor.executemany(self._inserts[table], rows)
-            else:
-                self._copy(cursor, table, rows)
-
-    def put_subjects(self, rows: Sequence[Values]) -> None:
-        with self._driver.cursor() as cursor:
-            if len(rows) < _COPY_FROM:
-                cursor.executemany(self._put_subject, rows)
-                return
-            cursor.execute(self._make_step)
-            self._copy(cursor, NOW, rows)
-            cursor.execute(self._put_step)
-
-    def _copy(self, cursor: Any, table: Table, rows: Sequence[Values]) -> None:
-        with cursor.copy(self._copies[table]) as copy:
-            copy.set_types(self._types[table])
-            for row in rows:
-                copy.write_row(row)
+        self._waiting.append(partial(self._send, table, rows))
 
     def free_codes(self, codes: Sequence[str]) -> None:
-        self._driver.execute(self._free_codes, (list(codes),))
+        self._waiting.append(partial(self._execute, self._free_codes, [pack_texts(codes)]))
+
+    def put_subjects(self, rows: Sequence[Values]) -> None:
+        self.insert(NOW, rows)
+        with self._driver.pipeline():
+            for send in self._waiting:
+                send()
+        self._waiting.clear()
+
+    def _send(self, table: Table, rows: Sequence[Values]) -> None:
+        columns = zip(*rows, strict=True)
+        packed = [pack(column) for pack, column in zip(self._packers[table], columns, strict=True)]
+        self._execute(self._inserts[table], packed)
+        if table is ENTRY:
+            self._execute(self._inserts[ENTRY_ID], [packed[at] for at in self._id_columns])
+
+    def _execute(self, statement: str, packed: Sequence[bytes]) -> Any:
+        return self._driver.execute(statement, packed, prepare=True)
 
     def look_up(self, table: Table, keys: Sequence[str]) -> Iterable[Values]:
-        found: Iterable[Values] = self._driver.execute(self._lookups[table], (list(keys),), prepare=True)
+        if table is ENTRY:
+            return self._look_up_entries(keys)
+        found: Iterable[Values] = self._execute(self._lookups[table], [pack_texts(keys)])
+        return found
+
+    def _look_up_entries(self, ids: Sequence[str]) -> Iterable[Values]:
+        # An id is new nearly always; only one that is not leads on to the part of `entry` that has it.
+        places = self._execute(_FIND_IDS, [pack_texts(ids)]).fetchall()
+        if not places:
+            return ()
+        subjects, indexes = zip(*places, strict=True)
+        found: Iterable[Values] = self._execute(_FIND_ENTRIES, [pack_texts(subjects), pack_int8s(indexes)])
         return found

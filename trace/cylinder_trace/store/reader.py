@@ -11,7 +11,15 @@ from sqlalchemy import Column, ColumnElement, Connection, Engine, Row, Select, a
 from cylinder_trace.audit import StoredEntry
 from cylinder_trace.proof import HistoryBundle, make_bundle
 from cylinder_trace.store.files import LogFiles
-from cylinder_trace.store.tables import CheckpointRow, CodeRow, CosignatureRow, EntryRefRow, EntryRow, SubjectNowRow
+from cylinder_trace.store.tables import (
+    ENTRY_ID,
+    CheckpointRow,
+    CodeRow,
+    CosignatureRow,
+    EntryRefRow,
+    EntryRow,
+    SubjectNowRow,
+)
 from cylinder_trace.subjects import SubjectState, parse_state
 from cylinder_trace.tiles import nodes_from_tiles
 
@@ -72,7 +80,12 @@ class Reader:
 
     def entry(self, id: str) -> StoredEntry | None:
         """The entry with this id."""
-        rows = self._entries(select(_entry).where(_entry.c.id == id))
+        query = select(_entry).where(_entry.c.id == id)
+        if self._engine.dialect.name == "postgresql":
+            # There the id is no key of any part of `entry`; the table beside it says in which one it is.
+            place = and_(_entry.c.subject == ENTRY_ID.c.subject, _entry.c.log_index == ENTRY_ID.c.log_index)
+            query = select(_entry).join(ENTRY_ID, place).where(ENTRY_ID.c.id == id)
+        rows = self._entries(query)
         return rows[0] if rows else None
 
     def history(self, subject: str, below: int | None = None) -> list[StoredEntry]:

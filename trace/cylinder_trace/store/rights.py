@@ -10,11 +10,11 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from cylinder_trace.store.database import StoreError, first_line, open_engine, parse_url
-from cylinder_trace.store.tables import APPEND_ONLY
+from cylinder_trace.store.tables import APPEND_ONLY, ENTRY_ID
 
 _READ, _APPEND, _REPLACE = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE"
 SERVICE_RIGHTS: Mapping[str, str] = {
-    **dict.fromkeys(APPEND_ONLY, _APPEND),
+    **dict.fromkeys((*APPEND_ONLY, ENTRY_ID.name), _APPEND),
     **dict.fromkeys(("subject_now", "person", "account", "device_code"), _REPLACE),
     "code": "SELECT, INSERT, DELETE",  # a withdrawn registration gives its codes back
     **dict.fromkeys(("meta", "alembic_version"), _READ),

@@ -5,23 +5,39 @@
 `person` is the vault: personal data, encrypted; `account`, `device_code` and `journal` belong to the service.
 """
 
-from sqlalchemy import BigInteger, Index, Integer, LargeBinary, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 """The newest of ``migrations``, which make and move what this page describes."""
 # SQLite only makes an INTEGER primary key the row id itself; BIGINT would cost a second index.
 _LONG = BigInteger().with_variant(Integer, "sqlite")
+_ON_SQLITE, _ON_POSTGRESQL = {"home": "sqlite"}, {"home": "postgresql"}
+"""Marks what only one of the two homes has."""
+_SELDOM = (
+    "type NOT IN ('prefill_checked', 'fill_decided', 'fill_started', 'filled', 'postfill_checked', "
+    "'left_station', 'handed_over', 'sold', 'safety_checked', 'returned')"
+)
+"""Types that do not come with every filling; those that do are found by walking the log."""
 
 
 class EntryRow(SQLModel, table=True):
-    """An entry of the ledger. `log_index` is its leaf index in the Merkle tree."""
+    """An entry of the ledger. `log_index` is its leaf index in the Merkle tree.
+
+    On PostgreSQL the table is parted by the hash of the subject: there a chain keeps its place unique, and what must be
+    unique over all parts stands in `ENTRY_ID`.
+    """
 
     __tablename__ = "entry"
-    __table_args__ = (UniqueConstraint("subject", "n"), Index("entry_by_type", "type", "log_index"))
+    __table_args__ = (
+        UniqueConstraint("subject", "n"),
+        UniqueConstraint("id", info=_ON_SQLITE),
+        Index("entry_by_index", "log_index", info=_ON_POSTGRESQL),
+        Index("entry_by_type", "type", "log_index", postgresql_where=text(_SELDOM)),
+    )
 
     log_index: int = Field(primary_key=True, sa_type=_LONG)
-    id: str = Field(unique=True)
+    id: str
     subject: str
     n: int = Field(sa_type=BigInteger)
     type: str
@@ -147,5 +163,17 @@ class MetaRow(SQLModel, table=True):
     key: str = Field(primary_key=True)
     value: str
 
+
+ENTRY_ID = Table(
+    "entry_id",
+    MetaData(),
+    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", String, nullable=False, unique=True),
+    Column("subject", String, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+)
+"""PostgreSQL only: for each entry what the parts of `entry` cannot keep unique, and which part it is in."""
+PARTS = 16
+"""Into how many parts `entry` goes on PostgreSQL: entry_part_00 to entry_part_15."""
 
 APPEND_ONLY = ("entry", "entry_ref", "checkpoint", "cosignature", "journal")

@@ -46,13 +46,13 @@ class Wire(Protocol):
         """What is read of each row with one of `keys`: entries by id, chain ends by subject, codes by code."""
 
     def insert(self, table: Table, rows: Sequence[Values]) -> None:
-        """Write new rows."""
+        """Write new rows; they are there when `put_subjects` has returned."""
 
     def put_subjects(self, rows: Sequence[Values]) -> None:
-        """Write where chains end, in place of what stood there."""
+        """Write where chains end, in place of what stood there: the last rows of a batch."""
 
     def free_codes(self, codes: Sequence[str]) -> None:
-        """Take the rows of `codes` away."""
+        """Take the rows of `codes` away, in its turn among the inserts."""
 
 
 FOUND = {
