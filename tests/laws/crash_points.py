@@ -41,6 +41,7 @@ class Trap:
 
 
 Install = Callable[[Trap], None]
+_HALF_A_PAGE = 2048
 
 
 def before(owner: Any, name: str) -> Install:
@@ -96,6 +97,20 @@ def commit_on_its_way(trap: Trap) -> None:
         real(wire)
 
     setattr(PostgresWire, "commit", dying)  # noqa: B010 - to the type checker it would be another function
+
+
+def half_written_commit(trap: Trap) -> None:
+    """Die with half of the commit's last page in SQLite's log, as when the power fails before it is flushed."""
+    real = SqliteWire.commit
+
+    def dying(wire: SqliteWire) -> None:
+        real(wire)
+        if trap.armed:
+            log = Path(wire._driver.execute("PRAGMA database_list").fetchone()[2] + "-wal")
+            os.truncate(log, log.stat().st_size - _HALF_A_PAGE)
+        trap.spring()
+
+    setattr(SqliteWire, "commit", dying)  # noqa: B010
 
 
 def behind_statement(start: str) -> Install:
@@ -183,6 +198,7 @@ POINTS = (
     CrashPoint("between_rows", "writing", "no", on_either_wire(after, "insert")),
     CrashPoint("before_commit", "writing", "no", on_either_wire(before, "commit")),
     CrashPoint("commit_on_its_way", "writing", "unknown", commit_on_its_way, "postgresql"),
+    CrashPoint("half_written_commit", "writing", "no", half_written_commit, "sqlite"),
     CrashPoint("after_commit_before_answer", "writing", "yes", on_either_wire(after, "commit")),
     # publishing
     CrashPoint("before_read_back", "writing", "unknown", before(Publisher, "_read_back")),

@@ -16,6 +16,7 @@ import pytest
 
 from cylinder_trace.checkpoint import open_checkpoint
 from cylinder_trace.store import line, publisher
+from cylinder_trace.store.database import LedgerInUse
 from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.publisher import Publisher
 from cylinder_trace.store.unit import Batch
@@ -135,6 +136,25 @@ def test_a_leader_that_is_killed_is_followed_by_another_at_once(postgres_url: st
     with other.home.open() as ledger:
         assert ledger.publisher.wait_published(ledger.reader.size(), timeout_s=30)
     assert_one_log(leader.home, [leader], "the leader was killed")
+
+
+def test_a_second_process_on_one_sqlite_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    first = lives(Home(f"sqlite:///{tmp_path}/ledger.db", tmp_path), 1)[0]
+    with at_work(writing.begin(first)):
+        soon(lambda: answers(first) > 10)
+        with pytest.raises(LedgerInUse, match=r"^another process already writes .*ledger\.db; stop it first"):
+            first.home.open().__enter__()
+    assert_one_log(first.home, [first], "the second was refused")
+
+
+def test_two_processes_on_sqlite_whose_lock_file_was_removed_by_hand_still_write_one_log(tmp_path: Path) -> None:
+    first, second = lives(Home(f"sqlite:///{tmp_path}/ledger.db", tmp_path), 2)
+    with at_work(writing.begin(first)):
+        soon(lambda: answers(first) > 10)
+        (tmp_path / "ledger.db.lock").unlink()
+        with at_work(writing.begin(second)):
+            soon(lambda: answers(second) > 30 and answers(first) > 60 and shown_size(tmp_path) > 60)
+    assert_one_log(first.home, [first, second], "the lock file was removed")
 
 
 @pytest.mark.parametrize("holding", ["publishing", "writing"])
