@@ -3,6 +3,7 @@
 The points stand in `laws.crash_points`; docs/faults.md tells what each of them leaves behind.
 """
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from cylinder_codes.keys import format_vkey
 from cylinder_trace.checkpoint import Checkpoint, sign_checkpoint
 from cylinder_trace.cosignature import format_cosigner_key
 from cylinder_trace.merkle import leaf_hash
+from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.publishing import publishing_of
 from cylinder_trace.store.witness_files import WitnessFiles
@@ -124,3 +126,24 @@ def witness_in(folder: Path) -> Witness:
 def request(old: int, only_entry: bytes) -> bytes:
     checkpoint = Checkpoint(origin=KEY.name, size=1, root=leaf_hash(only_entry))
     return format_request(AddCheckpoint(old, (), sign_checkpoint(checkpoint, KEY))).encode()
+
+
+def test_tiles_and_the_folders_that_name_them_are_flushed_before_their_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No test can cut the power: it looks at what is handed to the disk instead."""
+    flushed: set[Path] = set()
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        flushed.add(Path(f"/proc/self/fd/{descriptor}").readlink())
+        real(descriptor)
+
+    monkeypatch.setattr("os.fsync", fsync)
+    files = LogFiles(tmp_path / "log")
+    for old, count in [(0, 3), (3, 250), (253, 10), (263, 600)]:
+        flushed.clear()
+        before = set(tmp_path.rglob("*"))
+        files.grow(old, [bytes([number % 256]) * 32 for number in range(count)])
+        made = set(tmp_path.rglob("*")) - before
+        assert {path.parent for path in made} <= flushed

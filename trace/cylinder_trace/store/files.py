@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cylinder_trace.merkle import HASH_SIZE
-from cylinder_trace.store.durable import replace_file
+from cylinder_trace.store.durable import replace_file, sync_folder
 from cylinder_trace.suite import SHA256, Suite
 from cylinder_trace.tiles import TILE_WIDTH, fold_tile, tile_path, tiles_of
 
@@ -34,6 +34,7 @@ class LogFiles:
     def grow(self, old_size: int, leaves: Sequence[bytes]) -> None:
         """Write every tile that the tree gains when `leaves` follow on `old_size` entries."""
         size = old_size + len(leaves)
+        changed: set[Path] = set()
         for level, number, width in tiles_of(size, old_size):
             old_width = self._old_width(level, number, old_size)
             tile = self.read_tile(level, number, old_width) if old_width else b""
@@ -43,8 +44,12 @@ class LogFiles:
             else:
                 tile += b"".join(fold_tile(self.read_tile(level - 1, child), self.suite) for child in range(first, end))
             self._write(tile_path(level, number, width), tile)
+            changed |= set((self._folder / tile_path(level, number, width)).parents[:3])
             if width == TILE_WIDTH:
                 shutil.rmtree(self._folder / f"{tile_path(level, number)}.p", ignore_errors=True)
+        # Crash point: the power goes behind the checkpoint's row; the names of its tiles must be there as well.
+        for folder in filter(Path.exists, changed if old_size else {*changed, self._folder, self._folder.parent}):
+            sync_folder(folder)
 
     def publish(self, note: str) -> None:
         """Replace the checkpoint. Crash point: before the rename the old checkpoint stands, after it the new one."""
