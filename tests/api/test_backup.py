@@ -278,6 +278,32 @@ def audited(capsys: pytest.CaptureFixture[str], url: str, folder: Path, kept: Pa
     return [fault["kind"] for fault in json.loads(capsys.readouterr().out)["faults"]]
 
 
+def test_what_a_station_recorded_since_an_old_backup_comes_back_with_its_journal(
+    device: Device, tmp_path: Path
+) -> None:
+    with House(tmp_path / "first") as house:
+        live(house, device)
+        answer("backup", "--data", tmp_path / "first", "--to", tmp_path / "backup")
+        lost = device.decide(house.new_bottle())
+        assert upload(house, device, first=2)["problem"] is None
+    answer("restore", "--from", tmp_path / "backup", "--data", tmp_path / "second")
+    with House(tmp_path / "second") as house:
+        device.decide(house.new_bottle())
+        taken = upload(house, device, first=3)
+        assert (taken["answers"], taken["next_seq"]) == ([], 2)  # it says from where on it is missing
+        taken = upload(house, device, first=2)
+        assert [told["id"] for told in taken["answers"]] == [record.id for record in device.records[2:]]
+        assert lost.id in {told["id"] for told in taken["answers"]}
+        assert house.audit() == []
+
+
+def upload(house: House, device: Device, first: int) -> dict[str, Any]:
+    """Send the device's records from `first` on; what the service answers."""
+    body = device.upload(device.records[first:])
+    taken: dict[str, Any] = house.as_("station").post("/v1/stations/st_1/entries", json=body).json()
+    return taken
+
+
 def test_a_database_that_was_set_back_beside_its_newer_log_folder_is_found_when_it_is_backed_up(
     tmp_path: Path,
 ) -> None:
