@@ -5,7 +5,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +18,7 @@ from cylinder_api.acts.enrolment import grant, trust_device
 from cylinder_api.acts.journal import head_text
 from cylinder_api.app import create_app
 from cylinder_api.folder import make_folder
-from cylinder_api.service import Service, open_service
+from cylinder_api.service import Service, open_service, system_clock
 from cylinder_api.serving import Server, bind, url_of
 from cylinder_api.settings import Settings
 from cylinder_codes.identifiers import make_code, new_cylinder_id
@@ -28,6 +28,7 @@ from cylinder_trace.audit import Auditor, Fault, read_vkey
 from cylinder_trace.chain import next_link, record_hash
 from cylinder_trace.decision import Decision, FillRequest, Outcome, StationFacts
 from cylinder_trace.events import Event, Record, Stamp, record_text, state_event
+from cylinder_trace.rulebook import parse_rulebook
 from cylinder_trace.store.unit import Unit
 
 RULEBOOK = Path(events.__file__).parent / "rulebooks" / "cn-default.toml"
@@ -75,6 +76,8 @@ class House:
     folder: Path
     database_url: str = ""
     redis_url: str | None = None
+    clock: Callable[[], int] = system_clock
+    rulebook: str = RULEBOOK.read_text("utf-8")
     url: str = ""
     service: Service | None = None
     _clients: list[httpx.Client] = field(default_factory=list)
@@ -83,10 +86,13 @@ class House:
         self.folder.mkdir(exist_ok=True)
         make_folder(self.folder, origin="ledger.example/tests")
         database_url = self.database_url or f"sqlite:///{self.folder / 'ledger.db'}"
-        settings = Settings(data=self.folder, database_url=database_url, redis_url=self.redis_url)
-        self.service = open_service(settings)
+        book = parse_rulebook(self.rulebook)
+        settings = Settings(
+            data=self.folder, database_url=database_url, redis_url=self.redis_url, rulebook_id=book.rulebook_id
+        )
+        self.service = open_service(settings, self.clock)
         if self.service.ledger.reader.size() == 0:
-            self.service.ledger.transact(_furnish)
+            self.service.ledger.transact(partial(_furnish, rulebook=self.rulebook))
         door = bind("127.0.0.1", 0)
         self.url = url_of(door)
         accepting = threading.Event()
@@ -165,15 +171,15 @@ class House:
         return [entry.data["kind"] for entry in self.entries_of(subject) if entry.type == "dispute_raised"]
 
 
-def _furnish(unit: Unit) -> None:
+def _furnish(unit: Unit, rulebook: str) -> None:
     for role, org_id in ORGS.items():
         grant(unit, f"token-of-{role}", DEVICE if role == "station" else f"{role}_1", role, org_id)
     grant(unit, "token-of-company-2", "company_2", "company", "co_2")
     trust_device(unit, DEVICE, "st_1", DEVICE_KEY.verifying_key, "token-of-station")
     trust_device(unit, "dev_2", "st_2", SigningKey("st_2-device", bytes(32)).verifying_key, "token-of-station-2")
-    text = RULEBOOK.read_text("utf-8")
-    published = events.RulebookPublished(rulebook_id="cn-default", version="2026.1", text=text)
-    _state(unit, "rulebook/cn-default", published)
+    book = parse_rulebook(rulebook)
+    published = events.RulebookPublished(rulebook_id=book.rulebook_id, version=book.version, text=rulebook)
+    _state(unit, f"rulebook/{book.rulebook_id}", published)
     for number in (1, 2):
         station = f"station/st_{number}"
         licensed = events.StationLicensed(
