@@ -25,8 +25,8 @@ def can_be_told(case: Case) -> bool:
     """Whether any events lead a service to the facts of the case.
 
     What the service takes from nobody: its own clock against the station's, the age of its own data, its own disk; and
-    nothing is recorded ahead of its clock.  No event licenses a station without a date or a company; a passed inspection
-    with a missing item, and a dead code bound again, are not recorded.
+    nothing is recorded ahead of its clock.  No event licenses a station without a date or a company; neither a passed
+    inspection with a missing item nor a dead code bound again is recorded.
     """
     facts, inspection = case.station, case.cylinder.inspection if case.cylinder else None
     own = facts.clock_skew_ms is None or facts.data_as_of != case.now or facts.journal_writable is False
