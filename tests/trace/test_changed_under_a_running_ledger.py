@@ -5,6 +5,7 @@ The clock may jump as well: what is recorded never runs backwards for it.
 
 import logging
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from sqlalchemy import text
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.publisher import IntegrityAlarm
 from laws.sound import assert_published, assert_sound, audit_faults
-from ledgers.homes import Home, registered, returned
+from ledgers.homes import KEY, Home, registered, returned
 
 _HOUR = 3_600_000
 _YEAR = 365 * 24 * _HOUR
@@ -58,7 +59,7 @@ def another_text(ledger: Ledger, index: int) -> str:
 @pytest.fixture
 def held_back(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A home whose publisher leaves time to change something before it publishes."""
-    monkeypatch.setattr("cylinder_trace.store.publisher._GATHER_S", 3.0)
+    monkeypatch.setattr("cylinder_trace.store.publisher._GATHER_S", 10.0)
     return home
 
 
@@ -72,12 +73,13 @@ def test_an_entry_changed_before_it_is_published_stops_publishing_and_is_named(
 ) -> None:
     with held_back.open() as ledger:
         ledger.append([registered(1)])
-        assert ledger.publisher.wait_published(1, timeout_s=30)
+        ledger.publisher.publish()
         ledger.append([registered(2), registered(3), registered(4)])
         by_hand(ledger, another_text(ledger, 2))
         ledger.publisher.wait_published(4, timeout_s=1)
         soon(lambda: "entry 2 (cylinder/cyl_3) is not what was recorded" in caplog.text)
         assert any(record.levelno == logging.CRITICAL for record in caplog.records)
+        soon(lambda: ledger.publisher.halted == "entry 2 (cylinder/cyl_3) is not what was recorded")
         assert not ledger.append([registered(5)])[0].replayed, "recording goes on; nothing of it is vouched for"
         with pytest.raises(IntegrityAlarm, match="entry 2"):
             ledger.publisher.publish()
@@ -153,6 +155,23 @@ def test_a_public_file_that_is_gone_is_put_back(home: Home) -> None:
         (home.folder / "log" / "checkpoint").unlink()
         ledger.publisher.publish()
         assert_published(home, ledger, "put back")
+
+
+def test_publishing_outlives_whatever_goes_wrong_once(home: Home, caplog: pytest.LogCaptureFixture) -> None:
+    broken = threading.Event()
+
+    def clock() -> int:
+        if broken.is_set() and threading.current_thread().name == "publisher":
+            raise OverflowError("the clock chip answers rubbish")
+        return home.clock()
+
+    with Ledger(home.url, home.folder, KEY, clock) as ledger:
+        broken.set()
+        ledger.append([registered(1)])
+        soon(lambda: "rubbish" in caplog.text)
+        broken.clear()
+        assert ledger.publisher.wait_published(1, timeout_s=30)
+        assert ledger.publisher.halted is None
 
 
 def test_a_clock_that_jumps_an_hour_back_and_a_year_ahead_and_back_never_makes_time_run_backwards(home: Home) -> None:

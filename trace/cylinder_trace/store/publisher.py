@@ -75,6 +75,8 @@ class Publisher:
         self._news = threading.Condition()
         self._one_at_a_time = threading.Lock()
         self._closed = False
+        self.halted: str | None = None
+        """Why nothing more is published until a person has looked at it; None as long as publishing goes on."""
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
     def start(self) -> None:
@@ -149,11 +151,15 @@ class Publisher:
                 self.publish()
                 with self._news:
                     self._news.notify_all()
-            except IntegrityAlarm:
-                log.critical("the stored entries differ from what was recorded; publishing has stopped", exc_info=True)
+            except IntegrityAlarm as alarm:
+                self.halted = str(alarm)
+                log.critical("what is stored is not what was recorded; publishing has stopped", exc_info=True)
                 return
             except (SQLAlchemyError, OSError) as error:
                 log.warning("checkpoint not published, trying again: %s", error)
+            except Exception:
+                # whatever it is, the thread lives on and says so
+                log.exception("checkpoint not published, trying again")
             if stopping:
                 return
 
