@@ -5,7 +5,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import ClauseElement, Table, bindparam, delete, select
+from sqlalchemy import ClauseElement, Table, and_, bindparam, delete, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
@@ -36,12 +36,27 @@ def _sqlite_lookup(table: Table, count: int) -> str:
 
 @lru_cache(maxsize=64)
 def _sqlite_insert(table: Table, count: int) -> str:
-    """Insert `count` rows; a subject's row takes the place of the one before."""
-    statement = sqlite.insert(table).values([(None,) * len(table.columns)] * count)
-    if table is NOW:
-        changed = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
-        statement = statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changed)
-    return _sqlite_text(statement)
+    """Insert `count` rows."""
+    return _sqlite_text(_insert(table, count))
+
+
+def _insert(table: Table, count: int) -> sqlite.Insert:
+    return sqlite.insert(table).values([(None,) * len(table.columns)] * count)
+
+
+@lru_cache(maxsize=64)
+def _sqlite_put(count: int, *, same_owner: bool) -> str:
+    """Put `count` subjects' rows in the place of those before; with `same_owner` only where no index is touched.
+
+    SQLite writes a row's place in an index anew whenever the statement names one of its columns, changed or not.
+    """
+    statement = _insert(NOW, count)
+    new, keys = statement.excluded, list(NOW.primary_key.columns)
+    indexed = [column for index in NOW.indexes for column in index.columns]
+    kept = {column.name for column in ((*keys, *indexed) if same_owner else keys)}
+    change = {column.name: new[column.name] for column in NOW.columns if column.name not in kept}
+    where = and_(*(column.is_not_distinct_from(new[column.name]) for column in indexed)) if same_owner else None
+    return _sqlite_text(statement.on_conflict_do_update(index_elements=keys, set_=change, where=where))
 
 
 def _sqlite_text(statement: ClauseElement) -> str:
@@ -77,7 +92,10 @@ class SqliteWire:
             self._driver.execute(_sqlite_insert(table, group.stop - group.start), values)
 
     def put_subjects(self, rows: Sequence[Values]) -> None:
-        self.insert(NOW, rows)
+        for group in _groups(len(rows)):
+            count, values = group.stop - group.start, tuple(chain.from_iterable(rows[group]))
+            if self._driver.execute(_sqlite_put(count, same_owner=True), values).rowcount < count:
+                self._driver.execute(_sqlite_put(count, same_owner=False), values)
 
     def free_codes(self, codes: Sequence[str]) -> None:
         self._driver.executemany(self._free_code, [(code,) for code in codes])
