@@ -115,6 +115,7 @@ def recompute(folder: Path, change: Change, *, sign: bool) -> None:
         rows = zip(range(len(entries)), entries, hashes, texts, strict=True)
         database.executemany("INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?)", [_row(*row) for row in rows])
         _read_model(database, entries, hashes)
+        _indexes(database, entries)
         _journal(database, entries)
         newest = _checkpoints(database, hashes, sign=sign)
     shutil.rmtree(folder / "log" / "tile")
@@ -159,6 +160,17 @@ def _read_model(database: sqlite3.Connection, entries: list[Json], hashes: list[
     for subject, state in states.items():
         owner = getattr(state, "owner_id", None)
         database.execute(statement, (subject, kind_of(subject), *ends[subject], owner, format_state(state)))
+
+
+def _indexes(database: sqlite3.Connection, entries: list[Json]) -> None:
+    """References and codes, which were copied out of the entries for looking things up."""
+    database.execute("DELETE FROM entry_ref")
+    database.execute("DELETE FROM code")
+    for index, entry in enumerate(entries):
+        database.executemany("INSERT INTO entry_ref (ref, log_index) VALUES (?,?)", [(r, index) for r in entry["refs"]])
+        if entry["type"] == "code_bound":
+            code = entry["data"]["code"], entry["subject"].partition("/")[2]
+            database.execute("INSERT INTO code (code, cylinder_id) VALUES (?,?)", code)
 
 
 def _journal(database: sqlite3.Connection, entries: list[Json]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cylinder_trace.auditing.references import refs_in
 from cylinder_trace.auditing.shapes import Shapes
 from cylinder_trace.auditing.texts import canonical_object
 from cylinder_trace.canonical import canonical_json
@@ -53,9 +54,9 @@ def entries(draw: st.DrawFn) -> dict[str, Any]:
 
 def told(found: Any) -> dict[str, Any]:
     """The groups as an entry's own members."""
-    device_id, device_prev, seq, place, prev, subject = found.groups()
+    device_id, device_prev, seq, place, prev, refs, subject = found.groups()
     device = {"device": {"id": device_id, "prev": device_prev, "seq": int(seq)}} if seq is not None else {}
-    return {"subject": subject, "prev": prev, **device, **json.loads('{"id":"' + place + "}")}
+    return {"subject": subject, "prev": prev, "refs": refs_in(refs), **device, **json.loads('{"id":"' + place + "}")}
 
 
 def agrees(found: Any, text: bytes) -> None:

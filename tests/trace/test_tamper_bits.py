@@ -17,7 +17,7 @@ from ledgers.homes import KEY, Home
 
 LOG_KEY = read_vkey(format_vkey(KEY.verifying_key))
 FLIPS_IN_SQLITE, FLIPS_IN_POSTGRESQL = 1_000, 60
-KEYS = {"entry": "log_index", "checkpoint": "size", "subject_now": "subject", "journal": "seq"}
+KEYS = {"entry": "id", "checkpoint": "size", "subject_now": "subject", "journal": "seq"}
 COLUMNS = [
     *[("entry", "text")] * 6, *[("entry", "hash")] * 3, ("entry", "id"), ("entry", "subject"), ("entry", "n"),
     ("entry", "type"), ("entry", "occurred_at"), ("entry", "recorded_at"), ("entry", "log_index"),

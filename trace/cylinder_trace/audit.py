@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice, pairwise
 from typing import Any
 
-from cylinder_trace.auditing.folding import Fold
+from cylinder_trace.auditing.folding import Code, Fold
 from cylinder_trace.auditing.hashing import BLOCK, HASH
 from cylinder_trace.auditing.joining import Joined
 from cylinder_trace.auditing.notes import LogKey, NotSigned, Signed, open_checkpoint_note, read_vkey
@@ -77,6 +77,8 @@ class Auditor:
         self.origin = self.keys[0].name
         self.joined = Joined(self.origin)
         self.fold = None if integrity else Fold()
+        self.references = False
+        """Whether the index of references will be compared: set it before anything is checked."""
         self.since = 0
         """Entries before this one were checked by an earlier audit."""
         self._unsigned: list[Fault] = []
@@ -96,11 +98,11 @@ class Auditor:
 
     def given(self, tiles: Mapping[int, bytes]) -> Given:
         """What the next stretch is examined with."""
-        return Given(self.origin, self.joined.count, self.joined.tail, self._sizes, tiles)
+        return Given(self.origin, self.joined.count, self.joined.tail, self._sizes, tiles, self.references)
 
     def given_at(self, start: int, tiles: Mapping[int, bytes]) -> Given:
         """What a later stretch is examined with; `start` is the first leaf of a block."""
-        return Given(self.origin, start, b"", self._sizes, tiles)
+        return Given(self.origin, start, b"", self._sizes, tiles, self.references)
 
     def join(self, stretch: Stretch) -> None:
         """Put an examined stretch behind the ones before it."""
@@ -149,12 +151,16 @@ class Auditor:
         heads: Iterable[StoredHead] | None = None,
         upper_tiles: Mapping[tuple[int, int], bytes] | None = None,
         states_differ: Iterable[str] | None = None,
+        codes: Iterable[Code] | None = None,
+        codes_differ: Iterable[Code] = (),
+        beside: Iterable[Fault] = (),
     ) -> AuditReport:
         """Check what is left, each as far as it is given.
 
         `read_model` is subject → state JSON (only of what changed, when an earlier audit is continued); `journal` what
         devices uploaded, from where `joined.devices.settled` stands; `upper_tiles` those above level 0;
-        `states_differ` names the subjects that folds elsewhere found to differ.
+        `states_differ` and `codes_differ` name what folds elsewhere found to differ; `codes` are those of the read
+        model; `beside` are faults found in what stands beside the entries.
         """
         joined, report = self.joined, self.report
         joined.devices.settle(journal, joined.next_index)
@@ -166,6 +172,10 @@ class Auditor:
         if self.fold is not None and read_model is not None:
             states_differ = self.fold.compare(read_model, self.since)
         faults += [joined.state_fault(subject) for subject in states_differ or ()]
+        if self.fold is not None and codes is not None:
+            codes_differ = self.fold.compare_codes(codes)
+        faults += [joined.code_fault(*code) for code in codes_differ]
+        faults += beside
         report.faults = faults
         report.size, report.root = joined.best.size if joined.best else 0, joined.best.root.hex() if joined.best else ""
         report.not_excluded = self._not_excluded(read_model is not None or states_differ is not None)
@@ -221,7 +231,7 @@ class Auditor:
 
     def state(self) -> dict[str, Any]:
         """All that a later audit needs to go on from here, as JSON."""
-        states = self.fold.as_json() if self.fold else None
+        states = list(self.fold.as_json()) if self.fold else None
         return {"format": _STATE, "origin": self.origin, "states": states, **self.joined.as_json()}
 
     def take_up(self, state: Mapping[str, Any]) -> None:

@@ -4,15 +4,29 @@ The one place where the ledger's own code is used: what an event *means* has one
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import cast
 from zlib import crc32
 
 import orjson
 from pydantic import create_model
 
 from cylinder_trace.auditing.stored import Fault, StoredEntry, StoredEvent
-from cylinder_trace.events import EVENT_CLASSES, Entry, Event, parse_entry, parse_event
+from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.events import (
+    EVENT_CLASSES,
+    CodeBound,
+    Entry,
+    Event,
+    RegistrationWithdrawn,
+    parse_entry,
+    parse_event,
+)
 from cylinder_trace.subjects import SubjectState, format_state, next_subject_state, parse_state
+
+Code = tuple[str, str]
+"""A code and the id of the cylinder it leads to."""
+FoldState = tuple[dict[str, str], list[Code]]
+_ABOUT_CODES = (CodeBound.type, RegistrationWithdrawn.type)
 
 
 class Fold:
@@ -23,6 +37,8 @@ class Fold:
         self.states: dict[str, SubjectState] = {}
         self.changed: set[str] = set()
         """Subjects with an entry since the fold began or was taken up again."""
+        self.codes: set[Code] = set()
+        """Each code that was bound, and the cylinder it leads to."""
 
     def take(self, rows: Iterable[StoredEntry | StoredEvent]) -> list[Fault]:
         """Fold the next rows, all of them of this shard; a fault for each that cannot be."""
@@ -42,7 +58,21 @@ class Fold:
         subject = row.subject
         self.changed.add(subject)
         entry, event = _read(row)
-        self.states[subject] = next_subject_state(self.states.get(subject), entry, event)
+        before = self.states.get(subject)
+        self.states[subject] = next_subject_state(before, entry, event)
+        if entry.type in _ABOUT_CODES:
+            self._take_codes(subject, event, before)
+
+    def _take_codes(self, subject: str, event: Event, before: SubjectState | None) -> None:
+        if isinstance(event, CodeBound):
+            self.codes.add((event.code, subject.partition("/")[2]))
+        elif isinstance(before, CylinderState):  # withdrawn: the registration was a mistake and gives them back
+            self.codes.difference_update([(code, before.cylinder_id) for code in before.codes])
+
+    def compare_codes(self, stored: Iterable[Code]) -> list[Code]:
+        """Codes of this shard's cylinders on which what is stored and what was told differ."""
+        mine = {code for code in stored if self.is_mine(f"cylinder/{code[1]}")}
+        return sorted(mine ^ self.codes)
 
     def compare(self, read_model: Mapping[str, str], since: int = 0) -> list[str]:
         """Subjects of this shard whose stored state differs; with `since`, the read model holds only changed ones."""
@@ -57,15 +87,17 @@ class Fold:
         folded = format_state(state)
         return stored == folded or _same_json(stored, folded)
 
-    def as_json(self) -> dict[str, Any]:
-        """The states, to be taken up again."""
-        return {subject: format_state(state) for subject, state in self.states.items()}
+    def as_json(self) -> FoldState:
+        """The states and codes, to be taken up again."""
+        return {subject: format_state(state) for subject, state in self.states.items()}, sorted(self.codes)
 
-    def take_up(self, states: Mapping[str, str]) -> None:
+    def take_up(self, saved: FoldState) -> None:
         """Go on from `as_json`; raises ValueError."""
+        states, codes = saved
         for subject, text in states.items():
             if self.is_mine(subject):
                 self.states[subject] = parse_state(subject, text)
+        self.codes = {(code, cylinder) for code, cylinder in codes if self.is_mine(f"cylinder/{cylinder}")}
 
 
 def shard_of(subject: str, shards: int) -> int:

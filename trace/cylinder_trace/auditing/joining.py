@@ -10,6 +10,7 @@ from typing import Any
 from cylinder_trace.auditing.devices import Devices, End
 from cylinder_trace.auditing.hashing import BLOCK, HASH, Frontier, Hashing, leaves_of
 from cylinder_trace.auditing.notes import Signed
+from cylinder_trace.auditing.references import Span
 from cylinder_trace.auditing.stored import Fault, StoredHead
 from cylinder_trace.auditing.stretch import (
     NO_PREVIOUS,
@@ -35,6 +36,8 @@ class Joined:
         self.next_index = self.count = 0
         self.heads: dict[str, Link] = {}
         self.devices = Devices()
+        self.references: list[Span] = []
+        """Of what was joined since this began or was taken up again."""
         self.tail = b""
         self.faults: list[Fault] = []
         self.edited: set[int] = set()
@@ -69,6 +72,8 @@ class Joined:
         self._breaks += stretch.breaks
         self.edited |= stretch.edited
         self.devices.take(stretch.facts)
+        if stretch.references is not None and stretch.count:
+            self.references.append(Span(stretch.first, stretch.last + 1, stretch.references))
         self.count += stretch.count
         self.next_index = stretch.last + 1 if stretch.count else self.next_index
 
@@ -150,6 +155,12 @@ class Joined:
         index = self.heads[subject][2] if subject in self.heads else -1
         message = "the read model differs from what the entries add up to"
         return Fault("state_mismatch", subject, index, field, message)
+
+    def code_fault(self, code: str, cylinder_id: str) -> Fault:
+        """The fault of a code that does not lead where the entries say."""
+        index = self.heads.get(f"cylinder/{cylinder_id}", _BEGIN)[2]
+        message = f"the index of codes and the entries differ about whether {code} leads to {cylinder_id}"
+        return Fault("state_mismatch", f"cylinder/{cylinder_id}", index, "code", message)
 
     def as_json(self) -> dict[str, Any]:
         """All of it, to be taken up again."""

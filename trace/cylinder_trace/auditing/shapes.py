@@ -32,9 +32,10 @@ _ENTRY = (
     rf'\{{(?:"act_id":"{_STRING}",)?+"by":"{_STRING}","data":(?:%s),'
     rf'(?:"device":\{{"id":"({_COLUMN})","prev":"({_COLUMN})","seq":(0|[1-9][0-9]{{0,14}}+)\}},)?+'
     rf'"id":"({_COLUMN}","n":{_NUMBER},"occurred_at":{_NUMBER},"prev":"({_COLUMN})","recorded_at":{_NUMBER}),'
-    rf'"refs":\[(?:"{_STRING}"(?:,"{_STRING}")*+)?+\],"subject":"({_COLUMN})","type":"%s","v":{_NUMBER}\}}'
+    rf'"refs":\[((?:"{_STRING}"(?:,"{_STRING}")*+)?+)\],"subject":"({_COLUMN})","type":"%s","v":{_NUMBER}\}}'
 )
-"""Groups: the device's id, predecessor and sequence; from the id to `recorded_at`; `prev`; the subject."""
+"""Groups: the device's id, predecessor and sequence; from the id to `recorded_at`; `prev`; the inside of `refs`; the
+subject."""
 
 
 class Shapes:

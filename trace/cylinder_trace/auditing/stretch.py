@@ -12,7 +12,10 @@ from itertools import pairwise
 from operator import itemgetter, le
 from typing import Any, NamedTuple
 
+import orjson
+
 from cylinder_trace.auditing.hashing import BLOCK, HASH, Hashing, leaves_of
+from cylinder_trace.auditing.references import digest_of, line_of, refs_in
 from cylinder_trace.auditing.shapes import Shapes
 from cylinder_trace.auditing.stored import Fault, FaultKind, StoredEntry
 from cylinder_trace.auditing.texts import Json, canonical_object, text_of
@@ -105,6 +108,8 @@ class Stretch:
     breaks: list[Break] = field(default_factory=list)
     edited: set[int] = field(default_factory=set)
     facts: list[DeviceFact | DeviceRun] = field(default_factory=list)
+    references: bytes | None = None
+    """Digest of what its entries refer to, if that was asked for."""
 
     def blame(self, kind: FaultKind, subject: str, index: int, field: str, message: str) -> None:
         """Note a fault."""
@@ -155,6 +160,8 @@ class Given(NamedTuple):
     """Checkpoint sizes, ascending; those that end in the stretch are looked at."""
     tiles: Mapping[int, bytes] = {}
     """Stored tiles of level 0, by number."""
+    references: bool = False
+    """Whether the index of references will be compared."""
 
 
 def examine(rows: Sequence[StoredEntry], given: Given) -> Stretch:
@@ -164,15 +171,16 @@ def examine(rows: Sequence[StoredEntry], given: Given) -> Stretch:
     if rows:
         stretch.first, stretch.last = rows[0].index, rows[-1].index
     own, times = [], _Times()
-    runs = _Runs(stretch)
+    runs, lines = _Runs(stretch), list[str]() if given.references else None
     _compare_indexes(rows, stretch)
     for at in range(0, len(rows), _AT_ONCE):
         some = rows[at : at + _AT_ONCE]
         leaves = hashing.leaves([row.text for row in some])
         _compare_hashes(some, leaves, stretch)
-        _read_texts(some, stretch, runs, times)
+        _read_texts(some, stretch, runs, times, lines)
         own += leaves
     runs.close()
+    stretch.references = None if lines is None else digest_of(lines)
     _compare_clock(rows, times, stretch)
     leaves = leaves_of(given.tail) + own
     start = given.size - len(given.tail) // HASH
@@ -200,14 +208,16 @@ _SHAPES = Shapes()
 """The texts' shapes, kept from stretch to stretch."""
 
 
-def _read_texts(rows: Sequence[StoredEntry], stretch: Stretch, runs: _Runs, times: _Times) -> None:
+def _read_texts(
+    rows: Sequence[StoredEntry], stretch: Stretch, runs: _Runs, times: _Times, lines: list[str] | None
+) -> None:
     """The loop that every text goes through: written out, because a call per step would double its cost."""
     begins, ends, match = stretch.begins, stretch.ends, _SHAPES.match
     for row in rows:
         index, id, subject, n, type_word, occurred_at, recorded_at, stored, text = row
-        found, prev = match(type_word, text), ""
+        found, prev, refs = match(type_word, text), "", ""
         if found is not None:
-            device_id, device_prev, seq, told, prev, told_subject = found.groups()
+            device_id, device_prev, seq, told, prev, refs, told_subject = found.groups()
             # What is told has no quote and no escape inside its values, so equal texts say the same.
             place = f'{id}","n":{n},"occurred_at":{occurred_at},"prev":"{prev}","recorded_at":{recorded_at}'
             if told != place or told_subject != subject or subject[:7] == "device/":
@@ -220,7 +230,9 @@ def _read_texts(rows: Sequence[StoredEntry], stretch: Stretch, runs: _Runs, time
             read = _read_long(row, stretch, runs, times)
             if read is None:
                 continue
-            subject, n, prev = read
+            subject, n, prev, refs = read
+        if lines is not None and refs:
+            lines.append(line_of(index, refs_in(refs)))
         end = ends.get(subject)
         if end is None:
             begins[subject] = (n, prev, index)
@@ -238,8 +250,8 @@ def _hash_of_record(found: re.Match[str], own_id: str, occurred_at: int) -> str:
     return str(hasher.hexdigest())
 
 
-def _read_long(row: StoredEntry, stretch: Stretch, runs: _Runs, times: _Times) -> tuple[str, int, str] | None:
-    """Subject, position and predecessor of an entry whose text has no known shape; None if it cannot be read."""
+def _read_long(row: StoredEntry, stretch: Stretch, runs: _Runs, times: _Times) -> tuple[str, int, str, str] | None:
+    """Subject, position, predecessor and references of an entry of no known shape; None if it cannot be read."""
     entry = canonical_object(row.text)
     if entry is None:
         _note_unreadable(row, stretch)
@@ -252,7 +264,8 @@ def _read_long(row: StoredEntry, stretch: Stretch, runs: _Runs, times: _Times) -
         subject, n, times[row.index] = _compare_columns(row, entry, stretch, sound=sound)
     if "device" in entry or subject[:7] == "device/":
         _note_device(row, entry, stretch, runs)
-    return subject, n, str(entry.get("prev"))
+    refs = entry.get("refs")
+    return subject, n, str(entry.get("prev")), orjson.dumps(refs).decode()[1:-1] if isinstance(refs, list) else ""
 
 
 def _compare_clock(rows: Sequence[StoredEntry], other: _Times, stretch: Stretch) -> None:

@@ -6,15 +6,16 @@ window are joined by whoever asked for them, the next window is being examined a
 
 import marshal
 import multiprocessing
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from cylinder_trace.audit import Fault, Given, Stretch, examine
-from cylinder_trace.auditing.folding import Fold, shard_of
+from cylinder_trace.auditing.folding import Code, Fold, FoldState, shard_of
+from cylinder_trace.auditing.references import Span
 from cylinder_trace.auditing.stored import StoredEntry, StoredEvent
-from cylinder_trace.commands.auditing import few_collections
+from cylinder_trace.commands.auditing import few_collections, spans_that_differ
 from cylinder_trace.commands.shared import CannotCheck, from_store
 
 Range = tuple[int, int]
@@ -23,9 +24,7 @@ Range = tuple[int, int]
 class Crew:
     """As many processes as cores; each keeps the states of the subjects that fall to it."""
 
-    def __init__(
-        self, jobs: int, place: str, token: str | None, states: Mapping[str, str] | None, given: Given
-    ) -> None:
+    def __init__(self, jobs: int, place: str, token: str | None, states: FoldState | None, given: Given) -> None:
         # Not forked: a forked process would share open database files with this one.
         context = multiprocessing.get_context("spawn")
         self._pipes: list[Connection] = []
@@ -79,9 +78,25 @@ class Crew:
         """Subjects whose stored state is not what was folded."""
         return sorted(subject for found in self._ask("compare", since) for subject in found)
 
-    def states(self) -> dict[str, str]:
-        """Every state, as stored JSON."""
-        return {subject: text for found in self._ask("states", None) for subject, text in found.items()}
+    def compare_codes(self) -> list[Code]:
+        """Codes that do not lead where they should."""
+        return sorted(code for found in self._ask("compare_codes", None) for code in found)
+
+    def compare_references(self, spans: Sequence[Span]) -> list[Span]:
+        """The spans in which the stored references differ."""
+        share = -(-len(spans) // len(self._pipes))
+        for place, pipe in enumerate(self._pipes):
+            pipe.send(("compare_references", spans[place * share : (place + 1) * share]))
+        return [span for pipe in self._pipes for span in _answer(pipe)]
+
+    def states(self) -> FoldState:
+        """Every state, as stored JSON, and every code."""
+        states: dict[str, str] = {}
+        codes: list[Code] = []
+        for some, more in self._ask("states", None):
+            states |= some
+            codes += more
+        return states, codes
 
     def _ask(self, word: str, about: Any) -> list[Any]:
         for pipe in self._pipes:
@@ -112,7 +127,7 @@ def work(
     pipe: Connection,
     place: str,
     token: str | None,
-    states: Mapping[str, str] | None,
+    states: FoldState | None,
     given: Given,
     shard: int,
     shards: int,
@@ -134,7 +149,7 @@ def work(
 
 class _Job:
     def __init__(
-        self, place: str, token: str | None, states: Mapping[str, str] | None, given: Given, shard: int, shards: int
+        self, place: str, token: str | None, states: FoldState | None, given: Given, shard: int, shards: int
     ) -> None:
         from cylinder_trace.store.audit_reading import open_audit_source
 
@@ -177,8 +192,15 @@ class _Job:
         read_model = from_store(lambda: self._source.read_model(since))
         return self._fold.compare(read_model, since) if self._fold and read_model is not None else []
 
-    def states(self, _about: None) -> dict[str, str]:
-        return self._fold.as_json() if self._fold else {}
+    def compare_codes(self, _about: None) -> list[Code]:
+        fold, codes = self._fold, from_store(self._source.codes)
+        return from_store(lambda: fold.compare_codes(codes)) if fold and codes is not None else []
+
+    def compare_references(self, spans: Sequence[Span]) -> list[Span]:
+        return from_store(lambda: spans_that_differ(self._source, spans))
+
+    def states(self, _about: None) -> FoldState:
+        return self._fold.as_json() if self._fold else ({}, [])
 
 
 def _columns(part: bytes) -> list[list[Any]]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from cylinder_trace.audit import Auditor, AuditReport, LogKey, Stretch, read_vkey
+from cylinder_trace.audit import Auditor, AuditReport, Fault, LogKey, Stretch, read_vkey
+from cylinder_trace.auditing.references import Span, differing, name_references
 from cylinder_trace.commands.shared import BAD, GOOD, CannotCheck, from_store, kept_checkpoint, text_or_file
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ STRETCH = 4_096
 """Entries that one process examines at a time: whole tiles, and little enough to be shown as progress."""
 _WORTH_A_PROCESS = 50_000
 """Below so many entries, starting processes costs more than they save."""
+_FURTHEST = 2**62
 _SHOWN_FAULTS = 20
 _SAVING_SHARE = 20
 """The state is written so seldom that writing costs at most a twentieth of the time."""
@@ -80,15 +82,16 @@ def _audit(arguments: Namespace, source: Any) -> int:
     end = from_store(source.size)
     keys = _keys([arguments.vkey] if arguments.vkey else from_store(source.vkeys))
     auditor = Auditor(notes, keys, remembered=kept, published=published, integrity=arguments.integrity)
+    auditor.references = not arguments.integrity and source.references(0, 0) is not None
     state = State(arguments.since, auditor)
     reading = Reading(auditor, source, state, Progress(auditor.joined.next_index, end))
-    jobs = arguments.jobs or len(os.sched_getaffinity(0))
-    jobs = jobs if from_store(source.count) == end else 1  # where entries are missing, reading goes from gap to gap
-    if jobs > 1 and end - auditor.joined.next_index >= _WORTH_A_PROCESS:
+    worth = end - auditor.joined.next_index >= _WORTH_A_PROCESS
+    jobs = arguments.jobs or (len(os.sched_getaffinity(0)) if worth else 1)
+    if jobs > 1 and from_store(source.count) == end:  # where entries are missing, reading goes from gap to gap
         report = _together(arguments, reading, end, jobs)
     else:
         reading.alone(end)
-        report = _finish(reading, reading.alone, None)
+        report = _finish(reading, reading.alone)
         state.save()
     if not arguments.vkey:
         report.not_excluded.append(_key_on_trust())
@@ -130,6 +133,7 @@ class Reading:
 
     def __init__(self, auditor: Auditor, source: Any, state: "State", progress: "Progress") -> None:
         self.auditor, self.source, self.state, self.progress = auditor, source, state, progress
+        self._references: list[Fault] = []
 
     def alone(self, end: int) -> None:
         """Check the entries up to `end` in this process."""
@@ -164,6 +168,19 @@ class Reading:
         for stretch in examined:
             self.auditor.join(stretch)
 
+    def compare_references(self, crew: "Crew | None") -> None:
+        """Compare the index of references with what was joined since this was done last; name each row that differs."""
+        spans, self.auditor.joined.references = self.auditor.joined.references, []
+        source = self.source
+        differ = crew.compare_references(spans) if crew else from_store(lambda: spans_that_differ(source, spans))
+        for first, stop, _digest in differ:
+            stored = from_store(lambda: list(source.references(first, stop)))  # noqa: B023
+            self._references += name_references(from_store(lambda: source.rows(first, stop)), stored)  # noqa: B023
+
+    def reference_faults(self, more: Sequence[Fault]) -> list[Fault]:
+        """All that was found wrong with references, but for entries that were changed and have been named for that."""
+        return [fault for fault in [*self._references, *more] if fault.index not in self.auditor.joined.edited]
+
     def _settle_devices(self, end: int) -> None:
         from_store(lambda: self.auditor.settle_devices(self.source.journal_of, end))
 
@@ -190,34 +207,54 @@ def _together(arguments: Namespace, reading: Reading, end: int, jobs: int) -> Au
             reading.spread(crew, jobs, end)
 
         go(end)
-        report = _finish(reading, go, crew.compare if states is not None else None)
+        report = _finish(reading, go, crew)
         reading.state.save()
     return report
 
 
-def _finish(reading: Reading, go: Callable[[int], None], compare: Callable[[int], list[str]] | None) -> AuditReport:
+def _finish(reading: Reading, go: Callable[[int], None], crew: "Crew | None" = None) -> AuditReport:
     """What stands beside the entries, read when no entry was added meanwhile: a ledger may grow while it is audited."""
     auditor, source = reading.auditor, reading.source
     settled = {device_id: place.seq for device_id, place in auditor.joined.devices.settled.items()}
     while True:
-        beside = from_store(lambda: _beside(source, settled, auditor, compare))
+        reading.compare_references(crew)
+        beside = from_store(lambda: _beside(source, settled, auditor, crew))
         size = from_store(source.size)
         if size <= auditor.joined.next_index:
+            beside["beside"] = reading.reference_faults(beside["beside"])
             return auditor.finish(**beside)
         go(size)
 
 
-def _beside(
-    source: Any, settled: dict[str, int], auditor: Auditor, compare: Callable[[int], list[str]] | None
-) -> dict[str, Any]:
+def _beside(source: Any, settled: dict[str, int], auditor: Auditor, crew: "Crew | None") -> dict[str, Any]:
     journal, heads = source.journal(settled), source.heads(auditor.since)
-    return {
+    beside = {
         "upper_tiles": source.upper_tiles(auditor.joined.count),
         "journal": None if journal is None else list(journal),
         "heads": None if heads is None else list(heads),
-        "read_model": source.read_model(auditor.since) if auditor.fold and compare is None else None,
-        "states_differ": compare(auditor.since) if compare else None,
+        "beside": _references_beyond(source, auditor) if auditor.references else [],
     }
+    if auditor.fold and crew:
+        return {**beside, "states_differ": crew.compare(auditor.since), "codes_differ": crew.compare_codes()}
+    if auditor.fold:
+        codes = source.codes()
+        return {
+            **beside,
+            "read_model": source.read_model(auditor.since),
+            "codes": None if codes is None else list(codes),
+        }
+    return beside
+
+
+def _references_beyond(source: Any, auditor: Auditor) -> list[Fault]:
+    """Faults of references to entries before the first or behind the last."""
+    pairs = list(source.references(auditor.joined.next_index, _FURTHEST))
+    return name_references([], [*([] if auditor.since else source.references(-_FURTHEST, 0)), *pairs])
+
+
+def spans_that_differ(source: Any, spans: Sequence[Span]) -> list[Span]:
+    """The spans, which follow on each other, in which the stored references are not what the entries say."""
+    return differing(spans, source.references(spans[0].first, spans[-1].stop)) if spans else []
 
 
 class Progress:

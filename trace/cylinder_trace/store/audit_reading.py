@@ -6,6 +6,7 @@ with it; only a database that cannot be read at all is a StoreError.
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,16 +14,21 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
 
 from cylinder_trace.audit import StoredEntry, StoredHead, StoredRecord
+from cylinder_trace.auditing.folding import Code
+from cylinder_trace.auditing.references import Pair
 from cylinder_trace.merkle import HASH_SIZE
 from cylinder_trace.store.database import StoreError, first_line, open_engine, parse_url, sqlite_path
 from cylinder_trace.store.sources import MirrorSource, ServiceSource, is_mirror
-from cylinder_trace.store.tables import CheckpointRow, EntryRow, JournalRow, SubjectNowRow
+from cylinder_trace.store.tables import CheckpointRow, CodeRow, EntryRefRow, EntryRow, JournalRow, SubjectNowRow
 from cylinder_trace.tiles import TILE_WIDTH, tile_path
 
 _ENTRY_TYPES = (int, str, str, int, str, int, int, bytes, bytes)
 _RECORD_TYPES = (str, int, str, str, str, int, bytes)
 _HEAD_TYPES = (str, str, int, str, int)
 _STATE_TYPES = (str, str)
+_REFERENCE_TYPES = (int, str)
+_REFERRING_AT_ONCE = 250_000
+"""Entries whose references are held at a time, some 100 MB."""
 
 
 class AuditSource(Protocol):
@@ -66,6 +72,12 @@ class AuditSource(Protocol):
 
     def read_model(self, since: int) -> Mapping[str, str] | None:
         """Stored states of those subjects; None where no read model is."""
+
+    def references(self, start: int, stop: int) -> Iterator[Pair] | None:
+        """The index of references, of entries from `start` up to, not including, `stop`; None where none is."""
+
+    def codes(self) -> Iterator[Code] | None:
+        """The index of codes; None where none is."""
 
 
 def open_audit_source(place: str, token: str | None = None) -> AuditSource:
@@ -180,6 +192,17 @@ class DatabaseRows:
         found = self._select(SubjectNowRow, ("subject", "state"), "WHERE log_index >= {0}", since)
         return dict(_typed(found, _STATE_TYPES))
 
+    def references(self, start: int, stop: int) -> Iterator[Pair]:
+        # The table is ordered by what is referred to, so each range costs a walk through all of it.
+        edges = [start, *range(max(start, 0) + _REFERRING_AT_ONCE, min(stop, self.size()), _REFERRING_AT_ONCE), stop]
+        for first, end in pairwise(edges):
+            where = "WHERE log_index >= {0} AND log_index < {0} ORDER BY log_index, ref"
+            yield from _typed(self._select(EntryRefRow, ("log_index", "ref"), where, first, end), _REFERENCE_TYPES)
+
+    def codes(self) -> Iterator[Code]:
+        found = self._select(CodeRow, ("code", "cylinder_id"), "")
+        yield from _typed(found, _STATE_TYPES)
+
     def _select(self, row: Any, columns: Sequence[str], rest: str, *values: Any) -> list[tuple[Any, ...]]:
         table: Table = row.__table__
         try:
@@ -286,6 +309,12 @@ class ServiceRows:
         return None
 
     def heads(self, since: int) -> Iterator[StoredHead] | None:
+        return None
+
+    def references(self, start: int, stop: int) -> Iterator[Pair] | None:
+        return None
+
+    def codes(self) -> Iterator[Code] | None:
         return None
 
     def read_model(self, since: int) -> Mapping[str, str] | None:
