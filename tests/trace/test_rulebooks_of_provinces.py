@@ -109,6 +109,12 @@ def test_the_safety_core_is_never_only_tried_out(code: str) -> None:
         parse_rulebook(NATIONAL.replace("rules = []", f'rules = ["{code}"]'))
 
 
+@pytest.mark.parametrize("code", ["R01", "R02", "R65", "R66", "R67"])
+def test_what_says_that_nothing_can_be_told_is_never_only_tried_out(code: str) -> None:
+    with pytest.raises(RulebookError, match=f"{code} says that nothing can be told"):
+        parse_rulebook(NATIONAL.replace("rules = []", f'rules = ["{code}"]'))
+
+
 @pytest.mark.parametrize("code", ["R99", "W20", "r40", ""])
 def test_what_is_tried_out_is_a_refusal_that_exists(code: str) -> None:
     with pytest.raises(RulebookError, match=r"rulebook: shadow\.rules\.0: "):

@@ -6,10 +6,11 @@ Rules of the decision:
   3. The first reason is the one the person at the scale can act on: what to do with *this* cylinder comes
      before what a manager must mend.
   4. What cannot be told is refused with its own reason, never allowed.
-  5. There is no privilege, no override, no switch: a DENY is lifted by a new fact in the ledger.
+  5. A rule on trial (试行) refuses nobody: what it would have refused is recorded beside the answer.
+  6. There is no privilege, no override, no switch: a DENY is lifted by a new fact in the ledger.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from cylinder_trace.cylinder import CylinderState
@@ -121,19 +122,30 @@ def _asked(
     rules: Mapping[str, Callable[[AnyCase], Findings | None]],
     case: AnyCase,
     catalogue: Mapping[str, Reason] = REASONS,
-) -> Iterable[Refusal]:
-    for code, rule in rules.items():
-        findings = rule(case)
-        if findings is not None:
-            yield Refusal(code=code, word=catalogue[code].word, detail=findings)
+) -> list[Refusal]:
+    return [
+        Refusal(code=code, word=catalogue[code].word, detail=findings)
+        for code, rule in rules.items()
+        if (findings := rule(case)) is not None
+    ]
+
+
+def _on_trial(case: Case, reasons: tuple[Refusal, ...]) -> tuple[Refusal, ...]:
+    """Those of `reasons` that are only tried out at this station; never one of the safety core (`ShadowRules`)."""
+    shadow = case.book.shadow
+    if not shadow.rules or (shadow.regions and case.station.region not in shadow.regions):
+        return ()
+    return tuple(reason for reason in reasons if reason.code in shadow.rules)
 
 
 def _decision(
     case: Case,
     cylinder: CylinderState | None,
-    reasons: tuple[Refusal, ...],
+    found: tuple[Refusal, ...],
     warnings: tuple[Refusal, ...],
 ) -> Decision:
+    on_trial = _on_trial(case, found)
+    reasons = tuple(reason for reason in found if reason not in on_trial) if on_trial else found
     permitted = not reasons and cylinder is not None
     outcome: Outcome = "DENY" if not permitted else "WARN" if warnings else "ALLOW"
     limit = max_net_g(cylinder, case.book) if permitted and cylinder else None
@@ -150,6 +162,7 @@ def _decision(
         data_as_of=case.station.data_as_of,
         decided_at=case.now,
         start_before=case.now + case.book.fill.permit_start_seconds * 1000 if permitted else None,
+        on_trial=on_trial or None,
     )
 
 
@@ -182,6 +195,7 @@ def stricter(own: Decision, other: Decision) -> Decision:
             "max_net_g": _lower(strict.max_net_g, loose.max_net_g) if strict.permits else None,
             "target_net_g": _lower(strict.target_net_g, loose.target_net_g) if strict.permits else None,
             "start_before": _lower(strict.start_before, loose.start_before) if strict.permits else None,
+            "on_trial": _joined(strict.on_trial or (), loose.on_trial or ()) or None,
         }
     )
 

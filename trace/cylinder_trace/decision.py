@@ -121,6 +121,8 @@ class Decision(Frozen):
     decided_at: Instant
     start_before: Instant | None = None
     """The permit's last moment to start filling; absent on DENY."""
+    on_trial: tuple[Refusal, ...] | None = None
+    """What rules on trial (试行) would have refused; nobody is refused for it. Absent when there is nothing."""
 
     @property
     def permits(self) -> bool:

@@ -134,6 +134,8 @@ class ModelRules(Frozen):
 
 SAFETY_CORE = frozenset(f"R{number}" for number in range(20, 39))
 """R20 to R38 (检验、年限、报废、翻新、黑气瓶…): never tried out in the shadow, always in force."""
+CANNOT_TELL = frozenset({"R01", "R02", "R65", "R66", "R67"})
+"""Nothing is known of the cylinder, or by the station: without an answer to these there is none to the others."""
 
 
 def _may_be_tried_out(code: str) -> str:
@@ -141,6 +143,8 @@ def _may_be_tried_out(code: str) -> str:
         raise ValueError(f"there is no refusal {code}")
     if code in SAFETY_CORE:
         raise ValueError(f"{code} belongs to the safety core, which is never only tried out")
+    if code in CANNOT_TELL:
+        raise ValueError(f"{code} says that nothing can be told, and is never only tried out")
     return code
 
 
@@ -149,7 +153,7 @@ class ShadowRules(Frozen):
 
     rules: tuple[Annotated[str, AfterValidator(_may_be_tried_out)], ...] = ()
     regions: tuple[Text, ...] = ()
-    """The stations' regions in which they are on trial; elsewhere they are in force."""
+    """The stations' regions in which they are on trial, elsewhere they are in force; without any, everywhere."""
 
 
 class Rulebook(Frozen):
