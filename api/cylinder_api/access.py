@@ -36,6 +36,7 @@ ACCESS: dict[str, frozenset[Role]] = {
     "get_cylinder": _only("station", "company", "inspector", "regulator", "auditor"),
     "get_history": _only("station", "company", "inspector", "regulator", "auditor"),
     "get_history_bundle": _only("station", "company", "regulator", "auditor"),
+    "register_cylinder": _only("company"),
     "import_cylinders": _only("company"),
     "bind_code": _only("company"),
     "list_imports": _only("company", "admin"),

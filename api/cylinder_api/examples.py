@@ -99,6 +99,22 @@ BINDING: dict[str, Any] = {
     "new_code": "province:ZJ330100000017",
     "occurred_at": _OCCURRED_AT,
 }
+REGISTRATION: dict[str, Any] = {
+    "id": "co_01.2026.000029",
+    "code": _CODE,
+    "stamp": {
+        "maker": "示例制造单位",
+        "serial": "A26050007",
+        "model": "YSP35.5",
+        "manufactured_month": "2026-05",
+        "tare_g": 16_500,
+        "water_volume_ml": 35_500,
+        "max_fill_g": 14_900,
+    },
+    "in_service_on": "2026-06-01",
+    "technical": {"certificate": "present", "head_mark": "present", "head_mark_owner_id": "co_01"},
+    "occurred_at": _OCCURRED_AT,
+}
 TRANSFER: dict[str, Any] = {
     "id": "co_01.2026.000031",
     "code": _CODE,

@@ -19,6 +19,7 @@ EXPECTED = {
     "get_cylinder": "station company inspector regulator auditor",
     "get_history": "station company inspector regulator auditor",
     "get_history_bundle": "station company regulator auditor",
+    "register_cylinder": "company",
     "import_cylinders": "company",
     "list_imports": "company admin",
     "undo_import": "company admin",

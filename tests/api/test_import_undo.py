@@ -399,7 +399,7 @@ def test_the_bad_rows_of_the_service_come_back_with_what_only_the_ledger_knows(t
     done = run("import", file, "--company", "co_2", "--data", tmp_path, "--bad-rows", bad)
     assert done.code == 1
     text = bad.read_bytes().decode("utf-8-sig")
-    assert text.count("此码已属于另一只气瓶") == 2
+    assert text.count("相同") == 2
     assert "A00001,M,YSP35.5" in text
 
 

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from cylinder_api.acts.registering import find_twin, stamps_of_year
 from cylinder_api.refusals import Refused
 from cylinder_codes.authenticity import TagKey, tag_is_genuine
 from cylinder_codes.identifiers import Code, new_cylinder_id
@@ -100,7 +101,8 @@ def _faults(row: CylinderRow, company_id: str, tag_key: TagKey) -> Iterable[RowE
 def import_rows(unit: Unit, import_id: str, rows: Sequence[CylinderRow], company_id: str, dry_run: bool) -> Imported:
     """Register the cylinders of `rows` and bind their codes, all in this unit; count what is known already."""
     unit.prefetch(
-        ids=[_id(import_id, row, "registered") for row in rows], codes=[code for row in rows for code in row.codes]
+        ids=[_id(import_id, row, "registered") for row in rows],
+        codes=[code for row in rows for code in (*row.codes, *_stamps(row))],
     )
     registered, known, errors = 0, 0, list[RowError]()
     for row in rows:
@@ -111,11 +113,18 @@ def import_rows(unit: Unit, import_id: str, rows: Sequence[CylinderRow], company
             errors += faults
         elif unit.entry(_id(import_id, row, "registered")) is not None:
             errors.append(_undone_meanwhile(row))
+        elif twin := find_twin(unit, _stamps(row)):
+            errors.append(_registered_before(row, twin))
         else:
             registered += 1
             if not dry_run:
                 unit.append_all(_records(import_id, row, company_id, unit.now))
     return Imported(registered, known, errors)
+
+
+def _stamps(row: CylinderRow) -> list[str]:
+    """The row's stamp in each month of its year of making; none where the month is not known."""
+    return stamps_of_year(row.maker, row.manufactured_month, row.serial) if row.manufactured_month else []
 
 
 def _conflicts(row: CylinderRow, holders: dict[str, CylinderState], company_id: str) -> Iterator[RowError]:
@@ -124,7 +133,7 @@ def _conflicts(row: CylinderRow, holders: dict[str, CylinderState], company_id: 
         if code in holder.voided_codes or holder.status in ("condemned", "destroyed"):
             yield _code_dead(row, code)
         elif (holder.stamp.maker, holder.stamp.serial, holder.owner_id) != (row.maker, row.serial, company_id):
-            yield _code_taken(row, code)
+            yield _registered_before(row, holder) if Code(code).scheme == Scheme.STAMP else _code_taken(row, code)
     if len({holder.cylinder_id for holder in holders.values()}) > 1:
         yield _two_cylinders(row)
     elif row.code and row.code not in holders:
@@ -141,6 +150,19 @@ def _code_taken(row: CylinderRow, code: str) -> RowError:
         row.row_number, _column(code),
         "the code already leads to another cylinder", "give this cylinder a code of its own",
         "此码已属于另一只气瓶", "请为该瓶另赋一码",
+    )  # fmt: skip
+
+
+def _registered_before(row: CylinderRow, twin: CylinderState) -> RowError:
+    """One stamp, two cylinders: both are named, because nobody can say from here which of them is wrong."""
+    this = row.code or next(iter(row.aliases))
+    return RowError(
+        row.row_number, Scheme.STAMP.value,
+        f"maker, serial number and year of making of {this} are those of {twin.cylinder_id}, on file as "
+        f"{twin.owner_id}'s",
+        "look at the steel of both, and have the wrong one corrected",
+        f"{this} 的制造单位、出厂编号和制造年份与已建档的 {twin.cylinder_id}（{twin.owner_id}）相同",
+        "请核对两只气瓶的钢印，并更正有误的一只",
     )  # fmt: skip
 
 

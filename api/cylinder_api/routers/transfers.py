@@ -1,4 +1,4 @@
-"""What an owner states of a cylinder: change of owner (产权变更), one more code (赋码)."""
+"""What an owner states of a cylinder: on file (建档), change of owner (产权变更), one more code (赋码)."""
 
 from functools import partial
 from typing import Annotated, Any
@@ -6,14 +6,38 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 
 from cylinder_api.access import Caller
-from cylinder_api.acts import binding, trade
+from cylinder_api.acts import binding, registering, trade
 from cylinder_api.answers import Recorded
 from cylinder_api.bodies import JsonBody, takes
-from cylinder_api.examples import BINDING, TRANSFER
+from cylinder_api.examples import BINDING, REGISTRATION, TRANSFER
 from cylinder_api.problems import documented
 from cylinder_api.service import ServiceHere
 
 router = APIRouter(tags=["trade"])
+
+
+@router.post(
+    "/v1/cylinders",
+    status_code=201,
+    summary="Put one cylinder on file (建档)",
+    response_model=Recorded,
+    responses=documented(
+        "not_json", "code_unreadable", "code_taken", "registered_twice", "head_mark_foreign", "id_conflict",
+        "occurred_in_future", "rulebook_missing",
+    ),
+    openapi_extra=takes(registering.Registration, REGISTRATION),
+)  # fmt: skip
+async def register_cylinder(
+    caller: Caller,
+    service: ServiceHere,
+    act: Annotated[registering.Registration, Depends(JsonBody(registering.Registration))],
+) -> Any:
+    """Maker, serial number and year of making are on file once: the second is refused and told the first."""
+    work = partial(
+        registering.register_cylinder, act=act, company_id=caller.org_id, by=caller.account_id,
+        tag_key=service.keys.tag, forms=service.settings.forms, rulebook_id=service.settings.rulebook_id,
+    )  # fmt: skip
+    return await service.record(work)
 
 
 @router.post(

@@ -1,0 +1,122 @@
+"""Putting one cylinder on file (建档、使用登记): its stamp is on file once, and its head bears no stranger's mark.
+
+Maker, serial number and year of making name one cylinder (唯一性). The stamp is bound as a code of its own,
+``stamp:MAKER|YYYY-MM|SERIAL``, so that a look-up of the twelve months of a year finds the other cylinder.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+from cylinder_api.acts.common import derived_id, read_name, require_not_future, rulebook_in_force
+from cylinder_api.refusals import Refused
+from cylinder_codes.authenticity import TagKey, tag_is_genuine
+from cylinder_codes.errors import CodeError
+from cylinder_codes.identifiers import Code, new_cylinder_id, stamp_code
+from cylinder_codes.legacy_forms import ScanForms
+from cylinder_codes.schemes import Scheme
+from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.events import CodeBound, CylinderRegistered, Event, Stamp, state_event
+from cylinder_trace.rulebook import Rulebook
+from cylinder_trace.store.unit import Receipt, Unit
+from cylinder_trace.values import Day, Frozen, Id, Instant, Text
+from cylinder_trace.vocabulary.naming import TechnicalFile
+
+
+class Registration(Frozen):
+    """A cylinder is put on file with its stamp, its papers and the code on its label (建档、赋码)."""
+
+    id: Id
+    """Made by the caller; the act's idempotency key."""
+    code: str
+    """The code on its label, in any readable form."""
+    stamp: Stamp
+    registration_no: Text | None = None
+    """The use registration (使用登记证编号); absent = applied for."""
+    in_service_on: Day
+    technical: TechnicalFile | None = None
+    region: Text | None = None
+    """Where it may be filled (充装区域)."""
+    occurred_at: Instant
+
+
+def stamps_of_year(maker: str, manufactured_month: str, serial: str) -> list[str]:
+    """The stamp of this maker and serial in each month of the year of making; raises CodeError for no stamp."""
+    year = manufactured_month[:4]
+    return [stamp_code(maker, f"{year}-{month:02}", serial).text for month in range(1, 13)]
+
+
+def find_twin(unit: Unit, stamps: list[str]) -> CylinderState | None:
+    """The cylinder on file, alive or scrapped, that bears one of `stamps`."""
+    unit.prefetch(codes=stamps)
+    return next((holder for stamp in stamps if (holder := unit.cylinder_by_code(stamp)) is not None), None)
+
+
+def register_cylinder(
+    unit: Unit, act: Registration, company_id: str, by: str, tag_key: TagKey, forms: ScanForms, rulebook_id: str
+) -> Receipt:
+    """Put the cylinder on file as the company's own, with its codes. Raises Refused, and CodeTaken for a used code."""
+    require_not_future(unit, act.occurred_at)
+    code, stamps = read_name(act.code, forms), _stamps_of(act.stamp)
+    if code.scheme == Scheme.OWN and not tag_is_genuine(code, tag_key):
+        raise Refused("code_unreadable", "no such code was ever issued; take it from the label")
+    cylinder_id = _cylinder_id(act.id, company_id)
+    twin = find_twin(unit, stamps)
+    if twin is not None and twin.cylinder_id != cylinder_id:
+        raise Refused("registered_twice", _twin_sentence(twin))
+    _require_own_head_mark(act, company_id, rulebook_in_force(unit, rulebook_id))
+    return _append(unit, act, cylinder_id, company_id, by, code)
+
+
+def _stamps_of(stamp: Stamp) -> list[str]:
+    if stamp.manufactured_month is None:
+        raise Refused("invalid", "/body/stamp/manufactured_month: what cannot be read on the steel is not put on file")
+    try:
+        return stamps_of_year(stamp.maker, stamp.manufactured_month, stamp.serial)
+    except CodeError as error:
+        raise Refused("invalid", f"/body/stamp: maker and serial cannot be a stamp: {error}") from error
+
+
+def _cylinder_id(act_id: str, company_id: str) -> str:
+    """The same each time the act is sent."""
+    return new_cylinder_id(hashlib.sha256(f"pinglian-registration-v1\0{company_id}\0{act_id}".encode()).digest()[:16])
+
+
+def _twin_sentence(twin: CylinderState) -> str:
+    return (
+        f"maker, serial number and year of making are those of {twin.cylinder_id}, on file as {twin.owner_id}'s; "
+        "look at the steel of both, and have the wrong one corrected"
+    )
+
+
+def _require_own_head_mark(act: Registration, company_id: str, book: Rulebook) -> None:
+    """Raise Refused where the head must bear the registering company's mark and bears another's (封头凹印)."""
+    bearer = act.technical.head_mark_owner_id if act.technical else None
+    begin, made = book.ownership.head_mark_from, act.stamp.manufactured_month
+    if bearer in (None, company_id) or begin is None or made is None or made < begin:
+        return
+    raise Refused("head_mark_foreign", f"its head bears the mark of {bearer}; only that company can register it")
+
+
+def _append(unit: Unit, act: Registration, cylinder_id: str, company_id: str, by: str, code: Code) -> Receipt:
+    records = [
+        state_event(
+            event,
+            id=derived_id(act.id, word) if word else act.id,
+            subject=f"cylinder/{cylinder_id}",
+            occurred_at=act.occurred_at,
+            by=by,
+            refs=(f"company/{company_id}",),
+            act_id=act.id,
+        )
+        for word, event in _events(act, company_id, code)
+    ]
+    return unit.append_all(records)[0]
+
+
+def _events(act: Registration, company_id: str, code: Code) -> Iterator[tuple[str, Event]]:
+    facts = {name: getattr(act, name) for name in ("stamp", "registration_no", "in_service_on", "technical", "region")}
+    yield "", CylinderRegistered(owner_id=company_id, **facts)
+    yield "code", CodeBound(code=code.text, scheme=code.scheme.value)
+    stamp = stamp_code(act.stamp.maker, str(act.stamp.manufactured_month), act.stamp.serial)
+    if stamp != code:
+        yield "stamp", CodeBound(code=stamp.text, scheme=stamp.scheme.value)
