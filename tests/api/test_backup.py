@@ -187,6 +187,29 @@ def test_a_backup_is_of_one_moment_although_the_service_goes_on_recording(
     assert 0 < sold == count(place, "SELECT count(*) FROM person") < count(url, "SELECT count(*) FROM person")
 
 
+@pytest.mark.parametrize("origin", ["ledger.example/tests", "ledger.example/tests/sm3"])
+def test_former_keys_and_the_second_key_go_with_a_backup(origin: str, homes: NewHome, tmp_path: Path) -> None:
+    url, folder = homes("sqlite", "first")
+    folder.mkdir()
+    make_folder(folder, origin)
+    with House(folder) as house:
+        size = published(house)
+    assert cli.main(["keygen", origin, "--ml-dsa", "--out", str(folder / "keys" / "log-ml-dsa.key")]) == 0
+    rotate = ["rotate-key", "--key", str(folder / "keys" / "log.key"), "--log", str(folder / "log")]
+    assert cli.main(rotate) == 0
+    with House(folder) as house:
+        house.new_bottle()
+        assert published(house) == size + 2
+    answer("backup", "--data", folder, "--to", tmp_path / "backup")
+    place, data = homes("sqlite", "second")
+    assert answer("restore", "--from", tmp_path / "backup", "--data", data)["ok"] is True
+    assert content(place, data) == content(url, folder)
+    assert len((data / "log" / "keys").read_text().splitlines()) == 3
+    with House(data) as house:
+        house.new_bottle()
+        assert published(house) == size + 4
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_what_was_acknowledged_and_not_yet_published_is_in_the_backup_and_is_published_by_the_restored_service(
     kind: str, homes: NewHome, tmp_path: Path
@@ -483,6 +506,29 @@ def sum_up_again(backup: Path, changed: Path) -> None:
     sums.write_text(line.sub(f"{digest}  {name}", sums.read_text()))
     told = {**json.loads(manifest.read_text()), "sums_sha256": hashlib.sha256(sums.read_bytes()).hexdigest()}
     manifest.write_text(json.dumps(told))
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        (lambda rows: rows.replace(b'{"', b'{"colour":"red","', 1), 2, "has colour, which this program does not know"),
+        (lambda rows: rows[rows.index(b"\n") + 1 :], 1, "rows of account, and"),
+        (lambda rows: b"[]\n" + rows, 1, "line 1 of account.jsonl is not a row"),
+    ],
+    ids=["a newer program's column", "a row too few", "no row"],
+)
+def test_rows_that_do_not_fit_are_named_and_the_home_stays_unfinished(
+    change: Callable[[bytes], bytes], code: int, said: str, house_backup: Path, tmp_path: Path
+) -> None:
+    rows = house_backup / "tables" / "account.jsonl"
+    rows.write_bytes(change(rows.read_bytes()))
+    sum_up_again(house_backup, rows)
+    done = run("restore", "--from", house_backup, "--data", tmp_path / "new")
+    assert (done.code, said in done.out + done.err) == (code, True), done
+    with pytest.raises(StoreError, match="unfinished restore"):
+        House(tmp_path / "new").start()
+    looked = run("doctor", "--data", tmp_path / "new")
+    assert (looked.code, "unfinished restore" in looked.out) == (1, True)
 
 
 def test_sums_that_point_out_of_the_backup_are_refused(house_backup: Path, tmp_path: Path) -> None:

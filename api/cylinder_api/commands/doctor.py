@@ -18,7 +18,7 @@ from cylinder_api.settings import Settings, settings_for
 from cylinder_codes.keys import format_vkey
 from cylinder_trace.checkpoint import CheckpointError, open_checkpoint
 from cylinder_trace.merkle import root_hash
-from cylinder_trace.store.database import StoreError, open_engine, parse_url
+from cylinder_trace.store.database import UNFINISHED, StoreError, open_engine, parse_url, read_meta
 from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.publishing import ALARMS, publishing_of
 from cylinder_trace.store.reader import Reader
@@ -64,6 +64,9 @@ def _findings(settings: Settings, keys: Keys) -> Iterator[Finding]:
         try:
             reader = Reader(engine, LogFiles(settings.data / "log"), format_vkey(keys.log.verifying_key))
             yield _role(engine)
+            if unfinished := _unfinished(engine):
+                yield unfinished
+                return
             for look in _LOOKS:
                 yield look(reader, settings, keys)
         finally:
@@ -72,6 +75,13 @@ def _findings(settings: Settings, keys: Keys) -> Iterator[Finding]:
         reason = str(getattr(error, "orig", error)).splitlines()[0]
         mend = "start the database; put a damaged one back with: cylinder-api restore; make a new one with: migrate"
         yield Finding("database", False, reason, mend)
+
+
+def _unfinished(engine: Engine) -> Finding | None:
+    with engine.connect() as connection:
+        begun = read_meta(connection).get(UNFINISHED)
+    mend = "run it again with the same arguments: it goes on from where it was cut off"
+    return Finding("database", False, f"unfinished {begun}", mend) if begun else None
 
 
 def _rights(folder: Path) -> Iterator[Finding]:

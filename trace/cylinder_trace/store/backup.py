@@ -101,13 +101,18 @@ def _begin(target: Path) -> None:
 
 def _copy(url: str, data: Path, key: SigningKey, target: Path, tell: Tell) -> tuple[Mirrored, dict[str, int], int]:
     with open_snapshot(url, data) as snapshot:
-        vkeys = [*map(format_vkey, _log_keys(snapshot, key)), *snapshot.vkeys()]
-        mirrored = update_mirror(snapshot, target / LOG, list(dict.fromkeys(vkeys)), tell)
+        mirrored = update_mirror(snapshot, target / LOG, _vkeys(snapshot, _log_keys(snapshot, key)), tell)
         # Behind the newest checkpoint nothing has been signed yet, but it was acknowledged.
         later = snapshot.rows(ENTRY, ENTRY.c.log_index >= mirrored.size)
         rows = {ENTRY.name: write_rows(target, ENTRY, later, tell)}
         rows |= {table.name: write_rows(target, table, snapshot.rows(table), tell) for table in KEPT}
         return mirrored, rows, mirrored.size + rows[ENTRY.name]
+
+
+def _vkeys(snapshot: Snapshot, keys: list[VerifyingKey]) -> list[str]:
+    """As the log's folder names them, also those of other kinds; one that a rotation has just made comes first."""
+    own, named = list(map(format_vkey, keys)), snapshot.vkeys()
+    return list(dict.fromkeys([*named, *own] if own[0] in named else [*own, *named]))
 
 
 def _log_keys(snapshot: Snapshot, key: SigningKey) -> list[VerifyingKey]:

@@ -153,13 +153,16 @@ def read_rows(folder: Path, table: Table) -> Iterator[Row]:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
-                yield _row(line, binary)
+                row = _row(line, binary)
             except (ValueError, TypeError, AttributeError) as error:
                 raise DamagedBackup(f"line {number} of {path.name} is not a row: {error}") from error
+            if unknown := row.keys() - table.columns.keys():
+                raise StoreError(f"{path} has {min(unknown)}, which this program does not know: use a newer one")
+            yield row
 
 
 def _row(line: bytes, binary: list[str]) -> Row:
-    row: Row = orjson.loads(line)
+    row: Row = dict(orjson.loads(line).items())
     for name in binary:
         if row.get(name) is not None:
             row[name] = base64.b64decode(row[name], validate=True)

@@ -1,6 +1,6 @@
 """Putting a backup back (恢复) into an empty home of either kind. What is made, and how, stands in `rebuild`."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import Table
@@ -68,8 +68,12 @@ class FromBackup:
     def texts(self, start: int) -> Iterator[tuple[int, bytes]]:
         return ((row["log_index"], row["text"]) for row in read_rows(self._backup, ENTRY))
 
-    def rows(self, table: Table, recorded_at: Mapping[int, int]) -> Iterable[Row]:
-        return read_rows(self._backup, table)
+    def rows(self, table: Table, recorded_at: Mapping[int, int]) -> Iterator[Row]:
+        done = 0
+        for done, row in enumerate(read_rows(self._backup, table), start=1):  # noqa: B007 - the last one counts
+            yield row
+        if done != (stated := self._manifest.rows.get(table.name, 0)):
+            raise DamagedBackup(f"there are {done} rows of {table.name}, and {stated} in the manifest")
 
     def copy_files(self, data: Path) -> None:
         copy_files(self._backup / FILES, data)
