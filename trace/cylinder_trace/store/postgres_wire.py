@@ -4,8 +4,8 @@ A round trip costs more than a row, so there are four in a batch: lock and last 
 go out as one array for each column, in a pipeline: the server writes the first table while the next one is packed.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table
@@ -67,12 +67,12 @@ class PostgresWire:
 
     def __init__(self, driver: Any, error: type[Exception]) -> None:
         self._driver, self.Error = driver, error
-        self._waiting: list[Callable[[], None]] = []
-        """What goes out with the batch's last rows."""
+        self._pipeline: AbstractContextManager[Any] | None = None
+        """What the batch's rows go out in, from the first to the last; a connection on which it broke is let go."""
         take_packed(driver)
 
     def begin(self) -> None:
-        self._waiting.clear()  # psycopg begins with the first statement
+        pass  # psycopg begins with the first statement
 
     def commit(self) -> None:
         self._driver.commit()
@@ -87,24 +87,23 @@ class PostgresWire:
         return Newest(*row) if row else None
 
     def insert(self, table: Table, rows: Sequence[Values]) -> None:
-        self._waiting.append(partial(self._send, table, rows))
-
-    def free_codes(self, codes: Sequence[str]) -> None:
-        self._waiting.append(partial(self._execute, self._free_codes, [pack_texts(codes)]))
-
-    def put_subjects(self, rows: Sequence[Values]) -> None:
-        self.insert(NOW, rows)
-        with self._driver.pipeline():
-            for send in self._waiting:
-                send()
-        self._waiting.clear()
-
-    def _send(self, table: Table, rows: Sequence[Values]) -> None:
+        if self._pipeline is None:
+            self._pipeline = self._driver.pipeline()
+            self._pipeline.__enter__()
         columns = zip(*rows, strict=True)
         packed = [pack(column) for pack, column in zip(self._packers[table], columns, strict=True)]
         self._execute(self._inserts[table], packed)
         if table is ENTRY:
             self._execute(self._inserts[ENTRY_ID], [packed[at] for at in self._id_columns])
+
+    def free_codes(self, codes: Sequence[str]) -> None:
+        self._execute(self._free_codes, [pack_texts(codes)])
+
+    def put_subjects(self, rows: Sequence[Values]) -> None:
+        self.insert(NOW, rows)
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            pipeline.__exit__(None, None, None)  # waits for the server, and raises what it refused
 
     def _execute(self, statement: str, packed: Sequence[bytes]) -> Any:
         return self._driver.execute(statement, packed, prepare=True)
