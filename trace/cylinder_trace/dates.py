@@ -6,6 +6,7 @@ time-zone database is needed and a decision replays to the same bit everywhere.
 
 import re
 from datetime import date
+from functools import lru_cache
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -20,6 +21,8 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _LAST_MONTH = 9999 * 12 + 11
 _MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_remembered = lru_cache(maxsize=8192)
+"""The same few hundred months and few thousand days are read over and over: a decision reads a dozen of them."""
 
 
 def local_day(at_ms: int) -> int:
@@ -38,6 +41,7 @@ def month_of_day(day: int) -> int:
     return local.year * 12 + local.month - 1
 
 
+@_remembered
 def parse_month(text: str) -> int:
     """Months since year 0 of ``YYYY-MM``; raises ValueError for anything else.
 
@@ -54,6 +58,7 @@ def format_month(month: int) -> str:
     return f"{month // 12:04d}-{month % 12 + 1:02d}"
 
 
+@_remembered
 def parse_day(text: str) -> int:
     """The ordinal of ``YYYY-MM-DD``; raises ValueError for anything else."""
     if not _DAY.fullmatch(text):  # fromisoformat reads weeks (2026-W01-1) too

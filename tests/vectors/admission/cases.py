@@ -53,7 +53,7 @@ def load_cases(*files: str) -> list[Case]:
     base = json.loads((FOLDER / "base.json").read_text("utf-8"))
     paths = sorted(path for path in FOLDER.glob("*.json") if path.stem != "base")
     return [
-        _case(path.stem, base, case)
+        read_case(path.stem, base, case, rulebook_text(case["rulebook"]))
         for path in paths
         if not files or path.stem in files
         for case in json.loads(path.read_text("utf-8"))["cases"]
@@ -64,7 +64,7 @@ def base_case() -> Case:
     """The good cylinder at the good station, as it stands in ``base.json``: permitted."""
     base = json.loads((FOLDER / "base.json").read_text("utf-8"))
     case: dict[str, Any] = {"name": "the base case", "rulebook": "cn-default", "now": base["now"]}
-    return _case("base", base, case | {"expect": {"outcome": "ALLOW", "reasons": []}})
+    return read_case("base", base, case | {"expect": {"outcome": "ALLOW", "reasons": []}}, rulebook_text("cn-default"))
 
 
 def readable(case: Case, tag: TagKey, first: int = 1) -> Case:
@@ -128,12 +128,12 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _case(file: str, base: dict[str, Any], case: dict[str, Any]) -> Case:
+def read_case(file: str, base: dict[str, Any], case: dict[str, Any], book_text: str) -> Case:
+    """One case of a file: its patches on `base`, and what is expected."""
     now = _milliseconds(case["now"])
     cylinder = case.get("cylinder", {})
     request = {"requested_at": now, **base["request"]}
     station = {"data_as_of": now, **base["station"]}
-    book_text = rulebook_text(case["rulebook"])
     expect = case["expect"]
     return Case(
         file=file,
