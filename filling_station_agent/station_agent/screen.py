@@ -108,9 +108,14 @@ def _lane_panel(lane: Lane) -> RenderableType:
     shape, word, style = _VERDICTS[lane.state]
     verdict = Align.center(Text(f" {shape}  {word}  {shape} ", style=style))
     filler = lane.worker_id or "未上岗 nobody signed on"
-    parts = [verdict, Text(""), *_sentences(lane), *_steel(lane), *_weight(lane)]
+    parts = [verdict, Text(""), *_noted(lane), *_sentences(lane), *_steel(lane), *_weight(lane)]
     title = f"{lane.number} 号工位 lane {lane.number}"
     return Panel(Group(*parts), title=title, subtitle=filler, width=_LANE_WIDTH)
+
+
+def _noted(lane: Lane) -> list[RenderableType]:
+    """What was shown by cards about the cylinder that is scanned next."""
+    return [Text(f"✘ {zh} {en}", style="bold yellow") for zh, en in (words.FINDINGS[one] for one in lane.findings)]
 
 
 def _sentences(lane: Lane) -> list[RenderableType]:

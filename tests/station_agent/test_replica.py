@@ -63,6 +63,24 @@ def test_a_delta_changes_what_changed_and_removes_what_is_gone(replica: Replica)
     assert replica.cylinder_count() == 0
 
 
+def test_the_stations_gas_lots_are_known_and_a_delta_adds_to_them_also_after_a_restart(
+    replica: Replica, file: Path
+) -> None:
+    def lot(number: int, **fields: Any) -> dict[str, Any]:
+        return {"lot_id": f"lot-{number}", "n": 1, "station_id": STATION, "product": "lpg", **fields}
+
+    replica.take(_answer(since=10, version=11, lots=[lot(1), lot(2)]))
+    replica.take(_answer(since=11, version=12, lots=[lot(2, standing="released")]))
+    again = _open(file)
+    for known in (replica.known, again.known):
+        assert known
+        assert {id: known.standing for id, known in known.lots.items()} == {"lot-1": None, "lot-2": "released"}
+    again.close()
+    replica.take(_answer(version=13))
+    assert replica.known
+    assert replica.known.lots == {}, "a whole answer replaces everything"
+
+
 def test_a_cancelled_code_still_leads_to_its_cylinder(replica: Replica) -> None:
     recoded = CYLINDER.model_copy(update={"codes": ("NEW",), "voided_codes": (CODE,)})
     replica.take(_answer(recoded, since=10, version=11))

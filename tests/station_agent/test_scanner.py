@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from station_agent.devices.scanner import Badge, Dropped, Finding, Scan, ScannerEvent, StampSeen, WedgeDecoder
+from station_agent.devices.scanner import (
+    Badge,
+    Dropped,
+    Finding,
+    Scan,
+    ScannerEvent,
+    StampSeen,
+    Statement,
+    WedgeDecoder,
+)
 
 CODE = "HTTPS://ID.PINGLIAN.EXAMPLE/C/7K2M9QRT4XWZB8NDPVHC3J5E42"
 contents = st.text(
@@ -63,6 +72,13 @@ def test_cards_are_badges_and_findings() -> None:
 def test_a_device_that_reads_stamps_types_what_it_read_as_one_line() -> None:
     assert scanned('~3PL:S:{"maker":"某厂","tare_g":16500}\r') == [
         StampSeen(3, '{"maker":"某厂","tare_g":16500}', typed=False)
+    ]
+
+
+def test_what_was_done_before_the_fill_is_stated_by_a_card() -> None:
+    assert scanned("~1PL:P:checked\r~1pl:p:LOT=LOT-7\r") == [
+        Statement(1, "checked", typed=False),
+        Statement(1, "lot=lot-7", typed=False),
     ]
 
 

@@ -12,10 +12,10 @@ from cylinder_codes.identifiers import make_code
 from cylinder_codes.legacy_forms import ScanForms, parse_legacy_forms
 from cylinder_trace.decision import Decision
 from cylinder_trace.events import DisputeRaised, FillDecided, Filled
-from station_agent.devices.scanner import Badge, Dropped, Finding, Scan, StampSeen
+from station_agent.devices.scanner import Badge, Dropped, Finding, Scan, StampSeen, Statement
 from station_agent.floor import Floor
 from station_agent.journal import Start
-from station_agent.lane import LaneState
+from station_agent.lane import NOTHING_STATED, LaneState
 from stations.bench import Bench, BenchScale, Home, bench_for, home_in
 from vectors.admission.cases import Case, base_case
 
@@ -251,6 +251,14 @@ def _floor(bench: Bench, *, sign_on_all: bool = False) -> Floor:
         (Badge(1, "坏", False), "dropped", lambda lane: lane.worker_id == "worker-1"),
         (Finding(1, "body_damaged", False), "finding", lambda lane: lane.findings == ["body_damaged"]),
         (Finding(1, "nonsense", False), "dropped", lambda lane: lane.findings == []),
+        (Finding(1, "scrap_mark", False), "finding", lambda lane: lane.findings == ["scrap_mark"]),
+        (Statement(1, "checked", False), "stated", lambda lane: lane.stated.prefill_checked is True),
+        (Statement(1, "evacuated", False), "stated", lambda lane: lane.stated.evacuated is True),
+        (Statement(1, "residue=350", False), "stated", lambda lane: lane.stated.residue_g == 350),
+        (Statement(1, "residue=-1", False), "dropped", lambda lane: lane.stated == NOTHING_STATED),
+        (Statement(1, "lot=lot-7", False), "stated", lambda lane: lane.lot_id == "lot-7"),
+        (Statement(1, "lot=", False), "dropped", lambda lane: lane.lot_id is None),
+        (Statement(1, "released", False), "dropped", lambda lane: lane.stated == NOTHING_STATED),
         (StampSeen(1, '{"serial":"A1"}', False), "stamp_seen", lambda lane: lane.stamp_seen.serial == "A1"),
         (StampSeen(1, '{"serial":1}', False), "dropped", lambda lane: lane.stamp_seen is None),
         (StampSeen(1, '{"serial":"A1","colour":"grey"}', False), "dropped", lambda lane: lane.stamp_seen is None),
@@ -286,6 +294,22 @@ def test_a_stamp_that_a_device_read_is_compared_with_the_cylinder_scanned_next_a
     assert decided.decision.codes == ("R04",)
     assert decided.decision.reasons[0].detail == {"stamp_fields": "serial"}
     assert bench.lane.stamp_seen is None
+
+
+def test_what_was_stated_is_about_the_cylinder_scanned_next_and_the_gas_lot_stays_until_another_is_named(
+    home: Home,
+) -> None:
+    bench = _bench(home, CASE)
+    for text in ("checked", "residue=100", "evacuated", "lot=lot-7"):
+        bench.runner.run(_floor(bench).take(Statement(1, text, False)))
+    _decide(bench)
+    first = bench.decided()
+    assert (first.request.prefill_checked, first.request.evacuated, first.request.residue_g) == (True, True, 100)
+    assert first.decision.codes == ("R51",), "nobody here knows this lot"
+    _decide(bench)
+    second = bench.decided().request
+    assert (second.prefill_checked, second.evacuated, second.residue_g) == (None, None, None)
+    assert second.lot_id == "lot-7"
 
 
 def test_a_refusal_is_recorded_with_everything_it_was_taken_from(home: Home) -> None:

@@ -2,12 +2,13 @@
 
 import io
 import json
+from typing import get_args
 
 import pytest
 from rich.console import Console
 
 from cylinder_trace.admission import decide_fill
-from cylinder_trace.decision import Decision, Refusal
+from cylinder_trace.decision import Decision, Finding, Refusal
 from cylinder_trace.reasons import REASONS
 from station_agent import words
 from station_agent.headless import Headless
@@ -74,6 +75,17 @@ def test_the_age_of_the_data_the_queue_and_the_link_are_always_there() -> None:
         assert fact in text
     assert "没有" in _drawn(_lane(LaneState.IDLE), known=None)
     assert age(KNOWN, CASE.now + 3 * 3_600_000) == "3 小时前 h old"
+
+
+def test_each_finding_has_a_card_with_words_in_both_languages_and_is_shown_until_the_scan() -> None:
+    assert set(words.FINDINGS) == set(get_args(Finding))
+    lane = _lane(LaneState.IDLE)
+    lane.findings.append("threaded_collar")
+    text = _drawn(lane)
+    assert "螺纹护罩" in text
+    assert "screwed-on collar" in text
+    lane.take_findings()
+    assert "螺纹护罩" not in _drawn(lane)
 
 
 def test_a_reason_that_only_a_newer_service_knows_is_still_told() -> None:
