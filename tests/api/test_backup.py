@@ -605,6 +605,18 @@ def test_a_ledger_whose_entries_were_tampered_with_makes_no_backup(furnished: Pa
     assert "unfinished" in run("restore", "--from", tmp_path / "backup", "--data", tmp_path / "new").sentence
 
 
+def test_an_entry_that_was_changed_before_a_checkpoint_covered_it_makes_no_backup(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with House(folder) as house:
+        size = published(house)
+        house.running.ledger.publisher.stop()
+        house.new_bottle()
+        change(folder, "entry", f"UPDATE entry SET text = replace(text, 'tests', 'texts') WHERE log_index = {size}")
+        done = run("backup", "--data", folder, "--to", tmp_path / "backup")
+    assert done.code == 1
+    assert f"entry {size} is not what was recorded" in done.out
+
+
 def test_a_fault_beside_the_log_is_told_at_backup_and_restore_and_does_not_lock_the_owner_out(
     furnished: Path, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ from cylinder_trace.dates import format_day, local_day
 from cylinder_trace.store.backup import make_backup
 from cylinder_trace.store.backup_form import DamagedBackup, Manifest
 from cylinder_trace.store.mirror import NotMirrored
+from cylinder_trace.store.progress import Tell
 from cylinder_trace.store.rebuild import NotRebuilt, Rebuilt
 from cylinder_trace.store.restore import restore as restore_home
 
@@ -32,7 +33,7 @@ def backup(options: argparse.Namespace) -> int:
     try:
         made = _on_disk(
             options.to,
-            lambda: make_backup(settings.database_url, settings.data, key, options.to, system_clock(), Pace()),
+            lambda tell: make_backup(settings.database_url, settings.data, key, options.to, system_clock(), tell),
         )
     except NotMirrored as error:
         return _bad(options, f"the ledger is NOT sound: {error}; {options.to} is no backup, keep the older ones")
@@ -48,7 +49,7 @@ def restore(options: argparse.Namespace) -> int:
         kept = [kept_checkpoint(path) for path in options.remembered]
         manifest, made = _on_disk(
             settings.data,
-            lambda: restore_home(options.source, settings.database_url, settings.data, kept, Pace()),
+            lambda tell: restore_home(options.source, settings.database_url, settings.data, kept, tell),
         )
     except CannotCheck as error:
         raise CannotDo(str(error)) from error
@@ -61,9 +62,10 @@ def restore(options: argparse.Namespace) -> int:
     return 1 if faults else 0
 
 
-def _on_disk(folder: Path, work: Callable[[], Done]) -> Done:
+def _on_disk(folder: Path, work: Callable[[Tell], Done]) -> Done:
     try:
-        return work()
+        with Pace() as tell:
+            return work(tell)
     except OSError as error:
         where = error.filename or folder
         reason = error.strerror or str(error)

@@ -28,7 +28,10 @@ def mirror(arguments: Namespace) -> int:
     vkeys = text_or_file(arguments.vkey).split() if arguments.vkey else []
     folder = Path(arguments.folder)
     try:
-        done = from_store(lambda: update_mirror(open_source(arguments.source, arguments.token), folder, vkeys, Pace()))
+        with Pace() as tell:
+            done = from_store(
+                lambda: update_mirror(open_source(arguments.source, arguments.token), folder, vkeys, tell)
+            )
     except NotMirrored as error:
         return _bad(arguments, f"{error}; nothing was published, {folder} is as it was")
     root = done.root.hex()
@@ -55,7 +58,8 @@ def rebuild(arguments: Namespace) -> int:
 
     key, data = _signer(arguments.key), Path(arguments.data)
     try:
-        done = from_store(lambda: store.rebuild(Path(arguments.mirror), arguments.to, data, key, tell=Pace()))
+        with Pace() as tell:
+            done = from_store(lambda: store.rebuild(Path(arguments.mirror), arguments.to, data, key, tell=tell))
     except KeyboardInterrupt as error:
         raise CannotCheck("stopped; the new home is unfinished, and the same command goes on with it") from error
     except store.NotRebuilt as error:

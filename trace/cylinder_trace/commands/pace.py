@@ -2,14 +2,25 @@
 
 import sys
 import time
+from types import TracebackType
+from typing import Self
 
 
 class Pace:
-    """Told again and again what was counted; says so only when a moment has gone by."""
+    """Told again and again what was counted; says so only when a moment has gone by, and wipes it away at the end."""
 
     def __init__(self) -> None:
         self._what, self._first, self._began = "", 0, 0.0
         self._shown = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._what and sys.stderr.isatty():
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """`done` of `total` are done, 0 where the total is not known."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from cylinder_codes.keys import SigningKey, VerifyingKey, format_vkey
 from cylinder_trace.audit import AuditReport, StoredEntry, StoredRecord
 from cylinder_trace.checkpoint import CheckpointError, open_checkpoint
+from cylinder_trace.merkle import leaf_hash
 from cylinder_trace.rotation import RotationError, parse_rotations, predecessors
 from cylinder_trace.store.backup_form import (
     ENTRY,
@@ -37,13 +38,17 @@ from cylinder_trace.store.backup_form import (
 from cylinder_trace.store.database import StoreError, lock_file, parse_url, sqlite_path
 from cylinder_trace.store.durable import sync_folder
 from cylinder_trace.store.files import LogFiles
-from cylinder_trace.store.mirror import Mirrored, update_mirror
+from cylinder_trace.store.mirror import Mirrored, NotMirrored, update_mirror
 from cylinder_trace.store.progress import Tell, silent
-from cylinder_trace.store.snapshot import Snapshot, open_snapshot
+from cylinder_trace.store.snapshot import Row, Snapshot, open_snapshot
 from cylinder_trace.store.sound import audit_copy
 from cylinder_trace.store.tables import CheckpointRow, JournalRow
+from cylinder_trace.suite import suite_of_origin
 
-_OF_THE_DATABASE = ("", "-wal", "-shm", ".lock")
+DATABASE = "ledger.db"
+"""How the database in a data folder is called; beside PostgreSQL one may lie there from before a move."""
+
+_ENDINGS = ("", "-wal", "-shm", ".lock")
 
 
 def make_backup(url: str, data: Path, key: SigningKey, target: Path, taken_at: int, tell: Tell = silent) -> Manifest:
@@ -102,11 +107,20 @@ def _begin(target: Path) -> None:
 def _copy(url: str, data: Path, key: SigningKey, target: Path, tell: Tell) -> tuple[Mirrored, dict[str, int], int]:
     with open_snapshot(url, data) as snapshot:
         mirrored = update_mirror(snapshot, target / LOG, _vkeys(snapshot, _log_keys(snapshot, key)), tell)
-        # Behind the newest checkpoint nothing has been signed yet, but it was acknowledged.
-        later = snapshot.rows(ENTRY, ENTRY.c.log_index >= mirrored.size)
-        rows = {ENTRY.name: write_rows(target, ENTRY, later, tell)}
+        rows = {ENTRY.name: write_rows(target, ENTRY, _not_signed_yet(snapshot, mirrored), tell)}
         rows |= {table.name: write_rows(target, table, snapshot.rows(table), tell) for table in KEPT}
         return mirrored, rows, mirrored.size + rows[ENTRY.name]
+
+
+def _not_signed_yet(snapshot: Snapshot, mirrored: Mirrored) -> Iterator[Row]:
+    """What was acknowledged behind the newest checkpoint: no root tells yet whether it is what was recorded."""
+    suite = suite_of_origin(mirrored.origin)
+    for index, row in enumerate(snapshot.rows(ENTRY, ENTRY.c.log_index >= mirrored.size), start=mirrored.size):
+        if row["log_index"] != index:
+            raise NotMirrored(f"entry {index} is missing, and no checkpoint covers it yet")
+        if leaf_hash(row["text"], suite) != row["hash"]:
+            raise NotMirrored(f"entry {index} is not what was recorded, and no checkpoint covers it yet")
+        yield row
 
 
 def _vkeys(snapshot: Snapshot, keys: list[VerifyingKey]) -> list[str]:
@@ -133,9 +147,9 @@ def _log_keys(snapshot: Snapshot, key: SigningKey) -> list[VerifyingKey]:
         ) from error
 
 
-def _database_files(url: str) -> list[str]:
+def _database_files(url: str) -> set[str]:
     path = sqlite_path(parse_url(url))
-    return [f"{path.name}{suffix}" for suffix in _OF_THE_DATABASE] if path else []
+    return {f"{name}{end}" for name in (DATABASE, path.name if path else DATABASE) for end in _ENDINGS}
 
 
 def _audit(target: Path, key: SigningKey, published: list[str], tell: Tell) -> AuditReport:

@@ -104,8 +104,8 @@ class Beside(Protocol):
     def known(self) -> Sequence[Fault]:
         """Faults that the ledger had when it was copied."""
 
-    def require_room(self, data: Path) -> None:
-        """Raise StoreError unless the data folder may be filled."""
+    def require_room(self, data: Path, database: Path | None) -> None:
+        """Raise StoreError unless the data folder may be filled; `database` may be a file in it that has no rows."""
 
     def texts(self, start: int) -> Iterator[tuple[int, bytes]]:
         """Entries behind those that are signed."""
@@ -127,7 +127,7 @@ class FromMirror:
         self.entries = newest.size
         self.name = f"rebuild of {newest.origin}, {newest.size} entries, root {newest.root.hex()[:16]}"
 
-    def require_room(self, data: Path) -> None:
+    def require_room(self, data: Path, database: Path | None) -> None:
         if (data / "log").is_dir() and any((data / "log").iterdir()):
             raise StoreError(f"{data / 'log'} is not empty: nothing was written, name an empty folder with --data")
 
@@ -197,7 +197,7 @@ def _begun(url: str, data: Path, origin: str, beside: Beside) -> Iterator[Engine
     parsed = parse_url(url)
     path = sqlite_path(parsed)
     if not _is_begun(parsed, beside.name):
-        beside.require_room(data)  # before anything is put there
+        beside.require_room(data, path)  # before anything is put there
     for folder in (data, *([path.parent] if path else [])):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = lock_file(path or data / ".unfinished")

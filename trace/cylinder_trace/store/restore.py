@@ -57,12 +57,14 @@ class FromBackup:
         """None: the rows of the table are written as they are, and the audit compares each."""
         self.entries, self.known = manifest.entries, manifest.faults
 
-    def require_room(self, data: Path) -> None:
+    def require_room(self, data: Path, database: Path | None) -> None:
         if not data.exists():
             return
         if not data.is_dir():
             raise StoreError(f"{data} is not a folder; nothing was written: name an empty folder")
-        if any(not path.name.startswith((".unfinished", "ledger.db")) for path in data.iterdir()):
+        # A run that was killed before it could make its mark has left no more than these.
+        left = (".unfinished", database.name) if database else (".unfinished",)
+        if any(not path.name.startswith(left) for path in data.iterdir()):
             raise StoreError(f"{data} is not empty; nothing was written: name an empty folder")
 
     def texts(self, start: int) -> Iterator[tuple[int, bytes]]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, LargeBinary, Table, func, select
 from sqlalchemy.exc import DBAPIError
 
 from cylinder_trace.merkle import NodeReader
@@ -95,8 +95,12 @@ class Snapshot:
     def rows(self, table: Table, *where: ColumnElement[bool]) -> Iterator[Row]:
         """A table's rows in the order of its key."""
         query = select(table).where(*where).order_by(*table.primary_key.columns)
-        for row in self._connection.execute(query.execution_options(yield_per=_AT_ONCE)):
-            yield dict(row._mapping)
+        binary = [column.name for column in table.columns if isinstance(column.type, LargeBinary)]
+        for found in self._connection.execute(query.execution_options(yield_per=_AT_ONCE)):
+            row = dict(found._mapping)
+            for name in binary:
+                row[name] = None if row[name] is None else _as_bytes(row[name])
+            yield row
 
     def nodes(self, size: int) -> NodeReader:
         """From the tiles in the data folder."""
