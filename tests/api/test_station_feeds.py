@@ -69,6 +69,51 @@ def test_a_station_ahead_of_the_log_or_newly_licensed_gets_everything(house: Hou
     assert bottle.cylinder_id in ids(replica(house, version))
 
 
+def lot_came_in(house: House, station_id: str = "st_1") -> str:
+    lot_id = new_id("lot")
+    received = events.GasLotReceived(
+        station_id=station_id, supplier_id="sup_1", product="lpg", mass_g=20_000_000, document_no="D1"
+    )
+    house.append(f"lot/{lot_id}", received)
+    return lot_id
+
+
+def lots(said: dict[str, object]) -> dict[str, str | None]:
+    held = said["lots"]
+    assert isinstance(held, list)
+    return {lot["lot_id"]: lot.get("standing") for lot in held}
+
+
+def test_the_stations_gas_lots_are_in_the_replica_and_their_release_is_news(house: House) -> None:
+    own, other = lot_came_in(house), lot_came_in(house, "st_2")
+    whole = replica(house)
+    assert lots(whole)[own] is None
+    assert other not in lots(whole)
+    with listening(house.as_("station")) as stream:
+        settle(stream, house)
+        house.append(f"lot/{other}", events.GasLotReleased(released_by="wk_1", report_no="R1"))
+        house.append(f"lot/{own}", events.GasLotReleased(released_by="wk_1", report_no="R1"))
+        assert next_change(stream)["subjects"] == [f"lot/{own}"]
+    assert lots(replica(house, int(str(whole["version"])))) == {own: "released"}
+
+
+def test_a_fill_from_a_gas_lot_that_is_not_released_here_is_refused(house: House) -> None:
+    bottle, own, other = house.new_bottle(), lot_came_in(house), lot_came_in(house, "st_2")
+
+    def reasons(lot_id: str) -> list[str]:
+        body = check_body(bottle, lot_id=lot_id)
+        answer = house.as_("station").post("/v1/fill-checks", json=body).json()
+        return [reason["code"] for reason in answer["decision"]["reasons"]]
+
+    assert reasons(own) == ["R51"]
+    house.append(f"lot/{own}", events.GasLotReleased(released_by="wk_1", report_no="R1"))
+    house.append(f"lot/{other}", events.GasLotReleased(released_by="wk_1", report_no="R1"))
+    assert reasons(own) == []
+    assert reasons(other) == ["R51"], "another station's lot is not in this tank"
+    house.append(f"lot/{own}", events.GasLotBlocked(blocked_by="au_1", cause="dimethyl ether"))
+    assert reasons(own) == ["R51"]
+
+
 def test_the_stream_tells_the_station_of_its_own_changes_and_of_no_others(house: House) -> None:
     bottle, foreign = house.new_bottle(), house.new_bottle(owner="co_2")
     with listening(house.as_("station")) as stream:
