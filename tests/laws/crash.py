@@ -20,7 +20,7 @@ from laws.writing import THREADS, Life, line_of, records_of
 from ledgers.homes import KEY, Home
 from servers.postgres import fresh_database
 
-_LONGEST_S = 0.4
+_LONGEST_S = 0.3
 
 
 def on_sqlite(seed: int, folder: Path) -> None:
@@ -30,7 +30,7 @@ def on_sqlite(seed: int, folder: Path) -> None:
 
 def on_postgresql(seed: int, folder: Path) -> None:
     """One run on PostgreSQL, in a database of its own on a server that all runs of this process share."""
-    with fresh_database(own_server.url()) as url:
+    with fresh_database(*own_server.url_and_template()) as url:
         check(seed, Home(url, folder))
 
 

@@ -3,16 +3,31 @@
 import atexit
 import functools
 import os
-from contextlib import ExitStack
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
-from servers.postgres import QUICK, running_postgres
+from ledgers.homes import Home
+from servers.postgres import QUICK, fresh_database, running_postgres
 
 
 @functools.cache
-def url() -> str:
-    """URL of a running server; PINGLIAN_TEST_POSTGRES_URL names one whose user may create databases."""
-    if running := os.environ.get("PINGLIAN_TEST_POSTGRES_URL"):
-        return running
+def url_and_template() -> tuple[str, str]:
+    """URL of a running server, and the database to copy there.
+
+    PINGLIAN_TEST_POSTGRES_URL names a server whose user may create databases.
+    """
     stack = ExitStack()
     atexit.register(stack.close)
-    return stack.enter_context(running_postgres(QUICK))
+    server = os.environ.get("PINGLIAN_TEST_POSTGRES_URL") or stack.enter_context(running_postgres(QUICK))
+    return server, stack.enter_context(template_on(server))
+
+
+@contextmanager
+def template_on(server: str) -> Iterator[str]:
+    """Name of a database with a ledger's tables and no entry: a copy is sooner there than tables are made."""
+    with fresh_database(server) as url, tempfile.TemporaryDirectory(prefix="pinglian-template-") as folder:
+        with Home(url, Path(folder)).open():
+            pass
+        yield url.rpartition("/")[2]

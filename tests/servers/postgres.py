@@ -53,11 +53,11 @@ def running_postgres(settings: Mapping[str, str] = DURABLE) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def fresh_database(server_url: str) -> Iterator[str]:
-    """Create an empty database on a running server, hand out its URL and drop it at the end."""
+def fresh_database(server_url: str, like: str = "template1") -> Iterator[str]:
+    """Create a database, empty or a copy of the one named `like`, hand out its URL and drop it at the end."""
     name = f"pinglian_{secrets.token_hex(6)}"
     head, _, _ = server_url.rpartition("/")
-    _execute(server_url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    _execute(server_url, sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, like))))
     try:
         yield f"{head}/{name}"
     finally:

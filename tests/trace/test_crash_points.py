@@ -5,12 +5,14 @@ The points stand in `laws.crash_points`; docs/faults.md tells what each of them 
 
 import os
 import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from witness_house import W1, running_witness
+from witness_house import W1
 
 from cylinder_codes.keys import format_vkey
 from cylinder_trace.checkpoint import Checkpoint, sign_checkpoint
@@ -20,12 +22,14 @@ from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.publishing import publishing_of
 from cylinder_trace.store.witness_files import WitnessFiles
-from cylinder_trace.store.witness_server import Witness
+from cylinder_trace.store.witness_server import Witness, WitnessServer
 from cylinder_trace.witnessing import AddCheckpoint, Status, format_request
 from laws import crash, writing
 from laws.crash_points import BY_NAME, POINTS, CrashPoint, Stage, arm_at
+from laws.own_server import template_on
 from laws.writing import Life
 from ledgers.homes import KEY, Home
+from servers.postgres import fresh_database
 
 _HOMES = ("sqlite", "postgresql")
 _BEFORE = 250
@@ -42,11 +46,23 @@ def on_its_homes(*stages: Stage) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("point", "kind"), cases)
 
 
-def home_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> Home:
-    folder.mkdir(exist_ok=True)
-    return Home(
-        f"sqlite:///{folder}/ledger.db" if kind == "sqlite" else request.getfixturevalue("postgres_url"), folder
-    )
+@pytest.fixture(scope="module")
+def template(postgres_server: str) -> Iterator[str]:
+    with template_on(postgres_server) as name:
+        yield name
+
+
+@pytest.fixture
+def home(kind: str, point: CrashPoint, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home]:
+    """A home of the kind; one that is still to be opened for the first time has no tables yet."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    if kind == "sqlite":
+        yield Home(f"sqlite:///{folder}/ledger.db", folder)
+        return
+    copied = () if point.stage == "opening" else (request.getfixturevalue("template"),)
+    with fresh_database(request.getfixturevalue("postgres_server"), *copied) as url:
+        yield Home(url, folder)
 
 
 def die_at(point: CrashPoint, home: Home, before: int = _BEFORE) -> Path:
@@ -59,10 +75,7 @@ def die_at(point: CrashPoint, home: Home, before: int = _BEFORE) -> Path:
 
 
 @on_its_homes("writing")
-def test_killed_while_it_writes_the_ledger_loses_and_doubles_nothing(
-    point: CrashPoint, kind: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    home = home_of(kind, request, tmp_path)
+def test_killed_while_it_writes_the_ledger_loses_and_doubles_nothing(point: CrashPoint, home: Home) -> None:
     stored = crash.survives(home, die_at(point, home), point.name)
     if point.stored != "unknown":
         assert any(stored) == (point.stored == "yes")
@@ -70,15 +83,27 @@ def test_killed_while_it_writes_the_ledger_loses_and_doubles_nothing(
 
 @on_its_homes("witnessed")
 def test_killed_while_a_witness_cosigns_its_line_is_there_after_the_next_start(
-    point: CrashPoint, kind: str, request: pytest.FixtureRequest, tmp_path: Path
+    point: CrashPoint, home: Home, tmp_path: Path
 ) -> None:
-    home = home_of(kind, request, tmp_path / "data")
-    with running_witness(tmp_path / "witness", [KEY.verifying_key]) as witness:
-        asked = f"witness {W1.name} {format_cosigner_key(W1.verifying_key)} {witness.url}\nquorum {W1.name}\n"
+    with witness_at_work(tmp_path / "witness") as url:
+        asked = f"witness {W1.name} {format_cosigner_key(W1.verifying_key)} {url}\nquorum {W1.name}\n"
         (home.folder / "witnesses.policy").write_text(f"log {format_vkey(KEY.verifying_key)}\n{asked}")
         crash.survives(home, die_at(point, home), point.name)
         with Ledger(home.url, home.folder, KEY, home.clock, publishing_of(home.folder)):
             soon(lambda: W1.name in (home.folder / "log" / "checkpoint").read_text(encoding="utf-8"))
+
+
+@contextmanager
+def witness_at_work(folder: Path) -> Iterator[str]:
+    """The address of a witness that outlives the writers."""
+    with WitnessServer(("127.0.0.1", 0), witness_in(folder)) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def soon(happened: Callable[[], bool], within_s: float = 20.0) -> None:
@@ -89,11 +114,8 @@ def soon(happened: Callable[[], bool], within_s: float = 20.0) -> None:
 
 
 @on_its_homes("opening")
-def test_killed_while_it_opens_it_opens_the_next_time(
-    point: CrashPoint, kind: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    home = home_of(kind, request, tmp_path)
-    acknowledged = tmp_path / "acknowledged"
+def test_killed_while_it_opens_it_opens_the_next_time(point: CrashPoint, home: Home) -> None:
+    acknowledged = home.folder / "acknowledged"
     if point.stored == "unknown":  # the first life ended with the file behind the database
         acknowledged = die_at(BY_NAME["after_checkpoint_row_before_file"], home)
     die_at(point, home)
