@@ -21,11 +21,10 @@ from cylinder_trace.store.database import StoreError
 from cylinder_trace.store.ledger import Ledger
 from town_service import API
 
-TOWN = 200
-"""Cylinders of the generated town, which come before all others."""
 _HISTORY = 50
 """Entries of each cylinder, at any size."""
 _BATCH = 1000
+_SMALLEST_TOWN = 200
 _SAY_EVERY_S = 5.0
 
 _until_the_end = ExitStack()
@@ -35,12 +34,12 @@ atexit.register(_until_the_end.close)
 class GrownLedger:
     """A data folder whose ledger gets as large as it is asked to be."""
 
-    def __init__(self, folder: Path, largest: int) -> None:
-        """A folder for up to `largest` entries behind those of the town; raises BenchError."""
-        self.folder = folder
+    def __init__(self, folder: Path, largest: int, town: int) -> None:
+        """A folder for up to `largest` entries behind those of a town of `town` cylinders; raises BenchError."""
+        self.folder, self.town = folder, town
         self.cylinders = max(1, largest // _HISTORY)
         self._done = 0
-        made = [str(API), "seed", "--data", str(folder / "data"), "--cylinders", str(TOWN)]
+        made = [str(API), "seed", "--data", str(folder / "data"), "--cylinders", str(town)]
         seeded = subprocess.run(made, capture_output=True, text=True, check=False)
         if seeded.returncode:
             raise BenchError(f"no town was generated: {seeded.stderr.strip()}")
@@ -85,10 +84,15 @@ class GrownLedger:
 @cache
 def large_ledger(scale: Scale) -> GrownLedger:
     """For up to 2,000,000 entries at the large size."""
-    return GrownLedger(_until_the_end.enter_context(fresh_folder()), scale.count(200_000))
+    return _new(scale, 200_000)
 
 
 @cache
 def small_ledger(scale: Scale) -> GrownLedger:
     """The large one's small sister, a twentieth of it, with histories as long."""
-    return GrownLedger(_until_the_end.enter_context(fresh_folder()), scale.count(10_000))
+    return _new(scale, 10_000)
+
+
+def _new(scale: Scale, usual: int) -> GrownLedger:
+    town = max(_SMALLEST_TOWN, scale.count(500))
+    return GrownLedger(_until_the_end.enter_context(fresh_folder()), scale.count(usual), town)

@@ -26,7 +26,7 @@ TINY = Scale("tiny", repeats=1, factor=0.01)
 def test_a_ledger_grows_from_row_to_row_to_exactly_the_size_asked_for_and_all_of_it_is_published(
     tmp_path: Path,
 ) -> None:
-    grown = GrownLedger(tmp_path, largest=100)
+    grown = GrownLedger(tmp_path, largest=100, town=200)
     with grown.opened() as ledger:
         town = ledger.reader.size()
     for asked, grown_to in ((60, 60), (20, 60), (100, 100)):

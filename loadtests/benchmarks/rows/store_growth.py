@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks.grown import TOWN, GrownLedger, large_ledger, small_ledger
+from benchmarks.grown import GrownLedger, large_ledger, small_ledger
 from benchmarks.http_client import answers_per_second, get
 from benchmarks.measure import BenchError, Pair, Row, Scale
 from benchmarks.rows import samples
@@ -83,7 +83,9 @@ def _prepare_memory(scale: Scale) -> Iterator[Pair]:
     small.grow_to(scale.count(10_000))
     try:
         with ExitStack() as stack:
-            served = [_Served(stack.enter_context(running_town(grown.folder, TOWN)), grown) for grown in (large, small)]
+            served = [
+                _Served(stack.enter_context(running_town(grown.folder, grown.town)), grown) for grown in (large, small)
+            ]
             yield Pair(ours=lambda: max(each.most_memory_mb(scale) for each in served), other=lambda: _PROMISE_MB)
     except (ServerError, AccessError) as error:
         raise BenchError(str(error)) from error

@@ -64,6 +64,7 @@ class _SharedLedger:
         took_s = time.perf_counter() - started
         self.entries += appended
         self._first.ask(do="publish")
+        print(f"  written: {self.entries:,} entries", file=sys.stderr)
         return float(appended / took_s)
 
 
