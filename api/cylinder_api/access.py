@@ -50,6 +50,8 @@ ACCESS: dict[str, frozenset[Role]] = {
     "flag_cylinder": _only("regulator"),
     "clear_flag": _only("regulator"),
     "lock_scale": _only("regulator"),
+    "list_disputes": _only("regulator", "auditor"),
+    "resolve_dispute": _only("regulator"),
     "get_entry_bundle": _only("auditor", "regulator"),
     # running the service
     "issue_enrolment_code": _only("admin"),

@@ -82,9 +82,21 @@ FLAG: dict[str, Any] = {
     "code": _CODE,
     "flag": "black",
     "cause": "钢印被磨去 stamp ground off",
+    "evidence_sha256": ["0" * 64],
     "occurred_at": _OCCURRED_AT,
 }
-FLAG_CLEARING: dict[str, Any] = {**FLAG, "id": "au_01.2026.000008", "cause": "核查无误 checked, in order"}
+FLAG_CLEARING: dict[str, Any] = {
+    "id": "au_01.2026.000008",
+    "code": _CODE,
+    "flag": "black",
+    "cause": "核查无误 checked, in order",
+    "occurred_at": _OCCURRED_AT,
+}
+RESOLUTION: dict[str, Any] = {
+    "outcome": "upheld",
+    "reason": "复核属实 looked at again, true",
+    "occurred_at": _OCCURRED_AT,
+}
 LOCK: dict[str, Any] = {
     "id": "au_01.2026.000009",
     "station_id": "st_01",

@@ -32,6 +32,8 @@ EXPECTED = {
     "flag_cylinder": "regulator",
     "clear_flag": "regulator",
     "lock_scale": "regulator",
+    "list_disputes": "regulator auditor",
+    "resolve_dispute": "regulator",
     "get_entry_bundle": "auditor regulator",
     "issue_enrolment_code": "admin",
     "enrol_device": "",
@@ -49,6 +51,7 @@ PLACES = {
     "{name}": "nonsense",
     "{code}": "nonsense",
     "{import_id}": "x",
+    "{dispute_id}": "x",
     "{level}": "0",
     "{place}": "999",
 }

@@ -8,6 +8,7 @@ import pytest
 from api_house import TARE_G, House, check_body, new_id, now
 
 from cylinder_trace import events
+from cylinder_trace.decision_note import check_decision_note, inputs_hash
 from cylinder_trace.events import FillDecided
 
 
@@ -103,7 +104,8 @@ def test_a_station_whose_clock_is_wrong_is_refused_by_the_services_clock(house: 
 def test_a_black_flag_blocks_the_very_next_check_and_its_clearing_lifts_it(house: House) -> None:
     bottle, station, regulator = house.new_bottle(), house.as_("station"), house.as_("regulator")
     flag = {"id": new_id("flag"), "code": bottle.code, "flag": "black", "cause": "found", "occurred_at": now()}
-    assert regulator.post("/v1/flags", json=flag).status_code == 201
+    evidence = {"evidence_sha256": ["ab" * 32]}
+    assert regulator.post("/v1/flags", json={**flag, **evidence}).status_code == 201
     denied = station.post("/v1/fill-checks", json=check_body(bottle)).json()["decision"]
     assert [reason["code"] for reason in denied["reasons"]] == ["R32"]
     assert regulator.post("/v1/flags/clear", json={**flag, "id": new_id("clear")}).status_code == 201
@@ -230,3 +232,14 @@ def test_gas_is_judged_by_the_weights_and_not_by_the_net_weight_that_was_stated(
     check_id = client.post("/v1/fill-checks", json=check_body(bottle)).json()["decision"]["check_id"]
     body = {**fill_body(check_id, 18_000), "net_g": 14_500}
     assert client.post("/v1/fills", json=body).json()["dispute"] == "overfilled"
+
+
+def test_the_service_stands_by_its_decision_with_the_ledger_s_key(house: House) -> None:
+    bottle = house.new_bottle()
+    answer = house.as_("station").post("/v1/fill-checks", json=check_body(bottle))
+    (event,) = [event for event in house.events(bottle.subject) if isinstance(event, FillDecided)]
+    assert event.note is not None
+    assert event.inputs_sha256 == inputs_hash(event.request, event.station, event.decision)
+    key = house.service.keys.log.verifying_key
+    signer = check_decision_note(event.note, event.request, event.decision, event.inputs_sha256, [key])
+    assert (signer, answer.json()["decision"]["outcome"]) == (key.name, "ALLOW")

@@ -25,6 +25,7 @@ def two_houses(folder: Path, server_url: str, redis_url: str | None) -> Iterator
 
 def flag(house: House, code: str) -> None:
     body = {"id": new_id("flag"), "code": code, "flag": "black", "cause": "found", "occurred_at": now()}
+    body["evidence_sha256"] = ["ab" * 32]
     assert house.as_("regulator").post("/v1/flags", json=body).status_code == 201
 
 

@@ -103,7 +103,7 @@ def test_a_code_that_nobody_issued_or_that_leads_elsewhere_registers_nothing(hou
     assert register(house, invented).json()["code"] == "code_unreadable"
 
 
-# --- the mark in the head (封头凹印; the national rulebook asks for it from June 2021 on) -------------------------------------------------------------------------------------
+# --- the mark in the head (封头凹印); the national rulebook asks for it from June 2021 on ----------------------------
 
 
 def test_only_the_company_whose_mark_the_head_bears_registers_the_cylinder(house: House) -> None:

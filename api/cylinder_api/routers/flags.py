@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 
 from cylinder_api.access import Caller
-from cylinder_api.acts import supervision
+from cylinder_api.acts import flagging, supervision
 from cylinder_api.answers import Recorded
 from cylinder_api.bodies import JsonBody, takes
 from cylinder_api.examples import FLAG, FLAG_CLEARING, LOCK
@@ -15,7 +15,6 @@ from cylinder_api.service import ServiceHere
 
 router = APIRouter(tags=["supervision"])
 _REFUSALS = ("not_json", "id_conflict", "occurred_in_future")
-_OF_CYLINDERS = documented(*_REFUSALS, "cylinder_unknown", "code_unreadable")
 
 
 @router.post(
@@ -23,15 +22,17 @@ _OF_CYLINDERS = documented(*_REFUSALS, "cylinder_unknown", "code_unreadable")
     status_code=201,
     summary="Mark a cylinder (标记)",
     response_model=Recorded,
-    responses=_OF_CYLINDERS,
-    openapi_extra=takes(supervision.FlagAct, FLAG),
+    responses=documented(*_REFUSALS, "cylinder_unknown", "code_unreadable", "evidence_missing", "second_person_needed"),
+    openapi_extra=takes(flagging.FlagAct, FLAG),
 )
 async def flag_cylinder(
-    caller: Caller, service: ServiceHere, act: Annotated[supervision.FlagAct, Depends(JsonBody(supervision.FlagAct))]
+    caller: Caller, service: ServiceHere, act: Annotated[flagging.FlagAct, Depends(JsonBody(flagging.FlagAct))]
 ) -> Any:
-    """Black, refurbished, recalled or lost: the very next check anywhere refuses it."""
-    forms = service.settings.forms
-    work = partial(supervision.set_flag, act=act, authority_id=caller.org_id, by=caller.account_id, forms=forms)
+    """The very next check anywhere refuses it. A black flag needs evidence, and a second person to confirm it."""
+    work = partial(
+        flagging.flag_cylinder, act=act, authority_id=caller.org_id, by=caller.account_id,
+        forms=service.settings.forms, flags_per_hour=service.settings.flags_per_hour,
+    )  # fmt: skip
     return await service.record(work)
 
 
@@ -40,17 +41,17 @@ async def flag_cylinder(
     status_code=201,
     summary="Lift a mark (撤销标记)",
     response_model=Recorded,
-    responses=_OF_CYLINDERS,
-    openapi_extra=takes(supervision.FlagClearing, FLAG_CLEARING),
+    responses=documented(*_REFUSALS, "cylinder_unknown", "code_unreadable", "other_authority"),
+    openapi_extra=takes(flagging.FlagClearing, FLAG_CLEARING),
 )
 async def clear_flag(
     caller: Caller,
     service: ServiceHere,
-    act: Annotated[supervision.FlagClearing, Depends(JsonBody(supervision.FlagClearing))],
+    act: Annotated[flagging.FlagClearing, Depends(JsonBody(flagging.FlagClearing))],
 ) -> Any:
-    """The mark stays in the history; from now on it no longer refuses."""
+    """The mark stays in the history; from now on it no longer refuses. One person of its authority is enough."""
     forms = service.settings.forms
-    work = partial(supervision.set_flag, act=act, authority_id=caller.org_id, by=caller.account_id, forms=forms)
+    work = partial(flagging.clear_flag, act=act, authority_id=caller.org_id, by=caller.account_id, forms=forms)
     return await service.record(work)
 
 
