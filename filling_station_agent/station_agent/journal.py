@@ -22,6 +22,8 @@ from typing import Any
 from cylinder_codes.keys import SigningKey, encode_base64
 from cylinder_trace.canonical import CanonicalError
 from cylinder_trace.chain import NO_PREVIOUS, next_link, record_hash
+from cylinder_trace.decision import Decision, FillRequest
+from cylinder_trace.decision_note import sign_decision
 from cylinder_trace.events import EventError, Record, parse_record, record_text
 from cylinder_trace.merkle import leaf_hash
 
@@ -194,6 +196,10 @@ class Journal:
         """The head of the chain as of `line`, signed by the device: it stands for every record up to there."""
         said = f"pinglian-device-head/1\n{self._device_id}\n{line.seq}\n{line.hash}\n"
         return {"seq": line.seq, "hash": line.hash, "signature": encode_base64(self._key.sign(said.encode()))}
+
+    def sign_decision(self, request: FillRequest, decision: Decision, inputs_sha256: str) -> str:
+        """The note in which this device stands by a decision that it took."""
+        return sign_decision(request, decision, inputs_sha256, self._key)
 
     def verify(self) -> int:
         """Check the whole chain from its first record; returns its length, raises JournalBroken naming the place."""

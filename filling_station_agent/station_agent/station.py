@@ -25,6 +25,7 @@ from cylinder_codes.reading import MAX_SCAN_LENGTH, ReadFailure, read_scan
 from cylinder_trace.admission import decide_fill, stricter
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.decision import Decision, FillRequest, StationFacts
+from cylinder_trace.decision_note import inputs_hash
 from cylinder_trace.events import DisputeRaised, FillDecided
 from cylinder_trace.rulebook import Rulebook, parse_rulebook
 from cylinder_trace.station import facts_for
@@ -59,6 +60,8 @@ class Knowledge:
     book: Rulebook
     own_act_ids: tuple[str, ...] = ()
     """Own acts folded into `cylinder` that the ledger had not shown yet."""
+    replica_id: str | None = None
+    """Which version of the replica it comes from."""
 
 
 @dataclass(slots=True)
@@ -165,10 +168,11 @@ class Station:
             return self.look_up(request)
         lot = known.lots.get(request.lot_id) if request.lot_id else None
         facts = facts_for(known.station, request, known.as_of, skew_ms, lot)
+        replica_id = f"{self.station_id}.{known.version}"
         if cylinder is None:
-            return Knowledge(None, facts, known.book)
+            return Knowledge(None, facts, known.book, replica_id=replica_id)
         cylinder, own_act_ids = self._recorder.acts.on_top_of(cylinder, known.version)
-        return Knowledge(cylinder, facts, known.book, own_act_ids)
+        return Knowledge(cylinder, facts, known.book, own_act_ids, replica_id)
 
     async def _judge(self, lane: Lane, request: FillRequest, knowledge: Knowledge) -> Judgement:
         """(3) Decide here, ask there; the stricter holds. A tie is told in the service's words: it knows more."""
@@ -197,7 +201,7 @@ class Station:
             station=knowledge.facts,
             decision=decision,
             decided_by="station",
-            own_act_ids=(knowledge.own_act_ids or None) if judgement.is_own else None,
+            **(self._stood_by(judgement) if judgement.is_own else {}),
         )
         subject = f"cylinder/{decision.cylinder_id}" if decision.cylinder_id else f"station/{self.station_id}"
         log_index = judgement.log_index
@@ -209,6 +213,17 @@ class Station:
         permit = self._permits.issue(request, decision, knowledge.cylinder.stamp.tare_g, decided_at)
         lane.move(LaneState.PERMITTED)
         return permit
+
+    def _stood_by(self, judgement: Judgement) -> dict[str, Any]:
+        """What this station took its own decision from, and its signature; the service signs for what it found."""
+        request, decision, knowledge = judgement.request, judgement.decision, judgement.knowledge
+        inputs = inputs_hash(request, knowledge.facts, decision, knowledge.own_act_ids)
+        return {
+            "own_act_ids": knowledge.own_act_ids or None,
+            "inputs_sha256": inputs,
+            "replica_id": knowledge.replica_id,
+            "note": self._recorder.journal.sign_decision(request, decision, inputs),
+        }
 
     async def _fill(self, lane: Lane, judgement: Judgement, permit: Permit) -> None:
         """(5) Gas, under the permit, and the record of it."""

@@ -237,9 +237,9 @@ def test_gas_is_judged_by_the_weights_and_not_by_the_net_weight_that_was_stated(
 def test_the_service_stands_by_its_decision_with_the_ledger_s_key(house: House) -> None:
     bottle = house.new_bottle()
     answer = house.as_("station").post("/v1/fill-checks", json=check_body(bottle))
-    (event,) = [event for event in house.events(bottle.subject) if isinstance(event, FillDecided)]
+    (event,) = [event for entry in house.entries_of(bottle.subject) if isinstance(event := entry.event(), FillDecided)]
     assert event.note is not None
     assert event.inputs_sha256 == inputs_hash(event.request, event.station, event.decision)
-    key = house.service.keys.log.verifying_key
+    key = house.running.keys.log.verifying_key
     signer = check_decision_note(event.note, event.request, event.decision, event.inputs_sha256, [key])
     assert (signer, answer.json()["decision"]["outcome"]) == (key.name, "ALLOW")

@@ -11,12 +11,13 @@ from cylinder_codes.authenticity import TagKey
 from cylinder_codes.identifiers import make_code
 from cylinder_codes.legacy_forms import ScanForms, parse_legacy_forms
 from cylinder_trace.decision import Decision
+from cylinder_trace.decision_note import check_decision_note, inputs_hash
 from cylinder_trace.events import DisputeRaised, FillDecided, Filled
 from station_agent.devices.scanner import Badge, Dropped, Finding, Scan, StampSeen, Statement
 from station_agent.floor import Floor
 from station_agent.journal import Start
 from station_agent.lane import NOTHING_STATED, LaneState
-from stations.bench import Bench, BenchScale, Home, bench_for, home_in
+from stations.bench import DEVICE_KEY, Bench, BenchScale, Home, bench_for, home_in
 from vectors.admission.cases import Case, base_case
 
 CODE = make_code(bytes(10), TagKey("tests", bytes(32))).text
@@ -323,3 +324,14 @@ def test_a_refusal_is_recorded_with_everything_it_was_taken_from(home: Home) -> 
     assert decided.decision.codes == ("R32", "R41")
     assert decided.decision.rulebook == CASE.book.name
     assert decided.decision.data_as_of == CASE.station.data_as_of
+
+
+def test_the_station_stands_by_its_own_decision_with_its_device_s_key(home: Home) -> None:
+    bench = _bench(home)
+    bench.scan_now(CODE)
+    (decided,) = [event for record in bench.records() if isinstance(event := record.event(), FillDecided)]
+    assert decided.note is not None
+    assert decided.inputs_sha256 == inputs_hash(decided.request, decided.station, decided.decision)
+    trusted = [DEVICE_KEY.verifying_key]
+    signer = check_decision_note(decided.note, decided.request, decided.decision, decided.inputs_sha256, trusted)
+    assert (signer, decided.replica_id) == (DEVICE_KEY.name, f"{decided.request.station_id}.10")

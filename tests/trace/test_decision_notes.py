@@ -16,7 +16,7 @@ REFUSED = next(case for case in load_cases("R20") if case.expected_reasons == ("
 
 
 def hashed(case: Case) -> str:
-    return inputs_hash(case.request, case.cylinder, case.station, case.book.name)
+    return inputs_hash(case.request, case.station, decided(case))
 
 
 def decided(case: Case) -> Any:
@@ -70,15 +70,16 @@ def test_whatever_is_changed_in_answer_or_permit_breaks_the_note(
 
 
 def test_every_input_counts_in_the_hash() -> None:
-    assert CASE.cylinder is not None
+    decision = decided(CASE)
     others = [
-        inputs_hash(CASE.request.model_copy(update={"empty_gross_g": 16_601}), CASE.cylinder, CASE.station, "b@1"),
-        inputs_hash(CASE.request, CASE.cylinder.model_copy(update={"n": 5}), CASE.station, "b@1"),
-        inputs_hash(CASE.request, None, CASE.station, "b@1"),
-        inputs_hash(CASE.request, CASE.cylinder, CASE.station.model_copy(update={"scale_locked": True}), "b@1"),
-        inputs_hash(CASE.request, CASE.cylinder, CASE.station, "b@2"),
+        inputs_hash(CASE.request.model_copy(update={"empty_gross_g": 16_601}), CASE.station, decision),
+        inputs_hash(CASE.request, CASE.station.model_copy(update={"scale_locked": True}), decision),
+        inputs_hash(CASE.request, CASE.station, decision.model_copy(update={"cylinder_n": 5})),
+        inputs_hash(CASE.request, CASE.station, decision.model_copy(update={"cylinder_id": None})),
+        inputs_hash(CASE.request, CASE.station, decision.model_copy(update={"rulebook": "b@2"})),
+        inputs_hash(CASE.request, CASE.station, decision, ("act-1",)),
     ]
-    assert len({inputs_hash(CASE.request, CASE.cylinder, CASE.station, "b@1"), *others}) == 6
+    assert len({hashed(CASE), *others}) == 7
 
 
 def test_a_stranger_s_note_and_a_damaged_one_are_refused() -> None:

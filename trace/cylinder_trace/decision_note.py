@@ -13,18 +13,18 @@
 
     — ledger.example/cylinders QkVpJ…
 
-The hash is SHA-256 over the canonical text of everything the decision was taken from: the request, the cylinder as it
-was known, the station's facts and the rulebook's name.  So the note commits to the inputs as well as to the answer, and
-whoever takes the decision again from the ledger sees whether it had the same inputs.
+The hash is SHA-256 over the canonical text of what the decision was taken from: the request, the station's facts, and
+how far the cylinder's chain was known.  The chain itself pins the cylinder's past and the ledger the text of the
+rulebook, so the note commits to all inputs; no derived state goes into it, so it means the same to every later program.
 """
 
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import Any
 
 from cylinder_codes.keys import SigningKey, encode_base64
 from cylinder_codes.note import NoteError, NoteKey, open_note, sign_note
 from cylinder_trace.canonical import canonical_json
-from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.decision import Decision, FillRequest, StationFacts
 
 HEADER = "pinglian-decision/1"
@@ -34,15 +34,21 @@ class DecisionNoteError(ValueError):
     """The note does not belong to this decision, or was not signed by a key one trusts."""
 
 
-def inputs_hash(request: FillRequest, cylinder: CylinderState | None, station: StationFacts, rulebook_name: str) -> str:
-    """SHA-256, hex, over the canonical text of all that a decision is taken from."""
-    inputs = {
+def inputs_hash(
+    request: FillRequest, station: StationFacts, decision: Decision, own_act_ids: Sequence[str] = ()
+) -> str:
+    """SHA-256, hex, over the canonical text of all that `decision` was taken from.
+
+    `own_act_ids` are the last of the entries known, which the ledger had not shown the station yet.
+    """
+    inputs: dict[str, Any] = {
         "request": request.model_dump(mode="json", exclude_none=True),
         "station": station.model_dump(mode="json", exclude_none=True),
-        "rulebook": rulebook_name,
+        "rulebook": decision.rulebook,
+        "own_act_ids": list(own_act_ids),
     }
-    if cylinder is not None:
-        inputs["cylinder"] = cylinder.model_dump(mode="json", exclude_none=True)
+    if decision.cylinder_id is not None:
+        inputs["cylinder"] = {"id": decision.cylinder_id, "n": decision.cylinder_n}
     return sha256(canonical_json(inputs)).hexdigest()
 
 

@@ -112,13 +112,12 @@ def _retaken(entry: Entry, event: FillDecided, past: _Past, candidate: Rulebook 
     if cylinder is not None and event.own_act_ids:
         cylinder = _with_own_acts(cylinder, event.own_act_ids, past)
     again = decide_fill(event.request, cylinder, event.station, book, event.decision.decided_at)
-    return Retaken(entry, event.decision, again, _has_inputs(event, cylinder))
+    return Retaken(entry, event.decision, again, _has_inputs(event))
 
 
-def _has_inputs(event: FillDecided, cylinder: CylinderState | None) -> bool:
-    if event.inputs_sha256 is None:
-        return True
-    return event.inputs_sha256 == inputs_hash(event.request, cylinder, event.station, event.decision.rulebook)
+def _has_inputs(event: FillDecided) -> bool:
+    own = event.own_act_ids or ()
+    return event.inputs_sha256 in (None, inputs_hash(event.request, event.station, event.decision, own))
 
 
 def _with_own_acts(cylinder: CylinderState, ids: tuple[str, ...], past: _Past) -> CylinderState:

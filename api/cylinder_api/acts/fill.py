@@ -6,10 +6,12 @@ scan → read the code again → what the ledger knows → decide_fill → recor
 from typing import Literal, NamedTuple
 
 from cylinder_api.acts.common import SERVICE, raise_dispute, rulebook_in_force
+from cylinder_codes.keys import SigningKey
 from cylinder_codes.legacy_forms import ScanForms
 from cylinder_codes.reading import ReadFailure, read_scan
 from cylinder_trace.admission import decide_fill
 from cylinder_trace.decision import Decision, FillRequest, StationFacts
+from cylinder_trace.decision_note import inputs_hash, sign_decision
 from cylinder_trace.events import Entry, FillDecided, Filled, Record, state_event
 from cylinder_trace.lots import LotState
 from cylinder_trace.station import facts_for
@@ -24,11 +26,11 @@ class Checked(NamedTuple):
     receipt: Receipt
 
 
-def check_fill(unit: Unit, request: FillRequest, device_id: str, rulebook_id: str) -> Checked:
+def check_fill(unit: Unit, request: FillRequest, device_id: str, rulebook_id: str, key: SigningKey) -> Checked:
     """Decide whether gas may flow, and record the decision; asked again, the recorded decision is the answer.
 
-    `request` is the one that `read_again` gives. Raises IdConflict when the check_id was used for another question,
-    Refused when no rulebook is in force.
+    `request` is the one that `read_again` gives; `key` is the ledger's, which signs the decision. Raises IdConflict
+    when the check_id was used for another question, Refused when no rulebook is in force.
     """
     if (decided := unit.entry(request.check_id)) is not None:
         return _same_answer(unit, decided, request)
@@ -37,7 +39,8 @@ def check_fill(unit: Unit, request: FillRequest, device_id: str, rulebook_id: st
     station, lot = unit.station(request.station_id), _lot(unit, request)
     facts = facts_for(station, request, data_as_of=unit.now, clock_skew_ms=skew, lot=lot)
     decision = decide_fill(request, cylinder, facts, rulebook_in_force(unit, rulebook_id), unit.now)
-    receipt = unit.append(_decision_record(request, facts, decision, unit.now, device_id))
+    event = _signed(request, facts, decision, key)
+    receipt = unit.append(_decision_record(event, unit.now, device_id))
     return Checked(decision, receipt)
 
 
@@ -70,19 +73,30 @@ def _same_answer(unit: Unit, decided: Entry, request: FillRequest) -> Checked:
     return Checked(event.decision, unit.append(decided.record()))
 
 
-def _decision_record(
-    request: FillRequest, facts: StationFacts, decision: Decision, decided_at: int, device_id: str
-) -> Record:
+def _signed(request: FillRequest, facts: StationFacts, decision: Decision, key: SigningKey) -> FillDecided:
+    inputs = inputs_hash(request, facts, decision)
+    return FillDecided(
+        request=request,
+        station=facts,
+        decision=decision,
+        decided_by="service",
+        inputs_sha256=inputs,
+        note=sign_decision(request, decision, inputs, key),
+    )
+
+
+def _decision_record(event: FillDecided, decided_at: int, device_id: str) -> Record:
+    request, decision = event.request, event.decision
     # A scan that led to no cylinder on file is recorded in the station's own history.
     known = decision.cylinder_id
     named = (
         ("station", request.station_id),
         ("device", device_id),
         ("worker", request.worker_id),
-        ("company", facts.company_id),
+        ("company", event.station.company_id),
     )
     return state_event(
-        FillDecided(request=request, station=facts, decision=decision, decided_by="service"),
+        event,
         id=request.check_id,
         subject=f"cylinder/{known}" if known else f"station/{request.station_id}",
         occurred_at=decided_at,

@@ -55,7 +55,8 @@ async def check_fill(
         raise Refused("other_station", f"this token speaks for station {caller.org_id}")
     rulebook_id = service.settings.rulebook_id
     request = fill.read_again(asked, service.settings.forms)
-    act = partial(fill.check_fill, request=request, device_id=caller.account_id, rulebook_id=rulebook_id)
+    key = service.keys.log
+    act = partial(fill.check_fill, request=request, device_id=caller.account_id, rulebook_id=rulebook_id, key=key)
     decision, receipt = await service.commit(act, fill.hints_for(request, rulebook_id))
     return {"decision": decision, "told": tell(decision), "receipt": service.ledger.sign(receipt)}
 

@@ -49,9 +49,9 @@ class FillDecided(Frozen):
     own_act_ids: tuple[Id, ...] | None = None
     """The station's own acts that the ledger had not shown it yet: the last of the `cylinder_n` entries known."""
     inputs_sha256: Sha256 | None = None
-    """Hash of all that it was taken from, the cylinder as it was known included (``decision_note``)."""
+    """Hash of all that it was taken from (``decision_note``)."""
     replica_id: Id | None = None
-    """What the deciding side knew: ``ledger.<entries>``, or ``<device>.<version of its replica>``."""
+    """Which replica a station decided from, ``<station>.<version>``; absent where the service decided."""
     note: LongText | None = None
     """The decision signed by whoever took it."""
 
