@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cylinder_trace.canonical import LARGEST_INTEGER, LONGEST_ENTRY, CanonicalError, canonical_json, parse_canonical
+from cylinder_trace.canonical import _checked_text as careful_text
 
 KEYS = st.text(st.characters(max_codepoint=127), max_size=8)
 TEXTS = st.text(max_size=20).map(lambda text: unicodedata.normalize("NFC", text))
@@ -29,6 +30,24 @@ def test_what_is_written_is_read_back_and_written_the_same(value: dict[str, Any]
 def test_the_text_is_the_one_that_any_json_writer_with_sorted_keys_gives(value: dict[str, Any]) -> None:
     expected = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert canonical_json(value) == expected.encode()
+
+
+MARKS = st.text(st.sampled_from('ne\n"\\<\x01\u0301\u0303\u0338\u0323\u00e9\u1100\u1161\u0344\u212b瓶'), max_size=6)
+ANYTHING = st.recursive(
+    LEAVES | MARKS | st.none() | st.floats() | st.binary(max_size=2) | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.tuples(inner) | st.dictionaries(MARKS | KEYS, inner, max_size=3),
+)
+
+
+@given(st.dictionaries(MARKS | KEYS, ANYTHING, max_size=3))
+def test_the_quick_look_lets_nothing_pass_that_the_careful_one_refuses(value: dict[str, Any]) -> None:
+    try:
+        expected = careful_text(value)
+    except CanonicalError:
+        with pytest.raises(CanonicalError):
+            canonical_json(value)
+    else:
+        assert canonical_json(value) == expected
 
 
 @pytest.mark.parametrize("point", [*range(0x100), 0x2028, 0x2029, 0xFEFF, 0xFFFD, 0xFFFF, 0x1F4A9, 0x10FFFF])

@@ -38,7 +38,7 @@ def _plain_text(value: object) -> bytes | None:
     not text, and a text in ASCII has ASCII keys and is in Unicode NFC; so only the types are left to look at.
     """
     try:
-        if not _has_plain_types(value):
+        if not _is_plain(value):
             return None
         text = orjson.dumps(value, option=_OPTIONS)
     except (TypeError, RecursionError):  # the careful way says what is wrong and where
@@ -48,17 +48,16 @@ def _plain_text(value: object) -> bytes | None:
 
 _SCALARS = frozenset((str, int, bool))
 _CONTAINERS = frozenset((dict, list, tuple))
+_PLAIN = _SCALARS | _CONTAINERS
 
 
-def _has_plain_types(value: Any) -> bool:
+def _is_plain(value: Any) -> bool:
     items = value.values() if type(value) is dict else value
-    # A set of types is made without a step of the interpreter for each value.
+    # The types are gathered without a step of the interpreter for each item.
     kinds = set(map(type, items))
     if kinds <= _SCALARS:
         return True
-    return kinds <= _SCALARS | _CONTAINERS and all(
-        _has_plain_types(item) for item in items if type(item) in _CONTAINERS
-    )
+    return kinds <= _PLAIN and all(_is_plain(item) for item in items if type(item) in _CONTAINERS)
 
 
 def _checked_text(value: object) -> bytes:
