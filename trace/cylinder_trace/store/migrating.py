@@ -7,18 +7,18 @@ Crash points: all steps, and the version, are one transaction on either home.  A
 schema whole; after it the new one is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, inspect, update
 
 from cylinder_trace.store.tables import SCHEMA_VERSION, MetaRow
 
 if TYPE_CHECKING:
-    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
-_FOLDER = Path(__file__).parent / "migrations"
 BEFORE_ALEMBIC = "1"
 """The version of databases that were made before there were migrations; Alembic has no table in them."""
 
@@ -34,28 +34,30 @@ def steps_from(version: str | None) -> Sequence[Step]:
     """The migrations that lead from `version` (None: an empty database) to this program's, in order."""
     if version == SCHEMA_VERSION:
         return ()
-    from alembic.script import ScriptDirectory
-
-    revisions = ScriptDirectory(str(_FOLDER)).iterate_revisions(SCHEMA_VERSION, version or "base")
+    revisions = _scripts().iterate_revisions(SCHEMA_VERSION, version or "base")
     return [Step(found.revision, found.doc.rstrip(".")) for found in reversed(list(revisions))]
 
 
 def move_schema(connection: Connection, version: str | None) -> None:
     """Run the steps from `version` (None: an empty database) on, in the transaction of `connection`."""
-    from alembic import command
-
-    config = _config(connection)
     if version == BEFORE_ALEMBIC and not inspect(connection).has_table("alembic_version"):
-        command.stamp(config, BEFORE_ALEMBIC)
-    command.upgrade(config, SCHEMA_VERSION)
+        _run(connection, lambda held, context: _scripts()._stamp_revs(BEFORE_ALEMBIC, held))
+    _run(connection, lambda held, context: _scripts()._upgrade_revs(SCHEMA_VERSION, held))
     says = MetaRow.__table__  # type: ignore[attr-defined]
     connection.execute(update(says).where(says.c.key == "schema").values(value=SCHEMA_VERSION))
 
 
-def _config(connection: Connection) -> "Config":
+def _run(connection: Connection, steps: Callable[[Any, Any], Any]) -> None:
     from alembic.config import Config
+    from alembic.runtime.environment import EnvironmentContext
 
-    config = Config()
-    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    return config
+    with EnvironmentContext(Config(), _scripts(), fn=steps) as environment:
+        environment.configure(connection=connection)
+        environment.run_migrations()
+
+
+@cache
+def _scripts() -> "ScriptDirectory":
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory(str(Path(__file__).parent / "migrations"))

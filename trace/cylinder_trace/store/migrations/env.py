@@ -1,6 +1,0 @@
-"""What Alembic runs: the migrations that are wanted, on the connection and in the transaction that it is handed."""
-
-from alembic import context
-
-context.configure(connection=context.config.attributes["connection"])
-context.run_migrations()
