@@ -20,10 +20,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice, pairwise
 from typing import Any
 
+from cylinder_trace.auditing.cosigners import Cosigner, Lines, read_cosigner
 from cylinder_trace.auditing.folding import Code, Fold
 from cylinder_trace.auditing.hashing import BLOCK, HASH
 from cylinder_trace.auditing.joining import Joined
-from cylinder_trace.auditing.notes import LogKey, NotSigned, Signed, open_checkpoint_note, read_vkey
+from cylinder_trace.auditing.notes import (
+    LogKey,
+    NotSigned,
+    Signed,
+    open_checkpoint_note,
+    read_rotations,
+    read_vkey,
+    with_rotated,
+)
 from cylinder_trace.auditing.stored import (
     AuditReport,
     Fault,
@@ -38,6 +47,7 @@ from cylinder_trace.auditing.stretch import Given, Stretch, examine
 __all__ = [
     "AuditReport",
     "Auditor",
+    "Cosigner",
     "Fault",
     "FaultKind",
     "Given",
@@ -48,6 +58,7 @@ __all__ = [
     "StoredRecord",
     "Stretch",
     "examine",
+    "read_cosigner",
     "read_vkey",
 ]
 
@@ -69,9 +80,15 @@ class Auditor:
         *,
         remembered: Sequence[str] = (),
         published: Sequence[str] = (),
+        rotations: str = "",
+        cosigners: Sequence[Cosigner] = (),
         integrity: bool = False,
     ) -> None:
-        """`checkpoints` stand in the database, `published` beside it, `remembered` out of its owner's reach."""
+        """`checkpoints` stand in the database, `published` beside it, `remembered` out of its owner's reach.
+
+        `rotations` are the statements by which the log's key was rotated, `cosigners` keys of witnesses and other
+        keys of the log.
+        """
         self.report = AuditReport()
         self.keys = [key] if isinstance(key, LogKey) else list(key)
         self.origin = self.keys[0].name
@@ -82,6 +99,8 @@ class Auditor:
         self.since = 0
         """Entries before this one were checked by an earlier audit."""
         self._unsigned: list[Fault] = []
+        self.keys = with_rotated(self.keys, self._rotated(rotations))
+        self._lines = Lines([*self.keys, *cosigners])
         self._kept = {*self._opened(remembered, "a remembered checkpoint")}
         self._stored = {*self._opened(checkpoints, "a stored checkpoint")}
         self.due = sorted({*self._opened(published, "the published checkpoint"), *self._stored, *self._kept})
@@ -138,10 +157,19 @@ class Auditor:
         for note in notes:
             try:
                 found.append(open_checkpoint_note(note, self.keys))
+                self._lines.check_note(note, found[-1].size)
             except NotSigned as error:
                 message = f"{what} is not the log's own: {error}"
                 self._unsigned.append(Fault("forged_author", "", -1, "checkpoint", message))
         return found
+
+    def _rotated(self, statements: str) -> list[tuple[LogKey, LogKey]]:
+        try:
+            return read_rotations(statements)
+        except ValueError as error:
+            message = f"a statement that the log's key was rotated is not signed by both keys: {error}"
+            self._unsigned.append(Fault("forged_author", "", -1, "rotation", message))
+            return []
 
     def finish(
         self,
@@ -153,6 +181,7 @@ class Auditor:
         states_differ: Iterable[str] | None = None,
         codes: Iterable[Code] | None = None,
         codes_differ: Iterable[Code] = (),
+        cosignatures: Iterable[tuple[int, str]] = (),
         beside: Iterable[Fault] = (),
     ) -> AuditReport:
         """Check what is left, each as far as it is given.
@@ -160,7 +189,8 @@ class Auditor:
         `read_model` is subject → state JSON (only of what changed, when an earlier audit is continued); `journal` what
         devices uploaded, from where `joined.devices.settled` stands; `upper_tiles` those above level 0;
         `states_differ` and `codes_differ` name what folds elsewhere found to differ; `codes` are those of the read
-        model; `beside` are faults found in what stands beside the entries.
+        model; `cosignatures` are lines kept beside checkpoints, with the size of each; `beside` are faults that were
+        found in what stands beside the entries.
         """
         joined, report = self.joined, self.report
         joined.devices.settle(journal, joined.next_index)
@@ -175,7 +205,8 @@ class Auditor:
         if self.fold is not None and codes is not None:
             codes_differ = self.fold.compare_codes(codes)
         faults += [joined.code_fault(*code) for code in codes_differ]
-        faults += beside
+        self._lines.check_rows(cosignatures)
+        faults += [*self._lines.faults, *beside]
         report.faults = faults
         report.size, report.root = joined.best.size if joined.best else 0, joined.best.root.hex() if joined.best else ""
         report.not_excluded = self._not_excluded(read_model is not None or states_differ is not None)
@@ -227,7 +258,7 @@ class Auditor:
         if self.since:
             message = f"entries before {self.since} were checked by an earlier audit and not read again"
             found.append(NotExcluded("edited", f"{message}: what was changed there since cannot be excluded"))
-        return found + self.joined.devices.not_excluded
+        return found + self.joined.devices.not_excluded + self._lines.not_excluded()
 
     def state(self) -> dict[str, Any]:
         """All that a later audit needs to go on from here, as JSON."""

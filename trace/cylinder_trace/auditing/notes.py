@@ -52,7 +52,7 @@ def open_checkpoint_note(note: str, keys: Sequence[LogKey]) -> Signed:
 
 
 def _require_signature(note: str, text: str, keys: Sequence[LogKey]) -> None:
-    for name, raw in _signatures(note):
+    for name, raw in signature_lines(note):
         for key in keys:
             if name == key.name and raw[:4] == key.key_id:
                 try:
@@ -68,26 +68,70 @@ def _split(note: str) -> tuple[str, str, int, bytes]:
     lines = head.split("\n")
     if not found or len(lines) < 3 or not (lines[1].isascii() and lines[1].isdecimal() and len(lines[1]) < 20):
         raise ValueError("not a checkpoint")
-    return head + "\n", lines[0], int(lines[1]), _decoded(lines[2])
+    return head + "\n", lines[0], int(lines[1]), decoded(lines[2])
 
 
-def _decoded(text: str) -> bytes:
+def decoded(text: str) -> bytes:
+    """The bytes of a base64 text; raises ValueError unless it is their one text."""
     raw = base64.b64decode(text, validate=True)
     if base64.b64encode(raw).decode() != text:
         raise ValueError("not the one base64 text of its bytes")
     return raw
 
 
-def _signatures(note: str) -> list[tuple[str, bytes]]:
+def signature_lines(note: str) -> list[tuple[str, bytes]]:
+    """The lines below a note: who signed, key id and signature; raises ValueError."""
     *lines, rest = note.rpartition("\n\n")[2].split("\n")
     if rest:
         raise ValueError("the last line is cut off")
-    found = []
-    for line in lines:
-        dash, name, blob = line.split(" ", 2)
-        if dash != "\u2014":
-            raise ValueError("not a signature line")
-        found.append((name, _decoded(blob)))
+    return [signature_line(line) for line in lines]
+
+
+def signature_line(line: str) -> tuple[str, bytes]:
+    """One such line; raises ValueError."""
+    dash, name, blob = line.split(" ", 2)
+    if dash != "\u2014":
+        raise ValueError("not a signature line")
+    return name, decoded(blob)
+
+
+_ROTATION = "pinglian-key-rotation/1\n"
+
+
+def read_rotations(text: str) -> list[tuple[LogKey, LogKey]]:
+    """The old and the new key of each statement of a rotation; raises ValueError unless both signed each."""
+    before, *rest = text.split(_ROTATION)
+    if before:
+        raise ValueError("it does not begin with a statement")
+    return [_read_rotation(_ROTATION + one) for one in rest]
+
+
+def _read_rotation(note: str) -> tuple[LogKey, LogKey]:
+    head, _found, _lines = note.rpartition("\n\n")
+    _header, origin, old_vkey, new_vkey, at = head.split("\n")
+    old, new = read_vkey(old_vkey), read_vkey(new_vkey)
+    if {old.name, new.name} != {origin} or is_same(old, new) or not (at.isascii() and at.isdecimal()):
+        raise ValueError("not two keys of one log")
+    for key in (old, new):
+        _require_signature(note, head + "\n", [key])
+    return old, new
+
+
+def is_same(one: LogKey, other: LogKey) -> bool:
+    """Whether both are one key."""
+    return one.name == other.name and one.public_key.public_bytes_raw() == other.public_key.public_bytes_raw()
+
+
+def with_rotated(keys: Sequence[LogKey], rotations: Sequence[tuple[LogKey, LogKey]]) -> list[LogKey]:
+    """The keys, and every one that followed on them or that they followed on."""
+    found, more = list(keys), True
+    while more:
+        known = list(found)
+        for pair in rotations:
+            new = [key for key in pair if not any(is_same(key, one) for one in found)]
+            if len(new) == 1:
+                found += new
+        more = len(found) > len(known)
     return found
 
 
@@ -95,7 +139,7 @@ def is_device_signature(vkey: str, device_id: str, seq: int, head: str, signatur
     """Whether the device with `vkey` signed that record `seq` of its chain has the hash `head`."""
     text = f"pinglian-device-head/1\n{device_id}\n{seq}\n{head}\n".encode()
     try:
-        read_vkey(vkey).public_key.verify(_decoded(signature), text)
+        read_vkey(vkey).public_key.verify(decoded(signature), text)
     except (ValueError, InvalidSignature):
         return False
     return True

@@ -7,19 +7,23 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
-from cylinder_trace.audit import Auditor, AuditReport, Fault, LogKey, Stretch, read_vkey
+from cylinder_codes.keys import format_vkey
+from cylinder_trace.audit import Auditor, AuditReport, Cosigner, Fault, LogKey, Stretch, read_cosigner, read_vkey
 from cylinder_trace.auditing.references import Span, differing, name_references
-from cylinder_trace.commands.shared import BAD, GOOD, CannotCheck, from_store, kept_checkpoint, text_or_file
+from cylinder_trace.commands.shared import BAD, GOOD, CannotCheck, from_store, kept_checkpoint, read_text, text_or_file
+from cylinder_trace.cosignature import CosignerKey, format_cosigner_key
+from cylinder_trace.policy import Policy, PolicyError, parse_policy
 
 if TYPE_CHECKING:
     from cylinder_trace.commands.audit_crew import Crew
 
+Key = TypeVar("Key")
 AUDIT = "recompute the whole ledger from nothing and name every fault"
 STRETCH = 4_096
 """Entries that one process examines at a time: whole tiles, and little enough to be shown as progress."""
@@ -39,6 +43,8 @@ def add_audit(parser: Any) -> None:
     parser.add_argument("--vkey", help=about)
     about = "a checkpoint that a witness or client kept, as by `witness`"
     parser.add_argument("--remembered", action="append", default=[], metavar="FILE", help=about)
+    about = "a trust policy (tlog-policy) with keys of the log and its witnesses; without it a data folder's own"
+    parser.add_argument("--policy", metavar="FILE", help=about)
     about = "leave the states out: bytes, chains, tree, checkpoints and device signatures only"
     parser.add_argument("--integrity", action="store_true", help=about)
     about = "go on from where the audit that wrote this file stopped, and write it: only what is new is read"
@@ -80,8 +86,11 @@ def _audit(arguments: Namespace, source: Any) -> int:
     notes = from_store(source.checkpoints)  # before the size: what is signed is there, also while the ledger grows
     published = from_store(source.published)
     end = from_store(source.size)
-    keys = _keys([arguments.vkey] if arguments.vkey else from_store(source.vkeys))
-    auditor = Auditor(notes, keys, remembered=kept, published=published, integrity=arguments.integrity)
+    keys, cosigners = _keys(arguments, source)
+    auditor = Auditor(
+        notes, keys, remembered=kept, published=published, rotations=from_store(source.rotations), cosigners=cosigners,
+        integrity=arguments.integrity,
+    )  # fmt: skip
     auditor.references = not arguments.integrity and source.references(0, 0) is not None
     state = State(arguments.since, auditor)
     reading = Reading(auditor, source, state, Progress(auditor.joined.next_index, end))
@@ -93,7 +102,7 @@ def _audit(arguments: Namespace, source: Any) -> int:
         reading.alone(end)
         report = _finish(reading, reading.alone)
         state.save()
-    if not arguments.vkey:
+    if not (arguments.vkey or arguments.policy):
         report.not_excluded.append(_key_on_trust())
     print(json.dumps(report.as_json(), ensure_ascii=False) if arguments.json else _story(report))
     return GOOD if report.ok else BAD
@@ -105,18 +114,45 @@ def _key_on_trust() -> Any:
     return NotExcluded("forked", "the key is the one that the source names itself: hand in the log's key with --vkey")
 
 
-def _keys(texts: Sequence[str]) -> list[LogKey]:
+def _keys(arguments: Namespace, source: Any) -> tuple[list[LogKey], list[Cosigner]]:
+    """The log's keys, as handed in or else as the source names them; and those of its witnesses."""
+    policy = _policy(arguments.policy, source)
+    handed = text_or_file(arguments.vkey).split() if arguments.vkey else []
+    if arguments.policy and not handed:
+        handed = [_as_text(key) for key in policy.logs]
+    named = from_store(source.vkeys)
+    others = read_all([*handed, *named, *map(_as_text, policy.witnesses.values())], read_cosigner)
+    return _log_keys(handed or named), others
+
+
+def _policy(path: str | None, source: Any) -> Policy:
+    try:
+        return parse_policy(read_text(path) if path else from_store(source.policy))
+    except PolicyError as error:
+        if path is None:
+            return Policy(())  # the ledger's own, or none: without it lines of witnesses are counted, not judged
+        raise CannotCheck(f"{path}: {error}") from error
+
+
+def _as_text(key: Any) -> str:
+    return format_cosigner_key(key) if isinstance(key, CosignerKey) else format_vkey(key)
+
+
+def _log_keys(texts: Sequence[str]) -> list[LogKey]:
     if not texts:
         raise CannotCheck("say whose log this should be: --vkey KEY or a file with the key")
-    lines = [line for text in texts for line in text_or_file(text).split()]
-    keys, wrong = [], ValueError("no key")
-    for line in lines:
-        try:
-            keys.append(read_vkey(line))
-        except ValueError as error:
-            wrong = error  # beside the Ed25519 keys others may stand, which this audit does not know
+    keys = read_all(texts, read_vkey)
     if not keys:
-        raise CannotCheck(f"not a verifying key name+id+base64, as in the log's file keys: {texts[0]}") from wrong
+        raise CannotCheck(f"not a verifying key name+id+base64, as in the log's file keys: {texts[0]}")
+    return keys
+
+
+def read_all(texts: Sequence[str], read: Callable[[str], Key]) -> list[Key]:
+    """The keys among `texts` that are of the kind `read` reads; the others are of other kinds."""
+    keys = []
+    for text in texts:
+        with suppress(ValueError):
+            keys.append(read(text))
     return keys
 
 
@@ -232,6 +268,7 @@ def _beside(source: Any, settled: dict[str, int], auditor: Auditor, crew: "Crew 
         "upper_tiles": source.upper_tiles(auditor.joined.count),
         "journal": None if journal is None else list(journal),
         "heads": None if heads is None else list(heads),
+        "cosignatures": source.cosignatures(),
         "beside": _references_beyond(source, auditor) if auditor.references else [],
     }
     if auditor.fold and crew:

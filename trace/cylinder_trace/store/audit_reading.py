@@ -10,16 +10,26 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Table
+import orjson
+from sqlalchemy import Connection, Table, inspect
 from sqlalchemy.exc import DBAPIError
 
 from cylinder_trace.audit import StoredEntry, StoredHead, StoredRecord
 from cylinder_trace.auditing.folding import Code
 from cylinder_trace.auditing.references import Pair
-from cylinder_trace.merkle import HASH_SIZE
+from cylinder_trace.merkle import HASH_SIZE, leaf_hash
 from cylinder_trace.store.database import StoreError, first_line, open_engine, parse_url, sqlite_path
-from cylinder_trace.store.sources import MirrorSource, ServiceSource, is_mirror
-from cylinder_trace.store.tables import CheckpointRow, CodeRow, EntryRefRow, EntryRow, JournalRow, SubjectNowRow
+from cylinder_trace.store.sources import MirrorSource, ServiceSource, is_mirror, texts_in
+from cylinder_trace.store.tables import (
+    CheckpointRow,
+    CodeRow,
+    CosignatureRow,
+    EntryRefRow,
+    EntryRow,
+    JournalRow,
+    SubjectNowRow,
+)
+from cylinder_trace.suite import Suite, suite_of_origin
 from cylinder_trace.tiles import TILE_WIDTH, tile_path
 
 _ENTRY_TYPES = (int, str, str, int, str, int, int, bytes, bytes)
@@ -54,6 +64,15 @@ class AuditSource(Protocol):
 
     def vkeys(self) -> list[str]:
         """The keys the source names itself."""
+
+    def rotations(self) -> str:
+        """The statements by which the log's key was rotated."""
+
+    def policy(self) -> str:
+        """The policy that names the witnesses, where the source has one."""
+
+    def cosignatures(self) -> list[tuple[int, str]]:
+        """Signature lines kept beside checkpoints, with the size of each."""
 
     def tiles(self, start: int, end: int) -> Mapping[int, bytes]:
         """Stored tiles of level 0 over these entries, by number; what is not there is left out."""
@@ -133,8 +152,22 @@ class DatabaseRows:
         return [path.read_bytes().decode(errors="replace")] if path and path.is_file() else []
 
     def vkeys(self) -> list[str]:
-        keys = self._log / "keys" if self._log else None
-        return keys.read_text().split() if keys and keys.is_file() else []
+        return self._text("log/keys").split()
+
+    def rotations(self) -> str:
+        return self._text("log/rotations")
+
+    def policy(self) -> str:
+        return self._text("witnesses.policy")
+
+    def _text(self, name: str) -> str:
+        path = self._log.parent / name if self._log else None
+        return path.read_bytes().decode(errors="replace") if path and path.is_file() else ""
+
+    def cosignatures(self) -> list[tuple[int, str]]:
+        if not inspect(self._engine).has_table(CosignatureRow.__tablename__):
+            return []  # a ledger from before there were any
+        return _typed(self._select(CosignatureRow, ("size", "line"), "ORDER BY size, key"), (int, str))
 
     def tiles(self, start: int, end: int) -> Mapping[int, bytes]:
         found = {}
@@ -255,7 +288,9 @@ class ServiceRows:
 
     def __init__(self, source: ServiceSource) -> None:
         self._source = source
+        note = self._source.checkpoint()
         self._size = self._source.size()
+        self._suite = suite_of_origin(note.partition("\n")[0])
 
     def close(self) -> None:
         """Nothing is held."""
@@ -273,7 +308,8 @@ class ServiceRows:
         found: list[StoredEntry] = []
         for first in range(start - start % TILE_WIDTH, min(end, self._size), TILE_WIDTH):
             width = min(TILE_WIDTH, self._size - first)
-            found += self._source.bundle_rows(first // TILE_WIDTH, width)
+            bundle = self._source.get(f"/log/{tile_path('entries', first // TILE_WIDTH, width)}")
+            found += [_as_row(index, text, self._suite) for index, text in enumerate(texts_in(bundle), first)]
         return [row for row in found if start <= row.index < end]
 
     def checkpoints(self) -> list[str]:
@@ -284,6 +320,15 @@ class ServiceRows:
 
     def vkeys(self) -> list[str]:
         return self._source.vkeys()
+
+    def rotations(self) -> str:
+        return self._source.rotations()
+
+    def policy(self) -> str:
+        return ""
+
+    def cosignatures(self) -> list[tuple[int, str]]:
+        return []
 
     def tiles(self, start: int, end: int) -> Mapping[int, bytes]:
         """Level 0, as far as the checkpoint's tree has it."""
@@ -319,3 +364,16 @@ class ServiceRows:
 
     def read_model(self, since: int) -> Mapping[str, str] | None:
         return None
+
+
+def _as_row(index: int, text: bytes, suite: Suite) -> StoredEntry:
+    """The row that a database would hold for a text; what it does not say is left empty."""
+    try:
+        told = orjson.loads(text)
+        columns = [told[name] for name in ("id", "subject", "n", "type", "occurred_at", "recorded_at")]
+    except (ValueError, KeyError, TypeError):
+        columns = []
+    row = (index, *columns, leaf_hash(text, suite), text)
+    if [*map(type, row)] == [*_ENTRY_TYPES]:
+        return StoredEntry._make(row)
+    return StoredEntry(index, "", "", -1, "", -1, -1, leaf_hash(text, suite), text)
