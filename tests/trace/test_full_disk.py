@@ -3,6 +3,7 @@
 A limit on the size of files stands for the full disk: it works everywhere, and writing beyond it fails as there.
 """
 
+import logging
 import resource
 import threading
 import time
@@ -19,6 +20,21 @@ from laws.writing import line_of
 from ledgers.homes import Home, registered, returned
 
 _CLEAR = ("nothing of this was recorded", "ask again with the same id")
+
+
+class Heard(logging.Handler):
+    """What the ledger logs in this process."""
+
+    said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
+def in_its_process(act: Callable[[Home], None], home: Home) -> None:
+    """Do `act`, and hear what the ledger logs."""
+    logging.getLogger("cylinder_trace").addHandler(Heard())
+    act(home)
 
 
 @contextmanager
@@ -41,7 +57,7 @@ def soon(happened: Callable[[], bool], within_s: float = 30.0) -> None:
 
 def in_a_process(act: Callable[[Home], None], home: Home) -> None:
     """Limits count for a whole process, so each story has one of its own."""
-    process = writing.fork(act, home)
+    process = writing.fork(in_its_process, act, home)
     process.join(120)
     assert process.exitcode == 0, "the story ended badly; its traceback stands above"
     with home.open() as ledger:
@@ -57,6 +73,11 @@ def note(home: Home, ledger: Ledger, number: int, turn: str) -> None:
     receipts = ledger.append([returned(number, f"{turn}.{part}") for part in range(8)])
     with (home.folder / "acknowledged").open("a") as file:
         file.write("".join(f"{line_of(receipt)}\n" for receipt in receipts))
+
+
+def warned(words: str) -> bool:
+    """Whether the publisher of this process has said so."""
+    return any(words in said for said in Heard.said)
 
 
 def alive(name: str) -> bool:
@@ -75,7 +96,6 @@ def sqlite_fills_up(home: Home) -> None:
             said = refusals(home, ledger, 5)
             assert all(any(clear in sentence for clear in _CLEAR) for sentence in said), said
             assert ledger.reader.size() >= 200, "reading goes on"
-            time.sleep(1.5)  # the publisher tries, too
         for turn in range(20):
             note(home, ledger, turn, f"again.{turn}")
         assert alive("group-commit")
@@ -118,7 +138,7 @@ def no_room_in_the_log(home: Home, entries: int, limit: int) -> None:
         shown = (home.folder / "log" / "checkpoint").read_text()
         with no_file_beyond(limit):
             receipts = ledger.append([registered(10_000)])
-            time.sleep(1.5)
+            soon(lambda: warned("checkpoint not published"))
             assert (home.folder / "log" / "checkpoint").read_text() == shown, "half of a file is never shown"
         (home.folder / "acknowledged").write_text(f"{line_of(receipts[0])}\n")
         assert alive("publisher")
