@@ -11,6 +11,7 @@ from cylinder_api.access_log import AccessLog
 from cylinder_api.bodies import openapi_of
 from cylinder_api.problems import install_handlers
 from cylinder_api.routers import (
+    custody,
     cylinders,
     devices,
     disputes,
@@ -26,7 +27,21 @@ from cylinder_api.routers import (
 )
 from cylinder_api.service import Service
 
-_ROUTERS = (fills, stations, cylinders, sales, inspections, flags, disputes, transfers, imports, devices, log, health)
+_ROUTERS = (
+    fills,
+    stations,
+    cylinders,
+    sales,
+    inspections,
+    custody,
+    flags,
+    disputes,
+    transfers,
+    imports,
+    devices,
+    log,
+    health,
+)
 _DESCRIPTION = (
     "One bottle, one code: the ledger of gas cylinders. Masses are grams, instants UTC milliseconds, both integers. "
     "A refusal to fill is an answer (200, outcome DENY); problems are for what could not be decided or recorded."

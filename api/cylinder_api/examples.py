@@ -62,6 +62,47 @@ INSPECTION: dict[str, Any] = {
     "result": "passed",
     "report_no": "EXAMPLE-2026-000421",
     "tare_g": 16_480,
+    "items": [
+        "residue",
+        "valve_removal",
+        "appearance",
+        "valve_seat",
+        "wall_thickness",
+        "hydrostatic",
+        "valve",
+        "airtightness",
+        "vacuum",
+        "marking",
+    ],
+    "occurred_at": _OCCURRED_AT,
+}
+ITEM_RESULT: dict[str, Any] = {
+    "id": "ib_01.2026.000421.wall",
+    "code": _CODE,
+    "report_no": "EXAMPLE-2026-000421",
+    "item": "wall_thickness",
+    "result": "passed",
+    "inspector_id": "in_01_1",
+    "reviewer_id": "in_01_2",
+    "reading": 2_610,
+    "unit": "um",
+    "occurred_at": _OCCURRED_AT,
+}
+VALVE_CHANGE: dict[str, Any] = {
+    "id": "ib_01.2026.000421.valve",
+    "code": _CODE,
+    "removed_serial": "V-2022-0911",
+    "maker": "示例阀门单位",
+    "serial": "V-2026-0007",
+    "made_month": "2026-06",
+    "occurred_at": _OCCURRED_AT,
+}
+EVALUATION: dict[str, Any] = {
+    "id": "ib_01.2026.000424",
+    "code": _CODE,
+    "passed": True,
+    "valid_until_month": "2030-11",
+    "report_no": "EXAMPLE-2026-000424",
     "occurred_at": _OCCURRED_AT,
 }
 CONDEMNATION: dict[str, Any] = {
@@ -74,7 +115,32 @@ DESTRUCTION: dict[str, Any] = {
     "id": "ib_01.2026.000423",
     "code": _CODE,
     "method": "crushed",
-    "evidence_sha256": ["0" * 64],
+    "evidence_sha256": ["0" * 64, "1" * 64, "2" * 64],
+    "occurred_at": _OCCURRED_AT,
+}
+HAND_OVER: dict[str, Any] = {
+    "id": "co_01.2026.000032",
+    "code": _CODE,
+    "to_holder_id": "co_02",
+    "basis": "entrusted",
+    "occurred_at": _OCCURRED_AT,
+}
+ACCEPTANCE: dict[str, Any] = {"occurred_at": _OCCURRED_AT}
+SEIZURE: dict[str, Any] = {
+    "id": "au_01.2026.000010",
+    "code": _CODE,
+    "document_no": "示例查封 2026-0010",
+    "cause": "外观可疑 looks refurbished",
+    "occurred_at": _OCCURRED_AT,
+}
+SEIZURE_LIFTING: dict[str, Any] = {**SEIZURE, "id": "au_01.2026.000011", "cause": "核查无误 checked, in order"}
+LICENCE: dict[str, Any] = {
+    "id": "au_01.2026.000012",
+    "company_id": "ib_01",
+    "licence_no": "示例检验核准 0001",
+    "scope": "inspection",
+    "valid_from": "2024-01-01",
+    "valid_until": "2027-12-31",
     "occurred_at": _OCCURRED_AT,
 }
 FLAG: dict[str, Any] = {

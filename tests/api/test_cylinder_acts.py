@@ -9,6 +9,7 @@ from cylinder_codes.identifiers import Code, format_code_human
 from cylinder_codes.keys import parse_vkey
 from cylinder_trace.proof import HistoryBundle, verify_bundle
 from cylinder_trace.store.tables import PersonRow
+from cylinder_trace.vocabulary.inspecting import MANDATORY_ITEMS
 
 BUYER = {"name": "示例 用户", "id_number": "EX-330-1", "phone": "EX-139-1", "address": "示例路 1 号"}
 
@@ -92,6 +93,7 @@ def test_a_passed_inspection_lifts_the_overdue_refusal_and_a_failed_one_refuses(
     assert [reason["code"] for reason in reasons] == ["R20"]
     passed = act(bottle, inspected_month="2026-01", next_due_month="2030-01", result="passed", report_no="E-1")
     passed["inspected_month"], passed["next_due_month"] = "2025-01", "2029-01"
+    passed["items"] = sorted(MANDATORY_ITEMS)
     assert inspector.post("/v1/inspections", json=passed).status_code == 201
     decision = house.as_("station").post("/v1/fill-checks", json=check_body(bottle)).json()["decision"]
     assert decision["outcome"] in ("ALLOW", "WARN")
@@ -107,7 +109,7 @@ def test_a_condemned_cylinder_is_refused_for_good_and_can_only_be_destroyed(hous
     house.append(bottle.subject, filled("x"))
     decision = house.as_("station").post("/v1/fill-checks", json=check_body(bottle)).json()["decision"]
     assert decision["reasons"][0]["code"] == "R30"
-    destroyed = act(bottle, method="crushed", evidence_sha256=["0" * 64])
+    destroyed = act(bottle, method="crushed", evidence_sha256=["0" * 64, "1" * 64, "2" * 64])
     assert inspector.post("/v1/destructions", json=destroyed).status_code == 201
     assert house.as_("regulator").get(f"/v1/cylinders/{bottle.code}").json()["status"] == "destroyed"
 

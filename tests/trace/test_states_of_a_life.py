@@ -130,7 +130,7 @@ def approval(**changes: Any) -> events.RetagApproved:
 def test_a_tag_is_replaced_only_after_approval_and_the_old_code_is_dead_for_ever() -> None:
     asked = life(ASKED)
     assert asked.retags == {"act-4": CODE}
-    assert refusals(asked) == ()
+    assert refusals(asked) == ("R06",)
     approved = life(ASKED, approval(), events.CodeBound(code="NEW"))
     assert (approved.codes, approved.voided_codes, approved.retags) == (("NEW",), (CODE,), None)
     assert "R05" in refusals(approved)

@@ -339,7 +339,9 @@ def _transferred(state: CylinderState, entry: Entry, event: events.OwnershipTran
 def _handed_over(state: CylinderState, entry: Entry, event: events.HandedOver) -> Change:
     if entry.at < (state.custody_since or 0):
         return {}
-    return {"custodian_id": event.to_holder_id, "custody_since": entry.at, "custody_basis": event.basis}
+    # A right to fill it comes with both signatures only; who has it is known from one.
+    basis = event.basis if event.cosigned else None
+    return {"custodian_id": event.to_holder_id, "custody_since": entry.at, "custody_basis": basis}
 
 
 def _inspected(state: CylinderState, entry: Entry, event: events.Inspected) -> Change:

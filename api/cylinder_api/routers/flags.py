@@ -1,4 +1,4 @@
-"""What an authority states (监管): marks on cylinders, and locks on scales."""
+"""What an authority states (监管): marks on cylinders, locks on scales, licences."""
 
 from functools import partial
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from cylinder_api.access import Caller
 from cylinder_api.acts import flagging, supervision
 from cylinder_api.answers import Recorded
 from cylinder_api.bodies import JsonBody, takes
-from cylinder_api.examples import FLAG, FLAG_CLEARING, LOCK
+from cylinder_api.examples import FLAG, FLAG_CLEARING, LICENCE, LOCK
 from cylinder_api.problems import documented
 from cylinder_api.service import ServiceHere
 
@@ -68,4 +68,22 @@ async def lock_scale(
 ) -> Any:
     """Pushed to the station like a mark."""
     work = partial(supervision.lock_scale, act=act, authority_id=caller.org_id, by=caller.account_id)
+    return await service.record(work)
+
+
+@router.post(
+    "/v1/licences",
+    status_code=201,
+    summary="A company's licence as given, changed, suspended or revoked (许可变更)",
+    response_model=Recorded,
+    responses=documented(*_REFUSALS),
+    openapi_extra=takes(supervision.LicenceAct, LICENCE),
+)
+async def record_licence(
+    caller: Caller,
+    service: ServiceHere,
+    act: Annotated[supervision.LicenceAct, Depends(JsonBody(supervision.LicenceAct))],
+) -> Any:
+    """What the register says of an inspection body is written into every inspection that it states."""
+    work = partial(supervision.record_licence, act=act, authority_id=caller.org_id, by=caller.account_id)
     return await service.record(work)

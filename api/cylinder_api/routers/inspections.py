@@ -1,4 +1,4 @@
-"""What an inspection body states (检验机构): inspection, condemning, destruction."""
+"""What an inspection body states (检验机构): items, valve, result, evaluation, condemning, destruction."""
 
 from functools import partial
 from typing import Annotated, Any
@@ -6,15 +6,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 
 from cylinder_api.access import Account, Caller
-from cylinder_api.acts import inspection
+from cylinder_api.acts import inspection, scrapping
 from cylinder_api.answers import Recorded
 from cylinder_api.bodies import JsonBody, takes
-from cylinder_api.examples import CONDEMNATION, DESTRUCTION, INSPECTION
+from cylinder_api.examples import CONDEMNATION, DESTRUCTION, EVALUATION, INSPECTION, ITEM_RESULT, VALVE_CHANGE
 from cylinder_api.problems import documented
 from cylinder_api.service import Service, ServiceHere
 
 router = APIRouter(tags=["inspection"])
-_REFUSALS = documented("not_json", "cylinder_unknown", "code_unreadable", "id_conflict", "occurred_in_future")
+_USUAL = ("not_json", "cylinder_unknown", "code_unreadable", "id_conflict", "occurred_in_future", "cannot_follow")
+_REFUSALS = documented(*_USUAL)
 
 
 @router.post(
@@ -30,7 +31,58 @@ async def record_inspection(
     service: ServiceHere,
     act: Annotated[inspection.Inspection, Depends(JsonBody(inspection.Inspection))],
 ) -> Any:
-    """Stated by the inspection body that the token speaks for."""
+    """Stated by the body that the token speaks for. A passed one without a mandatory item is not recorded (缺项)."""
+    return await _record(service, caller, act)
+
+
+@router.post(
+    "/v1/inspection-items",
+    status_code=201,
+    summary="One item of an inspection with its reading (检验项目结果)",
+    response_model=Recorded,
+    responses=documented(*_USUAL, "same_person"),
+    openapi_extra=takes(inspection.ItemResult, ITEM_RESULT),
+)
+async def record_inspection_item(
+    caller: Caller,
+    service: ServiceHere,
+    act: Annotated[inspection.ItemResult, Depends(JsonBody(inspection.ItemResult))],
+) -> Any:
+    """Done by one person, reviewed by another."""
+    return await _record(service, caller, act)
+
+
+@router.post(
+    "/v1/valves",
+    status_code=201,
+    summary="The valve was replaced (阀更换)",
+    response_model=Recorded,
+    responses=_REFUSALS,
+    openapi_extra=takes(inspection.ValveChange, VALVE_CHANGE),
+)
+async def change_valve(
+    caller: Caller,
+    service: ServiceHere,
+    act: Annotated[inspection.ValveChange, Depends(JsonBody(inspection.ValveChange))],
+) -> Any:
+    """From its making the valve's own life counts."""
+    return await _record(service, caller, act)
+
+
+@router.post(
+    "/v1/evaluations",
+    status_code=201,
+    summary="Safety evaluation at the end of the design life (安全评定)",
+    response_model=Recorded,
+    responses=_REFUSALS,
+    openapi_extra=takes(inspection.Evaluation, EVALUATION),
+)
+async def evaluate_cylinder(
+    caller: Caller,
+    service: ServiceHere,
+    act: Annotated[inspection.Evaluation, Depends(JsonBody(inspection.Evaluation))],
+) -> Any:
+    """A passed one says until when it may be used; a failed one takes back what an earlier one gave."""
     return await _record(service, caller, act)
 
 
@@ -56,7 +108,7 @@ async def condemn_cylinder(
     status_code=201,
     summary="Made unusable (去功能化)",
     response_model=Recorded,
-    responses=_REFUSALS,
+    responses=documented(*_USUAL, "evidence_missing"),
     openapi_extra=takes(inspection.Destruction, DESTRUCTION),
 )
 async def destroy_cylinder(
@@ -64,15 +116,17 @@ async def destroy_cylinder(
     service: ServiceHere,
     act: Annotated[inspection.Destruction, Depends(JsonBody(inspection.Destruction))],
 ) -> Any:
-    """With the hashes of the pictures that show it."""
+    """With the hashes of the pictures that show it: at least three, each of another file."""
     return await _record(service, caller, act)
 
 
-async def _record(
-    service: Service,
-    caller: Account,
-    act: inspection.Inspection | inspection.Condemnation | inspection.Destruction,
-) -> Recorded:
+@router.get("/v1/scrapping", summary="Days from condemned to destroyed (报废待毁天数)", responses=documented())
+def get_scrapping(caller: Caller, service: ServiceHere) -> scrapping.Scrapping:
+    """Of those that were destroyed, and of those that still wait."""
+    return scrapping.days_until_destroyed(service.ledger.reader, service.clock())
+
+
+async def _record(service: Service, caller: Account, act: inspection.Verdict) -> Recorded:
     forms = service.settings.forms
     work = partial(inspection.record_verdict, act=act, body_id=caller.org_id, by=caller.account_id, forms=forms)
     return await service.record(work)

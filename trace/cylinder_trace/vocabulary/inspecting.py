@@ -88,7 +88,9 @@ class Inspected(Frozen):
     items: Annotated[tuple[InspectionItem, ...], Field(max_length=11)] | None = None
     """The items that were done and passed; absent where only the mark is known, as on cylinders taken over."""
     body_licensed: bool | None = None
-    """Whether the register shows the body's licence in force on that day (检验核准); absent = not looked up."""
+    """Whether the register shows the body's licence in force on that day (检验核准).
+
+    Absent = not looked up, or the register holds no inspection licence of that body at all."""
 
 
 class Evaluated(Frozen):
