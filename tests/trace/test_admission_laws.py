@@ -394,7 +394,7 @@ CORE = [way for code, ways in WAYS.items() if "R20" <= code <= "R38" for way in 
 """Overdue, failed, not credible, outlived, scrapped, refurbished, black …: the safety core, R20 to R38."""
 
 
-@settings(max_examples=1_000)
+@settings(max_examples=500)
 @given(
     st.sampled_from(CORE),
     REQUESTS,

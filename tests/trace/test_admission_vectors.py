@@ -1,10 +1,13 @@
 """The one decision, asked every case of the admission vectors."""
 
+import json
+
 import pytest
 
 from cylinder_trace.admission import decide_fill
 from cylinder_trace.reasons import REASONS, WARNINGS, next_step, sentence
-from vectors.admission.cases import Case, base_case, load_cases
+from cylinder_trace.rulebook import parse_rulebook
+from vectors.admission.cases import FOLDER, Case, base_case, load_cases, rulebook_text, variant, variants
 
 CASES = load_cases()
 
@@ -51,4 +54,19 @@ def test_every_refusal_and_warning_has_a_file_with_a_case_for_and_a_case_against
 def test_no_two_cases_ask_the_same_under_one_name() -> None:
     names = [(case.file, case.name) for case in CASES]
     assert len(set(names)) == len(names)
-    assert len(names) >= 90
+    assert len(names) >= 250
+
+
+def test_every_case_names_what_its_expectation_comes_from() -> None:
+    for path in FOLDER.glob("*.json"):
+        for case in json.loads(path.read_text("utf-8")).get("cases", ()):
+            assert case.get("basis"), f"{path.name}: {case['name']}"
+
+
+@pytest.mark.parametrize("name", variants())
+def test_a_rulebook_of_the_vectors_differs_from_the_one_it_is_based_on_in_one_line(name: str) -> None:
+    own = variant(name)
+    said = {key: value for key, value in own.items() if key not in ("based_on", "title")}
+    ((_place, value),) = said.items()
+    assert len(value) == 1 if isinstance(value, dict) else isinstance(value, str)
+    assert parse_rulebook(rulebook_text(name)) != parse_rulebook(rulebook_text(own["based_on"]))
