@@ -74,9 +74,10 @@ class Crew:
         self._events = [[] for _ in self._pipes]
         return [fault for pipe in self._pipes for fault in _answer(pipe)]
 
-    def compare(self, since: int) -> list[str]:
-        """Subjects whose stored state is not what was folded."""
-        return sorted(subject for found in self._ask("compare", since) for subject in found)
+    def compare(self, since: int) -> list[str] | None:
+        """Subjects whose stored state is not what was folded; None where no read model is shown."""
+        answers = self._ask("compare", since)
+        return None if None in answers else sorted(subject for found in answers for subject in found)
 
     def compare_codes(self) -> list[Code]:
         """Codes that do not lead where they should."""
@@ -188,9 +189,9 @@ class _Job:
         self._own = []
         return faults
 
-    def compare(self, since: int) -> list[str]:
+    def compare(self, since: int) -> list[str] | None:
         read_model = from_store(lambda: self._source.read_model(since))
-        return self._fold.compare(read_model, since) if self._fold and read_model is not None else []
+        return self._fold.compare(read_model, since) if self._fold and read_model is not None else None
 
     def compare_codes(self, _about: None) -> list[Code]:
         fold, codes = self._fold, from_store(self._source.codes)
