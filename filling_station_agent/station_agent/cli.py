@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import csv
 import json
 import sqlite3
 import sys
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from cylinder_codes.terminal import escape_what_cannot_be_shown
 from station_agent import agent, care, enrol
+from station_agent import words as said
 from station_agent.clock import wall_ms
 from station_agent.device import Device, DeviceError, load_device, only_one
 from station_agent.devices.driver import DriverError
@@ -32,6 +34,7 @@ examples, in the order of a new station:
   station-agent simulate-scale --scales 10 --log scales.jsonl
   station-agent self-test --config station/station.toml
   station-agent run --config station/station.toml
+  station-agent cards > cards.csv
   station-agent status --data station
   station-agent export --data station > journal.jsonl
 
@@ -101,6 +104,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(testing)
     _add_json(testing)
     testing.set_defaults(command=_self_test)
+
+    cards = _explained(commands, "cards", "the cards for the wall: what each barcode holds, and what to print on it")
+    _add_json(cards)
+    cards.set_defaults(command=_cards)
 
     status = _explained(commands, "status", "what is unsent, the last record, the age of the data")
     _add_folder(status)
@@ -210,6 +217,17 @@ def _self_test(arguments: argparse.Namespace) -> int:
         for check in checks:
             print(f"{'✔' if check.ok else '✘'} {check.name}: {check.said}" + (f" → {check.mend}" if check.mend else ""))
     return GOOD if ok else BAD
+
+
+def _cards(arguments: argparse.Namespace) -> int:
+    rows = [{"holds": holds, "zh": zh, "en": en} for holds, (zh, en) in said.cards().items()]
+    if arguments.json:
+        print(json.dumps({"cards": rows}, ensure_ascii=False))
+        return GOOD
+    writer = csv.DictWriter(sys.stdout, ("holds", "zh", "en"), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return GOOD
 
 
 def _status(arguments: argparse.Namespace) -> int:

@@ -78,4 +78,15 @@ FINDINGS: dict[Finding, Said] = {
     "tare_unclear": ("皮重不清", "tare illegible"),
 }
 """What the finding cards (检查卡) of the wall say: `PL:F:<finding>`."""
+STATEMENTS: dict[str, Said] = {
+    "checked": ("充装前检查已做", "the pre-fill list was gone through"),
+    "evacuated": ("已抽真空或置换", "evacuated or purged"),
+}
+"""What the cards about the work before the fill say: `PL:P:<statement>`."""
+
+
+def cards() -> dict[str, Said]:
+    """What a card holds, and what is to be printed on it, for all cards of the wall."""
+    found = {f"PL:F:{finding}": said for finding, said in FINDINGS.items()}
+    return {**found, **{f"PL:P:{statement}": said for statement, said in STATEMENTS.items()}}
 # fmt: on

@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from cylinder_codes.identifiers import Code
 from cylinder_codes.reading import read_scan
+from cylinder_trace.decision import Finding
 from station_agent import device
 from station_agent.cli import main
 from station_agent.journal import Journal
@@ -98,7 +100,7 @@ def test_what_cannot_be_done_is_said_in_one_sentence(
             assert words[words.index(option) + 1] in said.err
 
 
-@pytest.mark.parametrize("name", ["run", "enrol", "simulate-scale", "self-test", "status", "export"])
+@pytest.mark.parametrize("name", ["run", "enrol", "simulate-scale", "self-test", "cards", "status", "export"])
 def test_the_help_of_every_command_says_what_it_does_and_has_an_example(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,6 +129,16 @@ def test_a_wrong_argument_is_said_in_one_sentence(words: list[str], capsys: pyte
         main(words)
     assert ended.value.code == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_the_cards_for_the_wall_hold_what_a_lane_understands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cards", "--json"]) == 0
+    cards = json.loads(capsys.readouterr().out)["cards"]
+    assert {card["holds"].split(":")[1] for card in cards} == {"F", "P"}
+    assert {card["holds"].rsplit(":")[-1] for card in cards} >= set(get_args(Finding)) | {"checked", "evacuated"}
+    assert all(card["zh"] and card["en"] for card in cards)
+    assert main(["cards"]) == 0
+    assert "PL:F:scrap_mark,有报废标记,scrap mark\n" in capsys.readouterr().out
 
 
 def test_a_station_that_never_ran_has_no_journal_to_look_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
