@@ -167,6 +167,7 @@ def test_a_backup_is_of_one_moment_although_the_service_goes_on_recording(
     stop = threading.Event()
     with House(folder, url) as house:
         codes = [house.new_bottle().code for _ in range(60)]
+        published(house)
 
         def trade() -> None:
             while not stop.is_set():

@@ -12,6 +12,7 @@ from cylinder_api.folder import open_folder
 from cylinder_api.service import system_clock
 from cylinder_api.settings import settings_for
 from cylinder_trace.audit import Fault
+from cylinder_trace.commands.auditing import few_collections
 from cylinder_trace.commands.pace import Pace
 from cylinder_trace.commands.shared import CannotCheck, kept_checkpoint
 from cylinder_trace.dates import format_day, local_day
@@ -64,7 +65,7 @@ def restore(options: argparse.Namespace) -> int:
 
 def _on_disk(folder: Path, work: Callable[[Tell], Done]) -> Done:
     try:
-        with Pace() as tell:
+        with few_collections(), Pace() as tell:
             return work(tell)
     except OSError as error:
         where = error.filename or folder

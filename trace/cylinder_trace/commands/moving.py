@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cylinder_codes.keys import KeyFormatError, SigningKey, parse_signer
+from cylinder_trace.commands.auditing import few_collections
 from cylinder_trace.commands.pace import Pace
 from cylinder_trace.commands.shared import BAD, GOOD, CannotCheck, from_store, read_text, say, text_or_file
 
@@ -58,7 +59,7 @@ def rebuild(arguments: Namespace) -> int:
 
     key, data = _signer(arguments.key), Path(arguments.data)
     try:
-        with Pace() as tell:
+        with few_collections(), Pace() as tell:
             done = from_store(lambda: store.rebuild(Path(arguments.mirror), arguments.to, data, key, tell=tell))
     except KeyboardInterrupt as error:
         raise CannotCheck("stopped; the new home is unfinished, and the same command goes on with it") from error

@@ -27,6 +27,7 @@ class Pace:
         now = time.monotonic()
         if what != self._what:
             self._what, self._first, self._began = what, done, now
+            return  # how fast it goes is not known yet
         live = sys.stderr.isatty()
         if now - self._shown < (1 if live else 10):
             return
