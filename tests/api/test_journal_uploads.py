@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from api_house import DEVICE, Bottle, Device, House, check_body, filled, new_id, now
+from api_house import DEVICE, TARE_G, Bottle, Device, House, check_body, filled, new_id, now
 
 from cylinder_codes.keys import SigningKey
 from cylinder_trace import events
 from cylinder_trace.events import record_text
+from cylinder_trace.fill_acts import POSTFILL, PREFILL
 
 
 @pytest.fixture(scope="module")
@@ -286,3 +287,60 @@ def test_a_second_fill_under_one_permit_is_kept_and_disputed(house: House, devic
     device.record(filled(permit), bottle.subject, f"{permit}.again")
     assert statuses(send(house, device.upload(device.records[-3:]))) == ["stored", "stored", "disputed"]
     assert house.disputes(bottle.subject) == ["permit_used_twice"]
+
+
+def checked_after(check_id: str, worker: str = "fl_2") -> events.PostfillChecked:
+    items = tuple(events.CheckItem(item=item, passed=True) for item in POSTFILL)
+    return events.PostfillChecked(
+        check_id=check_id, station_id="st_1", worker_id=worker, items=items, passed=True, seal_no="1", label_no="2"
+    )
+
+
+def weighed_again(check_id: str, worker: str = "fl_2", scale: str = "sc_1_2") -> events.Reweighed:
+    return events.Reweighed(
+        check_id=check_id, station_id="st_1", scale_id=scale, worker_id=worker, full_gross_g=TARE_G + 14_500,
+        net_g=14_500, within_limit=True,
+    )  # fmt: skip
+
+
+def test_the_checks_around_a_fill_belong_into_the_cylinder_s_history(house: House, device: Device) -> None:
+    bottle = house.new_bottle()
+    check_id = device.decide(bottle).id
+    before = tuple(events.CheckItem(item=item, passed=True) for item in PREFILL)
+    listed = events.PrefillChecked(check_id=check_id, station_id="st_1", worker_id="fl_1", items=before, passed=True)
+    device.record(listed, bottle.subject)
+    device.fill(bottle, check_id)
+    device.record(checked_after(check_id), bottle.subject)
+    device.record(weighed_again(check_id), bottle.subject)
+    device.record(events.LeftStation(station_id="st_1", worker_id="dw_1"), bottle.subject)
+    assert statuses(send(house, device.upload(device.records[-6:]))) == ["stored"] * 6
+    assert house.disputes(bottle.subject) == []
+    types = [entry.type for entry in house.entries_of(bottle.subject)]
+    assert types[-5:] == ["prefill_checked", "filled", "postfill_checked", "reweighed", "left_station"]
+
+
+def test_a_filler_who_checks_the_own_work_on_the_own_scale_is_doubted_and_kept(house: House, device: Device) -> None:
+    bottle = house.new_bottle()
+    check_id = device.decide(bottle).id
+    device.fill(bottle, check_id)
+    device.record(checked_after(check_id, worker="fl_1"), bottle.subject)
+    device.record(weighed_again(check_id, worker="fl_1", scale="sc_1_1"), bottle.subject)
+    assert statuses(send(house, device.upload(device.records[-4:]))) == ["stored", "stored", "disputed", "disputed"]
+    assert house.disputes(bottle.subject) == ["same_person", "same_person", "same_scale"]
+
+
+def test_a_check_about_no_fill_is_doubted_and_kept(house: House, device: Device) -> None:
+    bottle = house.new_bottle()
+    device.record(checked_after("nobody-filled"), bottle.subject)
+    assert statuses(send(house, device.upload(device.records[-1:]))) == ["disputed"]
+    assert house.disputes(bottle.subject) == ["no_fill"]
+
+
+def test_a_fill_at_another_scale_or_after_the_permit_s_last_moment_is_doubted_and_kept(
+    house: House, device: Device
+) -> None:
+    bottle = house.new_bottle()
+    check_id = device.decide(bottle, scale_id="sc_1_2").id
+    device.fill(bottle, check_id)
+    assert statuses(send(house, device.upload(device.records[-2:]))) == ["stored", "disputed"]
+    assert house.disputes(bottle.subject) == ["other_scale"]

@@ -3,6 +3,7 @@
 scan → read the code again → what the ledger knows → decide_fill → record the decision → answer
 """
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from cylinder_api.acts.common import SERVICE, raise_dispute, rulebook_in_force
@@ -12,11 +13,31 @@ from cylinder_codes.reading import ReadFailure, read_scan
 from cylinder_trace.admission import decide_fill
 from cylinder_trace.decision import Decision, FillRequest, StationFacts
 from cylinder_trace.decision_note import inputs_hash, sign_decision
-from cylinder_trace.events import Entry, FillDecided, Filled, Record, state_event
+from cylinder_trace.events import (
+    Entry,
+    FillDecided,
+    Filled,
+    PostfillChecked,
+    PrefillChecked,
+    Record,
+    Reweighed,
+    state_event,
+)
+from cylinder_trace.fill_acts import (
+    Doubt,
+    doubts_about_fill,
+    doubts_about_postfill,
+    doubts_about_prefill,
+    doubts_about_reweighing,
+)
 from cylinder_trace.lots import LotState
+from cylinder_trace.rulebook import Rulebook
 from cylinder_trace.station import facts_for
 from cylinder_trace.store.unit import Hints, IdConflict, Receipt, Unit
 from cylinder_trace.values import Count, Frozen, Grams, Id, Instant
+
+_EVER = 2**53 - 1
+"""No chain is as long."""
 
 
 class Checked(NamedTuple):
@@ -147,29 +168,62 @@ def report_fill(unit: Unit, report: FillReport, station_id: str, device_id: str)
 def record_fill(unit: Unit, record: Record, fill: Filled) -> RecordedFill:
     """Record that gas went in. What happened is never rejected; what should not have happened is disputed."""
     receipt = unit.append(record)
-    doubt = _doubt_about(unit, record, fill, receipt.n)
-    if doubt is not None and not receipt.replayed:
-        raise_dispute(unit, record, record.subject, *doubt)
-    return RecordedFill(receipt, doubt[0] if doubt else None)
+    doubts = _doubts_about(unit, record, fill, receipt.n)
+    if not receipt.replayed:
+        dispute_all(unit, record, doubts)
+    return RecordedFill(receipt, doubts[0].kind if doubts else None)
 
 
-def _doubt_about(unit: Unit, record: Record, fill: Filled, n: int) -> tuple[str, str] | None:
-    """Kind and sentence of what is wrong with a fill, entry `n` of its chain, measured against the permit it quotes."""
+def record_check(unit: Unit, record: Record, check: PrefillChecked | PostfillChecked | Reweighed) -> RecordedFill:
+    """Record a list that was gone through, or a second weight; each doubt about it becomes a dispute."""
+    receipt = unit.append(record)
+    doubts = _doubts_about_check(unit, check)
+    if not receipt.replayed:
+        dispute_all(unit, record, doubts)
+    return RecordedFill(receipt, doubts[0].kind if doubts else None)
+
+
+def dispute_all(unit: Unit, record: Record, doubts: Sequence[Doubt]) -> None:
+    """Raise a dispute for each doubt about a recorded act, in the history that the act belongs to."""
+    for doubt in doubts:
+        raise_dispute(unit, record, record.subject, doubt.kind, f"{record.type} {record.id}: {doubt.message}")
+
+
+def _doubts_about(unit: Unit, record: Record, fill: Filled, n: int) -> list[Doubt]:
+    """What is doubtful about a fill, entry `n` of its chain."""
     decided = decision_about(unit, fill.check_id)
-    if decided is None or not decided.decision.permits:
-        return "fill_without_permit", f"fill {record.id} quotes check {fill.check_id}, which permits nothing"
-    decision = decided.decision
+    doubts = doubts_about_fill(fill, record.subject, decided, _book_of(unit, decided))
     cylinder = unit.cylinder(record.subject.partition("/")[2])
     if cylinder is not None and cylinder.status == "withdrawn":
-        return "registration_withdrawn", f"fill {record.id} is of a cylinder whose registration had been withdrawn"
-    if (decided.request.station_id, f"cylinder/{decision.cylinder_id}") != (fill.station_id, record.subject):
-        return "fill_without_permit", f"fill {record.id} quotes the permit of another cylinder or station"
-    if _is_used(unit, record.subject, fill.check_id, n):
-        return "permit_used_twice", f"fill {record.id} quotes check {fill.check_id}, under which gas went in before"
-    gas_g = max(fill.net_g, fill.full_gross_g - fill.empty_gross_g)
-    if decision.max_net_g is not None and gas_g > decision.max_net_g:
-        return "overfilled", f"fill {record.id}: {gas_g} g, more than the permitted {decision.max_net_g} g"
-    return None
+        doubts.insert(0, Doubt("registration_withdrawn", "the cylinder's registration had been withdrawn"))
+    has_permit = all(doubt.kind != "fill_without_permit" for doubt in doubts)
+    if has_permit and _is_used(unit, record.subject, fill.check_id, n):
+        doubts.append(Doubt("permit_used_twice", f"gas went in before under check {fill.check_id}"))
+    return doubts
+
+
+def _doubts_about_check(unit: Unit, check: PrefillChecked | PostfillChecked | Reweighed) -> list[Doubt]:
+    decided = decision_about(unit, check.check_id)
+    if isinstance(check, PrefillChecked):
+        return doubts_about_prefill(check, decided)
+    fill = _fill_under(unit, check.check_id)
+    if isinstance(check, PostfillChecked):
+        return doubts_about_postfill(check, fill)
+    book = _book_of(unit, decided)
+    return doubts_about_reweighing(check, fill, decided.decision.max_net_g if decided else None, book)
+
+
+def _book_of(unit: Unit, decided: FillDecided | None) -> Rulebook | None:
+    """The rulebook that a decision was taken by, as far as it is in force still."""
+    return unit.rulebook(decided.decision.rulebook.partition("@")[0]) if decided else None
+
+
+def _fill_under(unit: Unit, check_id: str) -> Filled | None:
+    """The fill that quotes this check."""
+    decided = unit.entry(check_id)
+    entries = unit.entries_between(decided.subject, decided.n, _EVER) if decided else []
+    found = (entry.event() for entry in entries if entry.type == Filled.type and entry.data["check_id"] == check_id)
+    return next((event for event in found if isinstance(event, Filled)), None)
 
 
 def _is_used(unit: Unit, subject: str, check_id: str, n: int) -> bool:

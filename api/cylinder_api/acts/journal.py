@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from cylinder_api.acts.common import derived_id, raise_dispute
-from cylinder_api.acts.fill import record_fill
+from cylinder_api.acts.fill import RecordedFill, record_check, record_fill
 from cylinder_api.refusals import Refused
 from cylinder_codes.keys import decode_base64, parse_vkey
 from cylinder_trace.canonical import CanonicalError
@@ -24,9 +24,14 @@ from cylinder_trace.events import (
     EventError,
     FillDecided,
     Filled,
+    FillStarted,
     HeadSigned,
+    LeftStation,
+    PostfillChecked,
+    PrefillChecked,
     Record,
     Returned,
+    Reweighed,
     SentToInspection,
     parse_record,
     record_text,
@@ -211,10 +216,16 @@ def _store(unit: Unit, line: Line) -> Answer:
             return _store_decision(unit, line, line.event)
         case Filled():
             recorded = record_fill(unit, line.record, line.event)
-            status: Status = "disputed" if recorded.dispute else "stored"
-            return Answer(line.seq, line.record.id, status, recorded.receipt.index)
+            return _answer(line, recorded)
+        case PrefillChecked() | PostfillChecked() | Reweighed():
+            return _answer(line, record_check(unit, line.record, line.event))
         case _:
             return Answer(line.seq, line.record.id, "stored", unit.append(line.record).index)
+
+
+def _answer(line: Line, recorded: RecordedFill) -> Answer:
+    status: Status = "disputed" if recorded.dispute else "stored"
+    return Answer(line.seq, line.record.id, status, recorded.receipt.index)
 
 
 def _store_decision(unit: Unit, line: Line, own: FillDecided) -> Answer:
@@ -255,7 +266,15 @@ def _require_own_act(device: DeviceState, line: Line) -> None:
                 raise Refused("not_allowed", "a station states its own decisions, each under its own check_id")
             named = request.station_id
             fits = line.record.subject == (f"cylinder/{decision.cylinder_id}" if decision.cylinder_id else own)
-        case Filled(station_id=named) | Returned(station_id=named):
+        case (
+            Filled(station_id=named)
+            | Returned(station_id=named)
+            | PrefillChecked(station_id=named)
+            | FillStarted(station_id=named)
+            | PostfillChecked(station_id=named)
+            | Reweighed(station_id=named)
+            | LeftStation(station_id=named)
+        ):
             fits = line.record.subject.startswith("cylinder/")
         case SentToInspection() | DisputeRaised():
             named, fits = device.station_id, line.record.subject.startswith(("cylinder/", own))
