@@ -5,11 +5,11 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from test_key_rotation import opened, rotated
-from test_tamper_kinds import ATTACKS, truncate
+from test_tamper_kinds import ATTACKS, PAGE, truncate
 
 from cylinder_codes.keys import SigningKey, format_signer, format_vkey
 from cylinder_codes.note import format_lines, split_note
@@ -174,29 +174,86 @@ def test_progress_is_said_once_a_second_with_speed_and_time_left(capsys: pytest.
 # --- what was copied out of the entries ---------------------------------------------------------------------
 
 
-CHANGED_INDEXES: list[tuple[str, str, str]] = [
-    ("DELETE FROM entry_ref WHERE log_index = 3", "entry_ref", "company/co_1 is missing"),
-    ("UPDATE entry_ref SET ref = 'company/co_2' WHERE log_index = 3", "entry_ref", "company/co_2 is not the entry's"),
-    ("INSERT INTO entry_ref VALUES ('worker/w_1', 3)", "entry_ref", "worker/w_1 is not the entry's"),
-    ("INSERT INTO entry_ref VALUES ('worker/w_1', 9999)", "entry_ref", "worker/w_1 is not the entry's"),
-    ("INSERT INTO entry_ref VALUES ('worker/w_1', -5)", "entry_ref", "worker/w_1 is not the entry's"),
-    ("DELETE FROM code WHERE code = 'CODE3'", "code", "CODE3 leads to cyl_3"),
-    ("UPDATE code SET cylinder_id = 'cyl_4' WHERE code = 'CODE3'", "code", "CODE3 leads to cyl_4"),
-    ("INSERT INTO code VALUES ('CODE99', 'cyl_1')", "code", "CODE99 leads to cyl_1"),
-]
+class Changed(NamedTuple):
+    """A change beside the entries, in words and as a statement; what is found, and a part of what is said."""
+
+    what: str
+    statement: str
+    found: tuple[str, str]
+    message: str = ""
 
 
-@pytest.mark.parametrize("number", range(len(CHANGED_INDEXES)))
+REFERENCE, CODE = ("state_mismatch", "entry_ref"), ("state_mismatch", "code")
+LINE, ROTATION = ("forged_author", "cosignature"), ("forged_author", "rotation")
+INDEXES = (
+    Changed(
+        "a reference to an entry is taken out of the index",
+        "DELETE FROM entry_ref WHERE log_index = 3", REFERENCE, "company/co_1 is missing",
+    ),
+    Changed(
+        "a reference is turned to another subject",
+        "UPDATE entry_ref SET ref = 'company/co_2' WHERE log_index = 3", REFERENCE, "company/co_2 is not the entry's",
+    ),
+    Changed(
+        "a reference is put in that the entry does not make",
+        "INSERT INTO entry_ref VALUES ('worker/w_1', 3)", REFERENCE, "worker/w_1 is not the entry's",
+    ),
+    Changed(
+        "a reference is put in behind the last entry",
+        "INSERT INTO entry_ref VALUES ('worker/w_1', 9999)", REFERENCE, "worker/w_1 is not the entry's",
+    ),
+    Changed(
+        "a reference is put in before the first entry",
+        "INSERT INTO entry_ref VALUES ('worker/w_1', -5)", REFERENCE, "worker/w_1 is not the entry's",
+    ),
+    Changed(
+        "a code is taken out of the index", "DELETE FROM code WHERE code = 'CODE3'", CODE, "CODE3 leads to cyl_3"
+    ),
+    Changed(
+        "a code is turned to another cylinder",
+        "UPDATE code SET cylinder_id = 'cyl_4' WHERE code = 'CODE3'", CODE, "CODE3 leads to cyl_4",
+    ),
+    Changed(
+        "a code is put in that nobody bound",
+        "INSERT INTO code VALUES ('CODE99', 'cyl_1')", CODE, "CODE99 leads to cyl_1",
+    ),
+)  # fmt: skip
+FLIPPED = "UPDATE cosignature SET line = replace(line, substr(line, 40, 1), 'A')"
+LINES = (
+    Changed(
+        "a byte of a witness's line", "UPDATE cosignature SET line = replace(line, substr(line, 40, 1), 'A')", LINE
+    ),
+    Changed("a witness's line becomes something else", "UPDATE cosignature SET line = 'nothing'", LINE),
+    Changed("a witness's line is put below another checkpoint", "UPDATE cosignature SET size = 1", LINE),
+)
+BY_HAND = (
+    Changed("the log's ML-DSA-44 line is another key's", "", LINE),
+    Changed("a statement of a rotation names another key", "", ROTATION),
+)
+
+
+def test_the_page_about_the_audit_lists_what_these_tests_change_beside_the_entries() -> None:
+    rows = [f"| {one.what} | `{one.found[0]}` | `{one.found[1]}` |" for one in (*INDEXES, *LINES, *BY_HAND)]
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    at = lines.index("| changed | found as | in the field |") + 2
+    assert lines[at : at + len(rows)] == rows
+    assert not lines[at + len(rows)]
+
+
+def kinds_and_fields(report: Json) -> set[tuple[str, str]]:
+    return {(fault["kind"], fault["field"]) for fault in report["faults"]}
+
+
+@pytest.mark.parametrize("change", INDEXES, ids=lambda change: change.what)
 def test_a_changed_index_of_references_or_codes_is_named_with_its_row(
-    number: int, small: Path, copy: Callable[[Path], Path], capsys: pytest.CaptureFixture[str]
+    change: Changed, small: Path, copy: Callable[[Path], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    statement, field, message = CHANGED_INDEXES[number]
     folder = copy(small)
     with by_hand(folder) as database:
-        database.execute(statement)
+        database.execute(change.statement)
     report = audit(capsys, folder)
-    assert {(fault["kind"], fault["field"]) for fault in report["faults"]} == {("state_mismatch", field)}
-    assert any(message in fault["message"] for fault in report["faults"])
+    assert kinds_and_fields(report) == {change.found}
+    assert any(change.message in fault["message"] for fault in report["faults"])
     assert audit(capsys, folder, "--integrity")["ok"], "an audit without states leaves them out"
 
 
@@ -238,21 +295,13 @@ def test_lines_of_witnesses_are_checked_with_their_keys_and_counted_without(
     assert trusted == known, "the policy names the log's key too"
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE cosignature SET line = replace(line, substr(line, 40, 1), 'A')",
-        "UPDATE cosignature SET line = 'nothing'",
-        "UPDATE cosignature SET size = 1",
-    ],
-)
+@pytest.mark.parametrize("change", LINES, ids=lambda change: change.what)
 def test_a_changed_line_of_a_witness_is_found(
-    statement: str, cosigned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    change: Changed, cosigned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with by_hand(cosigned) as database:
-        database.execute(statement)
-    faults = audit(capsys, cosigned, "--policy", policy(tmp_path))["faults"]
-    assert [(fault["kind"], fault["field"]) for fault in faults] == [("forged_author", "cosignature")]
+        database.execute(change.statement)
+    assert kinds_and_fields(audit(capsys, cosigned, "--policy", policy(tmp_path))) == {change.found}
 
 
 def test_the_logs_ml_dsa_line_is_checked_with_the_key_that_stands_in_its_list(
@@ -263,9 +312,9 @@ def test_the_logs_ml_dsa_line_is_checked_with_the_key_that_stands_in_its_list(
     wrong = other.cosign(text, 1_790_000_000)
     forged = [lines[0], type(wrong)(wrong.name, SECOND.verifying_key.key_id, wrong.signature)]
     (cosigned / "log" / "checkpoint").write_text(f"{text}\n{format_lines(forged)}")
-    faults = audit(capsys, cosigned, "--policy", policy(tmp_path))["faults"]
-    assert [(fault["kind"], fault["field"]) for fault in faults] == [("forged_author", "cosignature")]
-    assert KEY.name in faults[0]["message"]
+    report = audit(capsys, cosigned, "--policy", policy(tmp_path))
+    assert kinds_and_fields(report) == {LINE}
+    assert KEY.name in report["faults"][0]["message"]
 
 
 def test_who_pinned_a_key_follows_its_rotation_and_a_forged_statement_is_named(
@@ -283,8 +332,7 @@ def test_who_pinned_a_key_follows_its_rotation_and_a_forged_statement_is_named(
     stranger = format_vkey(SigningKey(KEY.name, b"s" * 32).verifying_key)
     path = tmp_path / "log" / "rotations"
     path.write_text(path.read_text().replace(VKEY, stranger))
-    faults = audit(capsys, tmp_path, vkey=format_vkey(new.verifying_key))["faults"]
-    assert ("forged_author", "rotation") in {(fault["kind"], fault["field"]) for fault in faults}
+    assert ROTATION in kinds_and_fields(audit(capsys, tmp_path, vkey=format_vkey(new.verifying_key)))
 
 
 # --- other ledgers ------------------------------------------------------------------------------------------
