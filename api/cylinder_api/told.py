@@ -3,11 +3,11 @@
 from pydantic import BaseModel
 
 from cylinder_trace.decision import Decision, Refusal
-from cylinder_trace.reasons import REASONS, WARNINGS, next_step, sentence
+from cylinder_trace.reasons import REASONS, WARNINGS, Lift, NextAct, Strength, next_step, sentence
 
 
 class Told(BaseModel):
-    """One reason or warning as people read it: what was found, what to do next, on what basis."""
+    """One reason or warning as people read it: what was found, what to do next, on what basis, and who may lift it."""
 
     code: str
     word: str
@@ -16,6 +16,10 @@ class Told(BaseModel):
     next_zh: str
     next_en: str
     basis: str
+    strength: Strength
+    """How strong the evidence for the basis is: statute text, a published source, practice."""
+    next_act: NextAct
+    lift: Lift
 
 
 def tell(decision: Decision) -> list[Told]:
@@ -33,4 +37,7 @@ def _told(refusal: Refusal) -> Told:
         next_zh=next_step(reason, "zh"),
         next_en=next_step(reason, "en"),
         basis=reason.basis,
+        strength=reason.strength,
+        next_act=reason.next_act,
+        lift=reason.lift,
     )

@@ -36,6 +36,7 @@ def test_a_refusal_is_an_answer_with_every_reason_in_two_languages_and_what_to_d
     assert first["en"] == "Its owner is co_2, not this station's company"
     assert "co_2" in first["zh"]
     assert all(first[name] for name in ("next_zh", "next_en", "basis", "word"))
+    assert (first["next_act"], first["lift"], first["strength"]) == ("return", "never", "law")
 
 
 def test_the_same_check_again_gets_the_same_answer_and_adds_nothing(house: House) -> None:

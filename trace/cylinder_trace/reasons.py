@@ -15,6 +15,7 @@ NextAct = Literal[
     "inspect", "scrap", "return", "correct", "drain", "mend", "check", "stop_station", "investigate", "rescan"
 ]
 Lift = Literal["never", "new_evidence_and_second_person", "flagging_authority"]
+Strength = Literal["law", "published", "practice"]
 
 NEXT_STEPS: dict[NextAct, tuple[str, str]] = {
     "inspect": ("挂黄牌,送检验机构。", "Hang the yellow tag and send it to the inspection body."),
@@ -43,7 +44,7 @@ class Reason(NamedTuple):
     next_act: NextAct
     lift: Lift
     basis: str
-    strength: Literal["law", "published", "practice"]
+    strength: Strength
 
 
 _TABLE = (
