@@ -6,7 +6,6 @@ import os
 import re
 import resource
 import shutil
-import signal
 import sqlite3
 import subprocess
 import threading
@@ -15,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import backup_crash
 import httpx
 import pytest
 from api_house import Device, House, new_id, now
@@ -307,6 +307,7 @@ def test_what_a_station_recorded_since_an_old_backup_comes_back_with_its_journal
 ) -> None:
     with House(tmp_path / "first") as house:
         live(house, device)
+        published(house)
         answer("backup", "--data", tmp_path / "first", "--to", tmp_path / "backup")
         lost = device.decide(house.new_bottle())
         assert upload(house, device, first=2)["problem"] is None
@@ -361,51 +362,35 @@ def town_backup(town: Path) -> Path:
     return town.parent / "backup"
 
 
-@pytest.mark.parametrize("there", ["log/.new/tile/entries/000", "SHA256SUMS"])
+@pytest.mark.parametrize("point", backup_crash.BACKUP)
 def test_a_backup_that_was_killed_is_no_backup_and_the_same_command_makes_one(
-    there: str, town: Path, tmp_path: Path
+    point: str, furnished: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "backup"
-    command: Command = ["backup", "--data", town, "--to", target]
-    killed_as_soon_as((target / there).exists, command)
+    backup_crash.killed_backup(point, f"sqlite:///{furnished}/ledger.db", furnished, target)
     said = run("restore", "--from", target, "--data", tmp_path / "new").sentence
     assert "unfinished backup" in said
     assert not (tmp_path / "new").exists()
-    assert answer(*command)["ok"] is True
+    assert answer("backup", "--data", furnished, "--to", target)["ok"] is True
     assert answer("restore", "--from", target, "--data", tmp_path / "new")["ok"] is True
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-@pytest.mark.parametrize(
-    "query", ["SELECT count(*) FROM entry", "SELECT count(*) FROM checkpoint"], ids=["some entries", "all rows"]
-)  # fmt: skip
 def test_a_restore_that_was_killed_is_no_home_until_the_same_command_has_finished_it(
-    kind: str, query: str, homes: NewHome, town: Path, town_backup: Path
+    kind: str, homes: NewHome, town: Path, town_backup: Path, tmp_path: Path
 ) -> None:
-    url, data = homes(kind, "new")
-    command: Command = ["restore", "--from", town_backup, "--data", data, "--database-url", url]
-    killed_as_soon_as(lambda: count(url, query) > 0, command)
-    with pytest.raises((StoreError, FileNotFoundError), match="unfinished restore"):
-        Ledger(url, data, make_folder(town).log, now)
-    assert "unfinished" in run("backup", "--data", data_of_a_key(data, town), "--database-url", url,
-                               "--to", data.parent / "again").sentence  # fmt: skip
-    put_back = answer(*command)
-    assert (put_back["ok"], put_back["finished"]) == (True, True)
-    assert content(url, data) == content(f"sqlite:///{town}/ledger.db", town)
-
-
-def data_of_a_key(data: Path, town: Path) -> Path:
-    """The data folder with the town's keys, as somebody might put them there by hand."""
-    shutil.copytree(town / "keys", data / "keys", dirs_exist_ok=True)
-    return data
-
-
-def killed_as_soon_as(holds: Callable[[], Any], command: Command) -> None:
-    """The command in a process of its own, killed with -9 in the middle."""
-    with subprocess.Popen([*COMMAND, *map(str, command)], stdout=subprocess.DEVNULL) as process:
-        soon(lambda: holds() or process.poll() is not None)
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
+    before = content(f"sqlite:///{town}/ledger.db", town)
+    for number, point in enumerate(backup_crash.RESTORE):
+        url, data = homes(kind, f"new{number}")
+        backup_crash.killed_restore(point, town_backup, url, data)
+        with pytest.raises(StoreError, match="unfinished restore"):
+            Ledger(url, data, make_folder(town).log, now)
+        shutil.copytree(town / "keys", data / "keys", dirs_exist_ok=True)  # as somebody might put them there by hand
+        again = run("backup", "--data", data, "--database-url", url, "--to", tmp_path / f"again{number}")
+        assert "unfinished restore" in again.sentence, point
+        put_back = answer("restore", "--from", town_backup, "--data", data, "--database-url", url)
+        assert (put_back["ok"], put_back["finished"]) == (True, True), point
+        assert content(url, data) == before, point
 
 
 def test_a_full_disk_ends_a_backup_with_one_sentence_and_with_room_the_same_command_makes_it(
