@@ -20,7 +20,8 @@ from servers.postgres import DRIVER
 
 _EVENTSOURCING = ("eventsourcing==9.5.6", "psycopg[binary]==3.3.9", "psycopg-pool==3.3.3")
 _PYMERKLE = ("pymerkle==7.0.0",)
-_LARGEST_TREE = 100_000
+_TREE = 100_000
+"""Leaves, at any size: what the peer takes grows with them."""
 _PROOFS = 200
 _THEIR_PROOFS = 10
 _SEED = 20_261_122
@@ -37,9 +38,9 @@ def _prepare_eventsourcing(scale: Scale) -> Iterator[Pair]:
 
 
 @contextmanager
-def _prepare_pymerkle(scale: Scale) -> Iterator[Pair]:
+def _prepare_pymerkle(_scale: Scale) -> Iterator[Pair]:
     python = peer_python("pymerkle", _PYMERKLE)
-    size, text = min(_LARGEST_TREE, scale.count(_LARGEST_TREE)), _text()
+    size, text = _TREE, _text()
     with fresh_folder() as folder, running_worker("pymerkle_proofs", folder, python) as peer:
         files, tree = LogFiles(folder / "log"), str(folder / "tree.db")
         leaves = [leaf_hash(f"{number} {text}".encode()) for number in range(size)]
