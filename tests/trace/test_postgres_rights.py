@@ -12,7 +12,7 @@ from sqlmodel import SQLModel
 
 from cylinder_trace.store.database import StoreError
 from cylinder_trace.store.ledger import Ledger
-from cylinder_trace.store.rights import SERVICE_RIGHTS, excess_of, grant_service
+from cylinder_trace.store.rights import SERVICE_RIGHTS, excess_of, grant_service, missing_guards
 from cylinder_trace.store.tables import APPEND_ONLY, AccountRow
 from cylinder_trace.store.unit import Unit
 from ledgers.homes import KEY, Home, bound, registered, returned, withdrawn
@@ -155,3 +155,24 @@ def test_a_service_whose_role_may_not_migrate_says_who_must(
             Ledger(as_service, tmp_path / "x", KEY, owner.clock)
         assert rows_of(old) == before
         engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_trigger_that_is_gone_or_switched_off_is_named(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db" if kind == "sqlite" else request.getfixturevalue("postgres_url")
+    changes = {
+        "sqlite": {"DROP TRIGGER journal_no_delete": "journal: journal_no_delete"},
+        "postgresql": {
+            "DROP TRIGGER journal_append_only ON journal": "journal: journal_append_only",
+            "ALTER TABLE entry_part_03 DISABLE TRIGGER entry_append_only": "entry_part_03: entry_append_only",
+            "DROP TRIGGER entry_part_04_no_truncate ON entry_part_04": "entry_part_04: entry_part_04_no_truncate",
+        },
+    }[kind]
+    with Home(url, tmp_path).open() as ledger:
+        assert missing_guards(ledger.engine) == []
+        with ledger.engine.begin() as connection:
+            for change in changes:
+                connection.execute(text(change))
+        assert missing_guards(ledger.engine) == sorted(changes.values())

@@ -22,7 +22,7 @@ from cylinder_trace.store.database import UNFINISHED, StoreError, open_engine, p
 from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.publishing import ALARMS, publishing_of
 from cylinder_trace.store.reader import Reader
-from cylinder_trace.store.rights import excess_of
+from cylinder_trace.store.rights import excess_of, missing_guards
 from cylinder_trace.store.witness_client import known_alarms
 from cylinder_trace.suite import suite_of_origin
 from cylinder_trace.tiles import nodes_from_tiles
@@ -64,6 +64,7 @@ def _findings(settings: Settings, keys: Keys) -> Iterator[Finding]:
         try:
             reader = Reader(engine, LogFiles(settings.data / "log"), format_vkey(keys.log.verifying_key))
             yield _role(engine)
+            yield _guards(engine)
             if unfinished := _unfinished(engine):
                 yield unfinished
                 return
@@ -111,6 +112,14 @@ def _role(engine: Engine) -> Finding:
     has_roles = engine.dialect.name == "postgresql"
     found = "can append, and change nothing that was appended" if has_roles else "SQLite has none"
     return Finding("database role", True, found)
+
+
+def _guards(engine: Engine) -> Finding:
+    if missing := missing_guards(engine):
+        mend = "audit the ledger: somebody may have changed it; then put the triggers back, see docs/operations.md"
+        shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+        return Finding("append-only", False, f"triggers are gone or switched off: {shown}", mend)
+    return Finding("append-only", True, "every trigger against a change of what was recorded is there")
 
 
 def _entries(reader: Reader, settings: Settings, _keys: Keys) -> Finding:

@@ -31,6 +31,15 @@ _POWER = text(
     " has_table_privilege('entry', 'UPDATE, DELETE, TRUNCATE') AS changes"
 )
 
+_SQLITE_TRIGGERS = text("SELECT tbl_name, name FROM sqlite_master WHERE type = 'trigger'")
+_POSTGRES_TRIGGERS = text(
+    "SELECT relname AS tbl_name, tgname AS name FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
+    " WHERE tgenabled IN ('O', 'A') AND relnamespace = current_schema()::regnamespace"
+)
+_PARTS = text(
+    "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = to_regclass('entry')"
+)
+
 
 def grant_service(url: str, role: str) -> None:
     """Give `role` the service's rights and take all others from it; for the tables' owner. Raises StoreError."""
@@ -58,6 +67,20 @@ def excess_of(engine: Engine) -> str | None:
         if is_so:
             return f"role {power.role} is {why}, who can switch off what keeps entries from being changed"
     return f"role {power.role} has rights to change entries" if power.changes else None
+
+
+def missing_guards(engine: Engine) -> list[str]:
+    """Triggers against a change of what was recorded that are not there, or switched off: ``table: trigger``."""
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            there = {(row.tbl_name, row.name) for row in connection.execute(_SQLITE_TRIGGERS)}
+            wanted = {(table, f"{table}_no_{verb}") for table in APPEND_ONLY for verb in ("update", "delete")}
+        else:
+            there = {(row.tbl_name, row.name) for row in connection.execute(_POSTGRES_TRIGGERS)}
+            wanted = {(table, f"{table}_append_only") for table in (*APPEND_ONLY, ENTRY_ID.name)}
+            for part in connection.scalars(_PARTS):
+                wanted |= {(part, "entry_append_only"), (part, f"{part}_no_truncate")}
+    return sorted(f"{table}: {trigger}" for table, trigger in wanted - there)
 
 
 def _require_plain(connection: Connection, role: str) -> None:
