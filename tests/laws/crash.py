@@ -84,10 +84,10 @@ def _told_again(unit: Unit, number: int, noted: set[str], said: str) -> bool:
 
 
 def _wait_for_first(acknowledged: Path, writer: BaseProcess) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (acknowledged.exists() and acknowledged.stat().st_size):
         assert writer.is_alive(), "the writer ended by itself"
-        assert time.monotonic() < deadline, "the writer acknowledged nothing within 30 s"
+        assert time.monotonic() < deadline, "the writer acknowledged nothing within 120 s"
         time.sleep(0.005)
 
 

@@ -3,6 +3,7 @@
 Each runs in a fork of one process that has everything imported, so that a thousand of them are soon started.
 """
 
+import faulthandler
 import functools
 import itertools
 import multiprocessing
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import Any, NamedTuple
 
 from cylinder_trace.events import Record
 from cylinder_trace.store import publisher
+from cylinder_trace.store.database import StoreError
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.publishing import publishing_of
 from cylinder_trace.store.unit import Receipt
@@ -27,6 +30,8 @@ from ledgers.homes import KEY, Home, bound, registered, returned
 THREADS = 4
 _LONGEST_S = 60.0
 """A writer whose tests were themselves killed must not write for ever."""
+_HANGS_AFTER_S = 110.0
+"""One that hangs says where, and ends."""
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload([__name__])
 
@@ -78,12 +83,21 @@ def records_of(number: int, turn: int) -> list[Record]:
     return [returned(number, f"r{number}.{turn}.{part}") for part in range(1 + (number + turn) % 3)]
 
 
+def _answered(ledger: Ledger, records: list[Record]) -> list[Receipt]:
+    """Ask until there is an answer, with the same ids: a process that stood still may have lost its line meanwhile."""
+    while True:
+        with suppress(StoreError):
+            return ledger.append(records)
+        time.sleep(0.01)
+
+
 def line_of(receipt: Receipt) -> str:
     """The receipt as it is noted."""
     return f"{receipt.id} {receipt.index} {receipt.hash}"
 
 
 def live(life: Life) -> None:
+    faulthandler.dump_traceback_later(_HANGS_AFTER_S, exit=True)
     publisher._GATHER_S = life.gather_s
     trap = crash_points.arm_at(life.point) if life.point else crash_points.Trap(armed=False)
     with Ledger(life.home.url, life.home.folder, KEY, life.home.clock, publishing_of(life.home.folder)) as ledger:
@@ -101,7 +115,7 @@ def write(ledger: Ledger, acknowledged: Path, first: int = 0) -> None:
 
     def append(number: int) -> None:
         for turn in itertools.count():
-            receipts = ledger.append(records_of(number, turn))
+            receipts = _answered(ledger, records_of(number, turn))
             os.write(notes, "".join(f"{line_of(receipt)}\n" for receipt in receipts).encode())
             if time.monotonic() > deadline:
                 os._exit(3)
