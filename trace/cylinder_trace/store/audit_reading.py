@@ -251,7 +251,9 @@ def _read(connection: Connection, statement: str, values: Sequence[Any]) -> list
     """The driver's own rows: a row object and a converter for each value would cost more than the audit of it."""
     driver: Any = connection.connection.driver_connection
     sqlite = connection.dialect.name == "sqlite"
-    statement = statement.format("?" if sqlite else "%s")
+    if not sqlite:  # in binary, for as text every byte of an entry comes as two digits
+        return list(driver.execute(statement.format("%s"), values, binary=True).fetchall())
+    statement = statement.format("?")
     try:
         return list(driver.execute(statement, values).fetchall())
     except sqlite3.OperationalError as error:
