@@ -158,6 +158,16 @@ FLAG_CLEARING: dict[str, Any] = {
     "cause": "核查无误 checked, in order",
     "occurred_at": _OCCURRED_AT,
 }
+RECALL: dict[str, Any] = {
+    "id": "au_01.recall.2026-03",
+    "maker": "示例制造单位",
+    "model": "YSP35.5",
+    "made_from": "2026-05",
+    "made_to": "2026-06",
+    "cause": "瓶阀漏气 leaking valves",
+    "occurred_at": _OCCURRED_AT,
+}
+RECALL_CLOSING: dict[str, Any] = {"cause": "瓶阀均已更换 all valves replaced", "occurred_at": _OCCURRED_AT}
 RESOLUTION: dict[str, Any] = {
     "outcome": "upheld",
     "reason": "复核属实 looked at again, true",

@@ -29,6 +29,8 @@ KINDS: dict[str, Kind] = {
     "station_unknown": Kind(404, "No station is on file under this id"),
     "customer_unknown": Kind(404, "No customer is on file under this id"),
     "handover_unknown": Kind(404, "No hand-over is on file under this id"),
+    "recall_unknown": Kind(404, "No recall is on file under this id"),
+    "lot_unknown": Kind(404, "No gas lot is on file under this id"),
     "dispute_unknown": Kind(404, "No dispute is on file under this id"),
     "import_unknown": Kind(404, "No import is on file under this id"),
     "method_not_allowed": Kind(405, "This method is not offered here"),

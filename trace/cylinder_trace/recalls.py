@@ -3,7 +3,7 @@
 from typing import Any
 
 from cylinder_trace import events
-from cylinder_trace.cylinder import StateError
+from cylinder_trace.cylinder import CylinderState, StateError
 from cylinder_trace.events import Entry
 from cylinder_trace.values import Count, Frozen, Id, Month, Text, changed
 
@@ -14,11 +14,12 @@ class RecallState(Frozen):
     recall_id: Id
     n: Count
     issuer_id: Id
-    maker: Text
+    maker: Text | None = None
     model: Text | None = None
     batch_no: Text | None = None
     made_from: Month | None = None
     made_to: Month | None = None
+    lot_id: Id | None = None
     open: bool = True
 
 
@@ -44,3 +45,24 @@ def _change(entry: Entry, event: events.Event) -> dict[str, Any]:
         case events.DisputeRaised() | events.DisputeResolved() | events.Corrected():
             return {}
     raise StateError(f"{entry.type} is not an event of a recall")
+
+
+def falls_under(recall: RecallState, cylinder: CylinderState) -> bool:
+    """Whether the recall is about this cylinder, by its stamp and its maker's record; of a lot, by these alone.
+
+    A month of making that nobody can read may be any month: the cylinder is called back and looked at.  A batch that
+    nobody stated is not the recalled one.  What is scrapped or withdrawn is not called back.
+    """
+    stamp, made = cylinder.stamp, cylinder.made
+    if cylinder.status in ("condemned", "cancelled", "destroyed", "withdrawn"):
+        return False
+    if not (_is_or_any(recall.maker, stamp.maker) and _is_or_any(recall.model, stamp.model)):
+        return False
+    if recall.batch_no is not None and (made is None or made.batch_no != recall.batch_no):
+        return False
+    month = stamp.manufactured_month
+    return month is None or (recall.made_from or month) <= month <= (recall.made_to or month)
+
+
+def _is_or_any(wanted: str | None, stamped: str) -> bool:
+    return wanted is None or wanted.casefold() == stamped.casefold()

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from cylinder_api.acts.recalling import mark_registered
 from cylinder_api.acts.registering import find_twin, stamps_of_year
 from cylinder_api.refusals import Refused
 from cylinder_codes.authenticity import TagKey, tag_is_genuine
@@ -104,7 +105,7 @@ def import_rows(unit: Unit, import_id: str, rows: Sequence[CylinderRow], company
         ids=[_id(import_id, row, "registered") for row in rows],
         codes=[code for row in rows for code in (*row.codes, *_stamps(row))],
     )
-    registered, known, errors = 0, 0, list[RowError]()
+    known, errors, registered = 0, list[RowError](), list[CylinderRow]()
     for row in rows:
         holders = {code: holder for code in row.codes if (holder := unit.cylinder_by_code(code)) is not None}
         if holders:
@@ -116,10 +117,12 @@ def import_rows(unit: Unit, import_id: str, rows: Sequence[CylinderRow], company
         elif twin := find_twin(unit, _stamps(row)):
             errors.append(_registered_before(row, twin))
         else:
-            registered += 1
+            registered.append(row)
             if not dry_run:
                 unit.append_all(_records(import_id, row, company_id, unit.now))
-    return Imported(registered, known, errors)
+    if not dry_run:
+        mark_registered(unit, [_cylinder_id(import_id, row) for row in registered], company_id)
+    return Imported(len(registered), known, errors)
 
 
 def _stamps(row: CylinderRow) -> list[str]:
@@ -195,9 +198,12 @@ def _undone_meanwhile(row: CylinderRow) -> RowError:
     )  # fmt: skip
 
 
+def _cylinder_id(import_id: str, row: CylinderRow) -> str:
+    return new_cylinder_id(hashlib.sha256(f"{import_id}/{row.row_number}".encode()).digest()[:16])
+
+
 def _records(import_id: str, row: CylinderRow, company_id: str, now: int) -> list[Record]:
-    digest = hashlib.sha256(f"{import_id}/{row.row_number}".encode()).digest()
-    subject = f"cylinder/{new_cylinder_id(digest[:16])}"
+    subject = f"cylinder/{_cylinder_id(import_id, row)}"
     return [
         state_event(
             event,

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator
 
 from cylinder_api.acts.common import derived_id, read_name, require_not_future, rulebook_in_force
+from cylinder_api.acts.recalling import mark_registered
 from cylinder_api.refusals import Refused
 from cylinder_codes.authenticity import TagKey, tag_is_genuine
 from cylinder_codes.errors import CodeError
@@ -110,7 +111,9 @@ def _append(unit: Unit, act: Registration, cylinder_id: str, company_id: str, by
         )
         for word, event in _events(act, company_id, code)
     ]
-    return unit.append_all(records)[0]
+    receipt = unit.append_all(records)[0]
+    mark_registered(unit, [cylinder_id], by)
+    return receipt
 
 
 def _events(act: Registration, company_id: str, code: Code) -> Iterator[tuple[str, Event]]:

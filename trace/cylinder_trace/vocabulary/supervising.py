@@ -2,6 +2,8 @@
 
 from typing import ClassVar, Literal
 
+from pydantic import model_validator
+
 from cylinder_trace.values import Evidence, Frozen, Id, Month, Sha256, Text
 
 FlagKind = Literal[
@@ -72,18 +74,27 @@ class Found(Frozen):
 class RecallOpened(Frozen):
     """A maker or an authority recalls a model or a batch (召回). Each cylinder concerned gets a `Recalled` of its own.
 
-    What is absent does not narrow the recall: without `batch_no` and months it is the whole model of that maker.
+    What is absent does not narrow the recall: without `batch_no` and months it is the whole model of that maker.  A
+    recall of a gas lot is about the cylinders whose last fill came from it.
     """
 
     type: ClassVar[str] = "recall_opened"
     issuer_id: Id
-    maker: Text
+    maker: Text | None = None
+    """Absent only where a gas lot is recalled."""
     model: Text | None = None
     batch_no: Text | None = None
     made_from: Month | None = None
     made_to: Month | None = None
+    lot_id: Id | None = None
     cause: Text
     evidence: tuple[Evidence, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_something(self) -> "RecallOpened":
+        if self.maker is None and self.lot_id is None:
+            raise ValueError("a recall names a maker or a gas lot")
+        return self
 
 
 class RecallClosed(Frozen):
