@@ -6,18 +6,21 @@ of them may be acts of its own (`own_act_ids`) that came into the chain later.  
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
 
 from cylinder_trace.admission import decide_fill
-from cylinder_trace.canonical import canonical_json
 from cylinder_trace.cylinder import CylinderState, next_state
 from cylinder_trace.decision import Decision
 from cylinder_trace.decision_note import inputs_hash
-from cylinder_trace.events import Entry, FillDecided, RulebookPublished, parse_entry
-from cylinder_trace.rulebook import Rulebook, parse_rulebook
+from cylinder_trace.events import EVENT_CLASSES, Entry, Event, EventError, FillDecided, RulebookPublished, parse_entry
+from cylinder_trace.rulebook import Rulebook, RulebookError, parse_rulebook
 
 Texts = Callable[[], Iterable[bytes]]
-"""Gives all stored entries in the order of the log; called three times."""
+"""Gives all stored entries in the order of the log; called twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +42,106 @@ class Retaken:
 def retake_decisions(
     texts: Texts, wanted: Callable[[Entry], bool] = lambda _entry: True, candidate: Rulebook | None = None
 ) -> Iterator[Retaken]:
-    """Take every wanted stored decision again, in the order of the log; by `candidate` instead of its own rulebook."""
-    past = _remembered(texts(), [event for entry, event in _decisions(texts()) if wanted(entry)])
-    for entry, event in _decisions(texts()):
-        if wanted(entry):
+    """Take every wanted stored decision again, in the order of the log; by `candidate` instead of its own rulebook.
+
+    Raises ValueError for an entry that cannot be read.
+    """
+    past = _Past(_named_in(texts()))
+    for text in texts():
+        if not past.is_about(text):
+            continue
+        entry = parse_entry(text)
+        event = _event_of(entry)
+        if isinstance(event, FillDecided) and wanted(entry):
             yield _retaken(entry, event, past, candidate)
+        past.take(entry, event)
 
 
 def _text(decision: Decision) -> bytes:
-    return canonical_json(decision.model_dump(mode="json", exclude_none=True))
+    # Both are written by the same rule, so they are the same if these are.
+    return decision.__pydantic_serializer__.to_json(decision, exclude_none=True)
+
+
+def _event_of(entry: Entry) -> Event:
+    # Its canonical form was checked when it was stored, and is the audit's matter.
+    if entry.type not in EVENT_CLASSES:
+        raise EventError(f"type: no event is called {entry.type!r}")
+    return EVENT_CLASSES[entry.type].__pydantic_validator__.validate_json(orjson.dumps(entry.data))  # type: ignore[no-any-return]
 
 
 StateKey = tuple[str, int]
+_DECISION = b'"type":"fill_decided"'
+_SUBJECT = b'"subject":"'
+
+
+@dataclass(slots=True)
+class _Named:
+    """What the decisions of a ledger name."""
+
+    subjects: set[bytes] = field(default_factory=set)
+    """Cylinders that a decision is about."""
+    earlier: set[StateKey] = field(default_factory=set)
+    """States that a decision was taken from although the chain had grown: its station had been cut off."""
+    own_act_ids: set[str] = field(default_factory=set)
+
+
+def _named_in(texts: Iterable[bytes]) -> _Named:
+    named = _Named()
+    for text in texts:
+        if _DECISION in text:
+            try:
+                entry = orjson.loads(text)
+                _take_names(entry["data"], entry["n"], named)
+            except (KeyError, TypeError, AttributeError) as error:
+                raise EventError(f"a stored decision cannot be read: {error!r}") from error
+    return named
+
+
+def _take_names(data: dict[str, Any], n: int, named: _Named) -> None:
+    decision, own = data.get("decision", {}), data.get("own_act_ids") or []
+    named.own_act_ids.update(own)
+    if (cylinder_id := decision.get("cylinder_id")) is None:
+        return
+    named.subjects.add(f"cylinder/{cylinder_id}".encode())
+    if (known := decision.get("cylinder_n", 0) - len(own)) != n:
+        named.earlier.add((cylinder_id, known))
 
 
 @dataclass(slots=True)
 class _Past:
-    """What the ledger held when the decisions were taken."""
+    """What the ledger held up to a point, as far as its decisions name it."""
 
-    states: dict[StateKey, CylinderState]
-    """A cylinder after so many entries of its chain."""
-    own_acts: dict[str, Entry]
+    named: _Named
+    now: dict[str, CylinderState] = field(default_factory=dict)
+    earlier: dict[StateKey, CylinderState] = field(default_factory=dict)
+    own_acts: dict[str, Entry] = field(default_factory=dict)
     """Acts that a station knew before the ledger did, by id."""
-    books: dict[str, Rulebook]
+    books: dict[str, Rulebook] = field(default_factory=dict)
+
+    def is_about(self, text: bytes) -> bool:
+        """Whether an entry matters: a decision, a rulebook, or about a cylinder that was decided about."""
+        # In the alphabetical order of the names nothing but `type` and `v` follows on the entry's own subject.
+        subject = text[text.rfind(_SUBJECT) + len(_SUBJECT) :].partition(b'"')[0]
+        return subject in self.named.subjects or subject.startswith(b"rulebook/") or _DECISION in text
+
+    def take(self, entry: Entry, event: Event) -> None:
+        """Fold an entry."""
+        kind, _, subject_id = entry.subject.partition("/")
+        if kind == "cylinder":
+            self.now[subject_id] = state = next_state(self.now.get(subject_id), entry, event)
+            if (subject_id, state.n) in self.named.earlier:
+                self.earlier[subject_id, state.n] = state
+            if entry.id in self.named.own_act_ids:
+                self.own_acts[entry.id] = entry
+        elif isinstance(event, RulebookPublished):
+            with suppress(RulebookError):  # what cannot be read never decided anything
+                book = parse_rulebook(event.text)
+                self.books[book.name] = book
+
+    def state(self, key: StateKey) -> CylinderState | None:
+        """A cylinder after so many entries of its chain."""
+        state = self.now.get(key[0])
+        return state if state is not None and state.n == key[1] else self.earlier.get(key)
 
 
 def _key(event: FillDecided) -> StateKey | None:
@@ -71,42 +151,9 @@ def _key(event: FillDecided) -> StateKey | None:
     return decision.cylinder_id, decision.cylinder_n - len(event.own_act_ids or ())
 
 
-def _decisions(texts: Iterable[bytes]) -> Iterator[tuple[Entry, FillDecided]]:
-    for text in texts:
-        if b'"type":"fill_decided"' in text:
-            entry = parse_entry(text)
-            if isinstance(event := entry.event(), FillDecided):
-                yield entry, event
-
-
-def _remembered(texts: Iterable[bytes], events: list[FillDecided]) -> _Past:
-    needed = {key for event in events if (key := _key(event))}
-    own_act_ids = {id for event in events for id in event.own_act_ids or ()}
-    cylinders = {cylinder_id for cylinder_id, _n in needed}
-    now: dict[str, CylinderState] = {}
-    past = _Past({}, {}, {})
-    for entry in map(parse_entry, texts):
-        kind, _, subject_id = entry.subject.partition("/")
-        if kind == "cylinder" and subject_id in cylinders:
-            now[subject_id] = state = next_state(now.get(subject_id), entry, entry.event())
-            if (subject_id, state.n) in needed:
-                past.states[subject_id, state.n] = state
-            if entry.id in own_act_ids:
-                past.own_acts[entry.id] = entry
-        elif kind == "rulebook":
-            _remember_book(past, entry)
-    return past
-
-
-def _remember_book(past: _Past, entry: Entry) -> None:
-    if isinstance(event := entry.event(), RulebookPublished):
-        book = parse_rulebook(event.text)
-        past.books[book.name] = book
-
-
 def _retaken(entry: Entry, event: FillDecided, past: _Past, candidate: Rulebook | None) -> Retaken:
     book, key = candidate or past.books.get(event.decision.rulebook), _key(event)
-    cylinder = past.states.get(key) if key else None
+    cylinder = past.state(key) if key else None
     if book is None or (key and cylinder is None):
         return Retaken(entry, event.decision, None)
     if cylinder is not None and event.own_act_ids:
