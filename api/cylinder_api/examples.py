@@ -168,6 +168,17 @@ RECALL: dict[str, Any] = {
     "occurred_at": _OCCURRED_AT,
 }
 RECALL_CLOSING: dict[str, Any] = {"cause": "瓶阀均已更换 all valves replaced", "occurred_at": _OCCURRED_AT}
+RETAG_REQUEST: dict[str, Any] = {
+    "id": "co_01.2026.000033",
+    "code": "province:ZJ330100000017",
+    "old_code": _CODE,
+    "cause": "标签脱落 label lost",
+    "stamp_serial_seen": "A26050007",
+    "evidence": [{"sha256": "0" * 64, "media_type": "image/jpeg", "size": 182_044}],
+    "occurred_at": _OCCURRED_AT,
+}
+RETAG_GRANT: dict[str, Any] = {"new_code": "4X7K-9QRT-2MWZ-B8ND-PVHC-3J5E-11", "occurred_at": _OCCURRED_AT}
+RETAG_DENIAL: dict[str, Any] = {"cause": "标签完好 the label is whole", "occurred_at": _OCCURRED_AT}
 RESOLUTION: dict[str, Any] = {
     "outcome": "upheld",
     "reason": "复核属实 looked at again, true",
