@@ -204,6 +204,28 @@ def test_an_admission_never_allows_more_than_the_least_of_all_limits(stamp: Stam
         assert decision.target_net_g <= decision.max_net_g
 
 
+HANDS = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "c"]), st.booleans(), st.sampled_from([None, "entrusted", "supply_contract"]),
+    ),
+    max_size=6,
+)  # fmt: skip
+
+
+@laws
+@given(HANDS, st.randoms(use_true_random=False))
+def test_a_right_to_fill_comes_with_both_signatures_and_goes_with_the_cylinder(hands: list[Any], dice: Any) -> None:
+    told = list(enumerate(hands))
+    dice.shuffle(told)
+    life = Life()
+    for day, (holder, cosigned, basis) in told:
+        handed = events.HandedOver(from_holder_id="z", to_holder_id=holder, cosigned=cosigned, basis=basis)
+        life.add(handed, DAYS[day], recorded_at=DAYS[-1])
+    state = life.state
+    holder, cosigned, basis = hands[-1] if hands else (None, False, None)
+    assert (state.custodian_id, state.custody_basis) == (holder, basis if cosigned else None)
+
+
 def decided(check_id: str, at: int, cylinder: CylinderState) -> events.FillDecided:
     request = GOOD.request.model_copy(update={"check_id": check_id, "requested_at": at, "code": cylinder.codes[0]})
     station = GOOD.station.model_copy(update={"data_as_of": at})
@@ -254,11 +276,11 @@ class Life:
         for event in BEGINNING:
             self.add(event, DAYS[0] - DAY_MS)
 
-    def add(self, event: Event, at: int, id: str = "") -> None:
+    def add(self, event: Event, at: int, id: str = "", recorded_at: int = 0) -> None:
         record = state_event(
             event, id=id or f"act-{len(self.entries)}", subject="cylinder/cyl_1", occurred_at=at, by="account-1"
         )
-        sealed = seal(record, self._head, at)
+        sealed = seal(record, self._head, max(at, recorded_at))
         self.entries.append(sealed.entry)
         self.texts.append(sealed.text)
         self._head = next_head(sealed)
