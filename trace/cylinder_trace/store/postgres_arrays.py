@@ -4,7 +4,7 @@ psycopg packs a list item by item in Python; these columns have one type each an
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain, repeat
+from itertools import repeat
 from struct import Struct
 from typing import Any
 
@@ -16,6 +16,7 @@ from psycopg.pq import Format
 _HEADER = Struct("!iiIii")
 """Dimensions, whether there are NULLs, the items' type, how many they are, the first one's number."""
 _LENGTH = Struct("!i").pack
+_INTEGER = Struct("!iq").pack
 _NULL = _LENGTH(-1)
 _INT8, _TEXT, _BYTEA = 20, 25, 17
 
@@ -34,13 +35,14 @@ class Byteas(bytes):
 
 def pack_int8s(values: Sequence[int]) -> Int8s:
     """Integers of 64 bits."""
-    items = chain.from_iterable(zip(repeat(8), values))
-    return Int8s(_header(values, _INT8) + Struct("!" + "iq" * len(values)).pack(*items))
+    return Int8s(_header(values, _INT8) + b"".join(map(_INTEGER, repeat(8), values)))
 
 
 def pack_texts(values: Sequence[str | None]) -> Texts:
     """Strings; None is NULL."""
-    return Texts(_header(values, _TEXT) + _pieces([None if value is None else value.encode() for value in values]))
+    if None in values:
+        return Texts(_header(values, _TEXT) + b"".join([_NULL if value is None else _text(value) for value in values]))
+    return Texts(_header(values, _TEXT) + _pieces([str.encode(value) for value in values if value is not None]))
 
 
 def pack_byteas(values: Sequence[bytes]) -> Byteas:
@@ -66,10 +68,17 @@ def _header(values: Sequence[object], type_oid: int) -> bytes:
     return _HEADER.pack(1, 1, type_oid, len(values), 1)
 
 
-def _pieces(values: Sequence[bytes | None]) -> bytes:
-    return b"".join(
-        [piece for value in values for piece in ((_NULL,) if value is None else (_LENGTH(len(value)), value))]
-    )
+def _text(value: str) -> bytes:
+    encoded = value.encode()
+    return _LENGTH(len(encoded)) + encoded
+
+
+def _pieces(values: Sequence[bytes]) -> bytes:
+    lengths = set(map(len, values))
+    if len(lengths) == 1:  # hashes, subjects: one join with the length between
+        between = _LENGTH(lengths.pop())
+        return between + between.join(values)
+    return b"".join([piece for value in values for piece in (_LENGTH(len(value)), value)])
 
 
 class _Packed(Dumper):
