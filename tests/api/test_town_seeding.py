@@ -13,7 +13,7 @@ from cylinder_codes.keys import SigningKey, format_vkey
 from cylinder_trace.audit import Auditor, read_vkey
 from cylinder_trace.dates import HOUR_MS, start_of_day_ms
 from cylinder_trace.identity import Identity, commit_identity
-from cylinder_trace.store.ledger import Ledger, wait_published
+from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.tables import PersonRow
 from cylinder_trace.store.vault import Vault
 
@@ -39,7 +39,7 @@ def test_a_seeded_ledger_holds_the_town_and_passes_the_audit(town: Town, ledger:
     written = seed_ledger(town, ledger, vault_keeper(MASTER_KEY), lambda done, total: steps.append((done, total)))
     assert written == ledger.reader.size() == len(town.records)
     assert steps[-1][0] == steps[-1][1] == len(town.records) + len(town.customers)
-    assert wait_published(ledger, written, 10)
+    assert ledger.publisher.wait_published(written, timeout_s=10)
     auditor = Auditor(ledger.reader.checkpoints(), read_vkey(format_vkey(LOG_KEY.verifying_key)))
     auditor.check(ledger.reader.all_entries())
     assert auditor.finish(ledger.reader.read_model()).faults == []

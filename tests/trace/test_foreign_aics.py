@@ -17,7 +17,7 @@ from cylinder_codes.keys import format_vkey
 from cylinder_trace import cli
 from cylinder_trace.checkpoint import open_checkpoint
 from cylinder_trace.cosignature import parse_cosigner_key
-from cylinder_trace.store.ledger import Ledger, wait_published
+from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.publishing import Publishing
 from cylinder_trace.store.witness_client import WitnessAddress
 from ledgers.homes import KEY, Clock, Home, registered
@@ -68,7 +68,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     with Home(f"sqlite:///{folder}/ledger.db", folder).open() as ledger:
         ledger.append([registered(number) for number in range(SIZE)])
-        assert wait_published(ledger, SIZE)
+        assert ledger.publisher.wait_published(SIZE)
     assert cli.main(["mirror", str(folder), str(made)]) == 0
     (around / "vkey").write_text(format_vkey(KEY.verifying_key) + "\n")
     return made
