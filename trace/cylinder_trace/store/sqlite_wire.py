@@ -16,6 +16,9 @@ _DIALECT = SQLiteDialect()
 _MOST_ROWS = 128
 """Rows of one SQLite statement; 128 rows of an entry's nine columns are far below SQLite's 32,766 parameters."""
 
+_CACHE_KIB = 16_000
+"""Pages that SQLite keeps: a batch of 1,000 changes more than the 2 MB of its own choice hold, and wrote some twice."""
+
 
 def _groups(count: int) -> Iterator[slice]:
     """`count` things in groups of 128, then 64, 32 … 1: few sizes, so that each size's statement stays prepared."""
@@ -75,6 +78,7 @@ class SqliteWire:
 
     def __init__(self, driver: Any, error: type[Exception]) -> None:
         self._driver, self.Error = driver, error
+        driver.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
 
     def begin(self) -> None:
         self._driver.execute(BEGIN_WRITING)
