@@ -582,6 +582,17 @@ def test_a_home_that_was_begun_from_one_backup_is_not_finished_from_another(
     assert "finish that" in run("restore", "--from", town_backup, "--data", tmp_path / "new").sentence
 
 
+def test_a_restore_that_was_cut_off_does_not_go_on_into_a_folder_that_holds_something_else(
+    furnished: Path, house_backup: Path, postgres_url: str, tmp_path: Path
+) -> None:
+    url = ("--database-url", postgres_url)
+    backup_crash.killed_restore("all rows", house_backup, postgres_url, tmp_path / "new")
+    before = tree_of(furnished)
+    assert "not empty" in run("restore", "--from", house_backup, "--data", furnished, *url).sentence
+    assert tree_of(furnished) == before
+    assert answer("restore", "--from", house_backup, "--data", tmp_path / "new", *url)["ok"] is True
+
+
 def test_a_ledger_whose_entries_were_tampered_with_makes_no_backup(furnished: Path, tmp_path: Path) -> None:
     shutil.copytree(furnished, tmp_path / "copy")
     change(tmp_path / "copy", "entry", "UPDATE entry SET text = replace(text, 'tests', 'texts') WHERE log_index = 6")

@@ -45,9 +45,8 @@ from cylinder_trace.store.sound import audit_copy
 from cylinder_trace.store.tables import CheckpointRow, JournalRow
 from cylinder_trace.suite import suite_of_origin
 
-DATABASE = "ledger.db"
+_DATABASE = "ledger.db"
 """How the database in a data folder is called; beside PostgreSQL one may lie there from before a move."""
-
 _ENDINGS = ("", "-wal", "-shm", ".lock")
 
 
@@ -149,7 +148,7 @@ def _log_keys(snapshot: Snapshot, key: SigningKey) -> list[VerifyingKey]:
 
 def _database_files(url: str) -> set[str]:
     path = sqlite_path(parse_url(url))
-    return {f"{name}{end}" for name in (DATABASE, path.name if path else DATABASE) for end in _ENDINGS}
+    return {f"{name}{end}" for name in (_DATABASE, path.name if path else _DATABASE) for end in _ENDINGS}
 
 
 def _audit(target: Path, key: SigningKey, published: list[str], tell: Tell) -> AuditReport:

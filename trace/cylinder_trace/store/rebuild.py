@@ -3,7 +3,7 @@
 A restore is the same, with the rows and files that a backup has beside its mirror.
 
 Steps, with what a crash leaves behind (the same command goes on from there):
-  1. mark the empty home as unfinished                             a home that the service refuses
+  1. mark the empty home, database and folder, as unfinished       a home that the service refuses
   2. copy the files beside, keys among them                        the same
   3. write the entries, 1,000 in a transaction, hashing each,      the same, with the entries so far
      with what they add up to and the tiles of those signed
@@ -68,6 +68,8 @@ NOT_CARRIED = (
 _checkpoint: Table = CheckpointRow.__table__  # type: ignore[attr-defined]
 _cosignature: Table = CosignatureRow.__table__  # type: ignore[attr-defined]
 _meta: Table = MetaRow.__table__  # type: ignore[attr-defined]
+_FOLDER_MARK = ".unfinished"
+"""Tells the data folder that is being filled from another one that somebody names by mistake."""
 _NOT_COUNTED = (MetaRow.__tablename__, "alembic_version")
 """Tables that have rows in an empty home too."""
 
@@ -171,6 +173,7 @@ def rebuild(
         if finished:
             with engine.begin() as connection:
                 connection.execute(delete(_meta).where(_meta.c.key == UNFINISHED))
+            (data / _FOLDER_MARK).unlink()
     return Rebuilt(more.entries, newest.root, making.subjects, making.found, report, finished)
 
 
@@ -196,16 +199,18 @@ def _begun(url: str, data: Path, origin: str, beside: Beside) -> Iterator[Engine
     """The home, marked as unfinished; one that is marked already is taken up again."""
     parsed = parse_url(url)
     path = sqlite_path(parsed)
-    if not _is_begun(parsed, beside.name):
-        beside.require_room(data, path)  # before anything is put there
+    _is_begun(parsed, beside.name)
+    mark = data / _FOLDER_MARK
+    if not mark.is_file() or mark.read_text(encoding="utf-8") != beside.name:
+        beside.require_room(data, path)  # before anything is put there; also when only the database was begun
     for folder in (data, *([path.parent] if path else [])):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = lock_file(path or data / ".unfinished")
+    lock = lock_file(path or mark)
     if path:
         path.touch(mode=0o600, exist_ok=True)  # the vault and the accounts come into it too
     engine = open_engine(parsed, writer=True)
     try:
-        _mark(engine, origin, beside)
+        _mark(engine, mark, origin, beside.name)
         yield engine
     except (DBAPIError, CommitUnknown, engine.dialect.loaded_dbapi.Error) as error:
         said = str(getattr(error, "orig", error)).split("\n", 1)[0]
@@ -217,18 +222,20 @@ def _begun(url: str, data: Path, origin: str, beside: Beside) -> Iterator[Engine
         lock.release()
 
 
-def _mark(engine: Engine, origin: str, beside: Beside) -> None:
-    if _is_begun(engine.url, beside.name):
-        return
-    _require_empty(engine)
-    # Tables first, then the mark: a kill in between leaves tables without a row, which is an empty home.
-    create_schema(engine, origin)
-    with engine.begin() as connection:
-        connection.execute(insert(_meta), [{"key": UNFINISHED, "value": beside.name}])
+def _mark(engine: Engine, mark: Path, origin: str, name: str) -> None:
+    begun = _is_begun(engine.url, name)
+    if not begun:
+        _require_empty(engine)
+        # Tables first, then the marks: a kill in between leaves tables without a row, which is an empty home.
+        create_schema(engine, origin)
+    replace_file(mark, name.encode())
+    if not begun:
+        with engine.begin() as connection:
+            connection.execute(insert(_meta), [{"key": UNFINISHED, "value": name}])
 
 
 def _is_begun(url: URL, name: str) -> bool:
-    """Whether an earlier run began the same here; raises StoreError for another. No database is made."""
+    """Whether an earlier run began the same in this database; raises StoreError for another. None is made."""
     begun = _begun_here(url)
     if begun not in (None, name):
         raise StoreError(f"here lies an unfinished {begun}: finish that, or name an empty home")
