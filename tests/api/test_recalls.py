@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 from api_house import Bottle, House, check_body, filled, new_id, now
-from test_import_undo import code_of, data_of, send
+from test_import_undo import code_of, data_of, send, undo
 from test_imports_route import table
 from test_inspection_acts import reasons, state_of
 from test_registration import register, registration
 
 from cylinder_api.acts.enrolment import grant
+from cylinder_api.acts.recalling import mark
 from cylinder_trace import events
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.events import Stamp
@@ -114,6 +115,18 @@ def test_a_recall_sent_again_marks_what_it_had_not_reached_and_nothing_twice(hou
     assert marks(house, late) == [f"recall/{scope['id']}"]
     assert recall(house, **scope).json()["marked"] == 0
     assert recall(house, **{**scope, "maker": "another"}).json()["code"] == "id_conflict"
+
+
+def test_a_cylinder_whose_import_was_taken_back_meanwhile_does_not_stop_the_marking(house: House) -> None:
+    maker = new_id("Maker ")
+    rows = [row.replace("示例厂", maker) for row in table(house, 2)]
+    said = send(house, data_of(rows))
+    ids = [item["cylinder_id"] for item in recall(house, dry_run=True, maker=maker).json()["items"]]
+    assert len(ids) == 2
+    undo(house, said["import_id"])
+    kept = house.new_bottle(maker=maker)
+    work = partial(mark, recall_id=new_id("r"), cylinder_ids=[*ids, kept.cylinder_id], cause="x", by="tests")
+    assert house.running.ledger.transact(work) == 1
 
 
 def test_a_batch_that_nobody_stated_is_counted_and_not_marked(house: House) -> None:

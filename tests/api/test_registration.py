@@ -1,5 +1,7 @@
 """Putting a cylinder on file: one stamp is one cylinder, and its head bears no stranger's mark (建档)."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -53,6 +55,15 @@ def test_the_same_maker_serial_and_year_is_refused_and_the_other_cylinder_named(
     assert (answer.status_code, answer.json()["code"]) == (409, "registered_twice")
     assert state_of(house, first["code"]).cylinder_id in answer.json()["detail"]
     assert house.running.ledger.reader.cylinder_id(second["code"]) is None
+
+
+def test_of_many_who_register_one_stamp_at_the_same_moment_one_succeeds(house: House) -> None:
+    serial = new_id("S")
+    months = [f"2024-{month:02}" for month in range(1, 9)]
+    bodies = [registration(house, serial, stamp={"manufactured_month": month}) for month in months]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(partial(register, house), bodies))
+    assert sorted(answer.status_code for answer in answers) == [201, *[409] * 7]
 
 
 @pytest.mark.parametrize("other", [{"manufactured_month": "2023-12"}, {"maker": "另一厂"}, {"serial": "another"}])

@@ -101,9 +101,10 @@ def _faults(row: CylinderRow, company_id: str, tag_key: TagKey) -> Iterable[RowE
 
 def import_rows(unit: Unit, import_id: str, rows: Sequence[CylinderRow], company_id: str, dry_run: bool) -> Imported:
     """Register the cylinders of `rows` and bind their codes, all in this unit; count what is known already."""
+    stamps = {row.row_number: _stamps(row) for row in rows}
     unit.prefetch(
         ids=[_id(import_id, row, "registered") for row in rows],
-        codes=[code for row in rows for code in (*row.codes, *_stamps(row))],
+        codes=[code for row in rows for code in (*row.codes, *stamps[row.row_number])],
     )
     known, errors, registered = 0, list[RowError](), list[CylinderRow]()
     for row in rows:
@@ -114,7 +115,7 @@ def import_rows(unit: Unit, import_id: str, rows: Sequence[CylinderRow], company
             errors += faults
         elif unit.entry(_id(import_id, row, "registered")) is not None:
             errors.append(_undone_meanwhile(row))
-        elif twin := find_twin(unit, _stamps(row)):
+        elif twin := find_twin(unit, stamps[row.row_number]):
             errors.append(_registered_before(row, twin))
         else:
             registered.append(row)

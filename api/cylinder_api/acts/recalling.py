@@ -191,11 +191,17 @@ _SCOPE = ("maker", "model", "batch_no", "made_from", "made_to", "lot_id", "cause
 def mark(unit: Unit, recall_id: str, cylinder_ids: list[str], cause: str, by: str) -> int:
     """Mark those of the cylinders that are not marked yet; how many that were."""
     unit.prefetch(ids=[_marking_id(recall_id, cylinder_id) for cylinder_id in cylinder_ids])
-    unmarked = [one for one in cylinder_ids if unit.entry(_marking_id(recall_id, one)) is None]
+    unmarked = [one for one in cylinder_ids if unit.entry(_marking_id(recall_id, one)) is None and _is_there(unit, one)]
     for cylinder_id in unmarked:
         event, id = Recalled(recall_id=recall_id, cause=cause), _marking_id(recall_id, cylinder_id)
         _append(unit, event, id, f"cylinder/{cylinder_id}", unit.now, by, recall_id)
     return len(unmarked)
+
+
+def _is_there(unit: Unit, cylinder_id: str) -> bool:
+    """Whether it is still on file: an import may have been taken back since the recall found it."""
+    cylinder = unit.cylinder(cylinder_id)
+    return cylinder is not None and cylinder.status != "withdrawn"
 
 
 def mark_registered(unit: Unit, cylinder_ids: Iterable[str], by: str) -> None:

@@ -42,8 +42,8 @@ class Registration(Frozen):
 
 def stamps_of_year(maker: str, manufactured_month: str, serial: str) -> list[str]:
     """The stamp of this maker and serial in each month of the year of making; raises CodeError for no stamp."""
-    year = manufactured_month[:4]
-    return [stamp_code(maker, f"{year}-{month:02}", serial).text for month in range(1, 13)]
+    head, month, tail = stamp_code(maker, manufactured_month, serial).text.split("|")
+    return [f"{head}|{month[:4]}-{number:02}|{tail}" for number in range(1, 13)]
 
 
 def find_twin(unit: Unit, stamps: list[str]) -> CylinderState | None:
