@@ -149,18 +149,18 @@ def _prepare_incremental(scale: Scale) -> Iterator[Pair]:
 
 @contextmanager
 def _prepare_two_cores(scale: Scale) -> Iterator[Pair]:
-    """A database read, examined and joined as `audit --jobs 2` does it; its processes are running already."""
+    """A database read, examined and joined as `audit --jobs 2` does it, its processes running already."""
     rows, notes = _ledger(max(scale.count(100_000), 16 * STRETCH))
+    count = len(rows)
     with TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/ledger.db"
         _write_database(url, rows)
         given = Auditor(notes, _LOG_KEY, integrity=True).given_at(0, {})
-
-        def on(crew: Crew, jobs: int) -> float:
-            return _per_second(len(rows), lambda: _audit_with(crew, jobs, url, rows, notes))
-
-        with Crew(1, url, None, None, given) as one, Crew(2, url, None, None, given) as two:
-            yield Pair(ours=lambda: on(two, 2), other=lambda: on(one, 1))
+        with Crew(2, url, None, None, given) as crew:
+            yield Pair(
+                ours=lambda: _per_second(count, lambda: _read_all(url, notes, crew)),
+                other=lambda: _per_second(count, lambda: _read_all(url, notes, None)),
+            )
 
 
 def _write_database(url: str, rows: Sequence[StoredEntry]) -> None:
@@ -172,11 +172,12 @@ def _write_database(url: str, rows: Sequence[StoredEntry]) -> None:
     engine.dispose()
 
 
-def _audit_with(crew: Crew, jobs: int, url: str, rows: Sequence[StoredEntry], notes: Sequence[str]) -> None:
+def _read_all(url: str, notes: Sequence[str], crew: Crew | None) -> None:
     auditor, source = Auditor(notes, _LOG_KEY, integrity=True), DatabaseRows(url, None)
-    reading = Reading(auditor, source, State(None, auditor), Progress(0, len(rows)))
-    with redirect_stderr(StringIO()):
-        reading.spread(crew, jobs, len(rows))
+    end = source.size()
+    with redirect_stderr(StringIO()), few_collections():
+        reading = Reading(auditor, source, State(None, auditor), Progress(0, end))
+        reading.spread(crew, 2, end) if crew else reading.alone(end)
     report = auditor.finish()
     source.close()
     assert report.ok, report.faults[:3]

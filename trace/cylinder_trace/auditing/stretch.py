@@ -26,6 +26,7 @@ _COPIED = ("id", "subject", "n", "type", "occurred_at", "recorded_at")
 _copied = itemgetter(*_COPIED)
 _AT_ONCE = 256
 """Entries that are hashed and then read: so few that their texts are still in the processor's cache."""
+_ABOUT_DEVICES = frozenset({"device_enrolled", "head_signed"})
 _SECOND = ".station"
 _TOLD = 4
 """Number of the group from the id to `recorded_at` (see ``shapes``)."""
@@ -125,15 +126,16 @@ class _Runs:
     """The devices' records of a stretch as they come."""
 
     def __init__(self, stretch: Stretch) -> None:
-        self._facts, self._open = stretch.facts, dict[str, DeviceRun]()
+        self._facts, self._open = stretch.facts, dict[str, list[DeviceRecord]]()
 
-    def add(self, device_id: str, record: DeviceRecord) -> None:
-        """The device's next record."""
-        run = self._open.get(device_id)
-        if run is None:
-            run = self._open[device_id] = DeviceRun(device_id)
+    def of(self, device_id: str) -> list[DeviceRecord]:
+        """Where the device's next record belongs."""
+        records = self._open.get(device_id)
+        if records is None:
+            run = DeviceRun(device_id)
             self._facts.append(run)
-        run.records.append(record)
+            records = self._open[device_id] = run.records
+        return records
 
     def note(self, fact: DeviceFact) -> None:
         """A head, or a new key: what the device records from here on is another run."""
@@ -220,12 +222,12 @@ def _read_texts(
             device_id, device_prev, seq, told, prev, refs, told_subject = found.groups()
             # What is told has no quote and no escape inside its values, so equal texts say the same.
             place = f'{id}","n":{n},"occurred_at":{occurred_at},"prev":"{prev}","recorded_at":{recorded_at}'
-            if told != place or told_subject != subject or subject[:7] == "device/":
+            if told != place or told_subject != subject or type_word in _ABOUT_DEVICES:
                 found = None
             elif device_id:
-                own_id = _own_id(id, type_word)
+                own_id = id.removesuffix(_SECOND) if type_word == "fill_decided" else id
                 own = _hash_of_record(found, own_id, occurred_at)
-                runs.add(device_id, (int(seq), own, device_prev, index, own_id, subject))
+                runs.of(device_id).append((int(seq), own, device_prev, index, own_id, subject))
         if found is None:
             read = _read_long(row, stretch, runs, times)
             if read is None:
@@ -263,7 +265,7 @@ def _read_long(row: StoredEntry, stretch: Stretch, runs: _Runs, times: _Times) -
         sound = row.index not in stretch.edited
         subject, n, times[row.index] = _compare_columns(row, entry, stretch, sound=sound)
     if "device" in entry or subject[:7] == "device/":
-        _note_device(row, entry, stretch, runs)
+        _note_device(row, entry, runs)
     refs = entry.get("refs")
     return subject, n, str(entry.get("prev")), orjson.dumps(refs).decode()[1:-1] if isinstance(refs, list) else ""
 
@@ -339,14 +341,14 @@ def _compare_columns(row: StoredEntry, entry: Json, stretch: Stretch, *, sound: 
     return told[0] or "", told[1] or 0, told[2] or 0
 
 
-def _note_device(row: StoredEntry, entry: Json, stretch: Stretch, runs: _Runs) -> None:
+def _note_device(row: StoredEntry, entry: Json, runs: _Runs) -> None:
     """What the entry says about a device's own chain; an entry of another shape is the state check's business."""
     link, data = entry.get("device"), entry.get("data")
     device_id = row.subject.partition("/")[2]
     if isinstance(link, dict):
         record = _record(entry)
         place = (_whole(link.get("seq")), _hash_of(record), str(link.get("prev")), row.index, str(record.get("id")))
-        runs.add(str(link.get("id")), (*place, row.subject))
+        runs.of(str(link.get("id"))).append((*place, row.subject))
     elif isinstance(data, dict) and row.type == "device_enrolled":
         runs.note(DeviceFact("key", device_id, row.index, text=str(data.get("vkey")), subject=row.subject))
     elif isinstance(data, dict) and row.type == "head_signed":

@@ -186,17 +186,21 @@ class Reading:
     def spread(self, crew: "Crew", jobs: int, end: int) -> None:
         """The same with all processes: what one window showed is joined while they examine the next."""
         ranges = list(stretches(self.auditor.joined.next_index, end))
+        windows = [ranges[at : at + jobs] for at in range(0, len(ranges), jobs)]
         examined: list[Stretch] = []
-        tail = self.auditor.joined.tail
-        for at in range(0, len(ranges), jobs):
-            crew.begin(ranges[at : at + jobs], tail)
+        tail, begun = self.auditor.joined.tail, 0
+        # With states, what one window showed must be handed on before the next is begun; without, one waits in line.
+        ahead = 1 if self.auditor.fold else 2
+        for at, window in enumerate(windows):
+            for next_one in windows[begun : at + ahead]:
+                crew.begin(next_one, b"" if begun else tail)
+                begun += 1
             self._join(examined)
             self._settle_devices(end)
             examined, folded = crew.examined()
             self.auditor.take_folded(folded)
-            tail = b""
             # Joined and folded is now all before this window, so that a state written here is whole.
-            self.shown(ranges[min(at + jobs, len(ranges)) - 1][1])
+            self.shown(window[-1][1])
         self._join(examined)
         self.auditor.take_folded(crew.folded())
 
