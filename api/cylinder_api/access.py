@@ -45,6 +45,9 @@ ACCESS: dict[str, frozenset[Role]] = {
     "list_imports": _only("company", "admin"),
     "undo_import": _only("company", "admin"),
     "transfer_cylinder": _only("company"),
+    "send_to_inspection": _only("company"),
+    "report_lost": _only("company"),
+    "report_found": _only("company"),
     "record_sale": _only("delivery"),
     "record_inspection": _only("inspector"),
     "record_inspection_item": _only("inspector"),
@@ -57,6 +60,8 @@ ACCESS: dict[str, frozenset[Role]] = {
     # supervision
     "seize_cylinder": _only("regulator"),
     "lift_seizure": _only("regulator"),
+    "register_use": _only("regulator"),
+    "cancel_registration": _only("regulator"),
     "record_licence": _only("regulator"),
     "get_scrapping": _only("inspector", "regulator", "auditor"),
     "flag_cylinder": _only("regulator"),

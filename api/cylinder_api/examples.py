@@ -179,6 +179,39 @@ RETAG_REQUEST: dict[str, Any] = {
 }
 RETAG_GRANT: dict[str, Any] = {"new_code": "4X7K-9QRT-2MWZ-B8ND-PVHC-3J5E-11", "occurred_at": _OCCURRED_AT}
 RETAG_DENIAL: dict[str, Any] = {"cause": "标签完好 the label is whole", "occurred_at": _OCCURRED_AT}
+SENDING: dict[str, Any] = {
+    "id": "co_01.2026.000034",
+    "code": _CODE,
+    "body_id": "ib_01",
+    "occurred_at": _OCCURRED_AT,
+}
+LOSS: dict[str, Any] = {
+    "id": "co_01.2026.000035",
+    "code": _CODE,
+    "cause": "运输途中丢失 lost on the way",
+    "report_no": "示例报案 0001",
+    "occurred_at": _OCCURRED_AT,
+}
+FINDING: dict[str, Any] = {
+    "id": "co_01.2026.000036",
+    "code": _CODE,
+    "cause": "找回 found",
+    "occurred_at": _OCCURRED_AT,
+}
+USE_REGISTRATION: dict[str, Any] = {
+    "id": "au_01.2026.000013",
+    "code": _CODE,
+    "registration_no": "示例登记 0001",
+    "registered_on": "2026-06-02",
+    "occurred_at": _OCCURRED_AT,
+}
+CANCELLATION: dict[str, Any] = {
+    "id": "au_01.2026.000014",
+    "code": _CODE,
+    "receipt_no": "示例注销 0001",
+    "cause": "已去功能化 made unusable",
+    "occurred_at": _OCCURRED_AT,
+}
 RESOLUTION: dict[str, Any] = {
     "outcome": "upheld",
     "reason": "复核属实 looked at again, true",
