@@ -245,7 +245,10 @@ def test_a_move_that_is_killed_half_way_leaves_the_old_schema_whole_and_is_done_
     assert kept(cut) == {name: rows for name, rows in before.items() if name != "meta"}
 
 
-def test_a_ledger_in_the_newest_schema_opens_without_loading_alembic(filled: Home) -> None:
+def test_a_ledger_in_the_newest_schema_opens_without_loading_alembic(tmp_path: Path) -> None:
+    home = Home(f"sqlite:///{tmp_path}/ledger.db", tmp_path)
+    with home.open():
+        pass
     code = (
         "import sys; sys.path.insert(0, 'tests')\n"
         "from cylinder_trace.store.database import create_schema, open_engine, parse_url\n"
@@ -256,4 +259,4 @@ def test_a_ledger_in_the_newest_schema_opens_without_loading_alembic(filled: Hom
         "sys.exit('alembic' in sys.modules)"
     )
     root = Path(__file__).parents[2]
-    assert subprocess.run([sys.executable, "-c", code, filled.url], cwd=root, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code, home.url], cwd=root, check=False).returncode == 0
