@@ -34,7 +34,6 @@ def make_replica(
         raise Refused("rulebook_missing", f"no rulebook {rulebook_id} has been published into this ledger")
     since = since if _builds_on(reader, station_id, since, version) else 0
     states = reader.states("cylinder", owner_id=station.company_id, since=since)
-    lots = [lot for lot in reader.states("lot", since=since) if isinstance(lot, LotState)]
     answer = {
         "station_id": station_id,
         "version": version,
@@ -45,10 +44,17 @@ def make_replica(
         "station": _plain(station),
         "cylinders": [_plain(state) for state in states],
         "gone": _gone(reader, station.company_id, since) if since else [],
-        "lots": [_plain(lot) for lot in lots if lot.station_id == station_id],
         "vkey": format_vkey(key.verifying_key),
     }
+    if lots := _lots(reader, station_id, since):  # without any, the answer is one that earlier agents read too
+        answer["lots"] = lots
     return {**answer, "signature": encode_base64(key.sign(canonical_json(answer)))}
+
+
+def _lots(reader: Reader, station_id: str, since: int) -> list[dict[str, Any]]:
+    """The gas lots that came in at the station, or those of them that changed."""
+    lots = [lot for lot in reader.states("lot", since=since) if isinstance(lot, LotState)]
+    return [_plain(lot) for lot in lots if lot.station_id == station_id]
 
 
 def _plain(state: Any) -> dict[str, Any]:

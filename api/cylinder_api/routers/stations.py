@@ -74,7 +74,8 @@ class Replica(BaseModel):
     station: StationState
     cylinders: list[CylinderState]
     gone: list[str]
-    lots: list[LotState]
+    lots: list[LotState] = []
+    """The station's gas lots; absent where there are none."""
     signature: str
     """Base64 Ed25519 by the log's key over the canonical JSON of everything else."""
     vkey: str
