@@ -114,3 +114,20 @@ def test_whoever_holds_a_receipt_checks_the_promise_without_any_right(
     assert "承诺已兑现" in capsys.readouterr().out
     again = one_house.as_("station").post("/v1/fill-checks", json=json.loads(answer.request.content))
     assert again.json()["receipt"] == answer.json()["receipt"]
+
+
+def test_a_log_that_no_longer_publishes_says_why_and_goes_on_answering(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        house.new_bottle()
+        assert house.running.ledger.publisher.wait_published(house.running.ledger.reader.size(), timeout_s=10)
+        for tile in (house.folder / "log" / "tile" / "0").rglob("*"):
+            if tile.is_file():
+                tile.unlink()
+        bottle = house.new_bottle()
+        deadline = time.monotonic() + 10
+        while (told := house.as_(None).get("/readyz").json())["status"] == "ok":
+            assert time.monotonic() < deadline, "nobody says that publishing has halted"
+            time.sleep(0.05)
+        assert "tile" in told["alarm"]
+        assert house.as_("station").post("/v1/fill-checks", json=check_body(bottle)).status_code == 200
+        assert not house.running.ledger.publisher.wait_published(10_000, timeout_s=60)

@@ -37,11 +37,12 @@ async def get_health() -> Health:
 def get_readiness(service: ServiceHere) -> Readiness:
     """Reads the database; 503 while it does not answer.
 
-    A fork alarm 分叉报警 is told here and changes nothing else: stations go on being answered, for a refused cylinder
+    That publishing has halted, because what is stored is not what was recorded, and a fork alarm 分叉报警 are told here
+    and change nothing else: stations go on being answered, for a refused cylinder
     check helps nobody while people find out which of two histories is the true one.
     """
     newest = service.ledger.reader.checkpoint()
-    published, alarm = newest[0] if newest else 0, _fork_alarm(service)
+    published, alarm = newest[0] if newest else 0, service.ledger.publisher.halted or _fork_alarm(service)
     status: Literal["ok", "alarm"] = "alarm" if alarm else "ok"
     return Readiness(status=status, entries=service.ledger.reader.size(), published=published, alarm=alarm)
 

@@ -114,7 +114,7 @@ class Publisher:
             with self._news:
                 # Looked at again before long: the leader may be another process, of which nobody tells us.
                 self._news.wait(timeout=_LOOK_AGAIN_S)
-            if time.monotonic() >= deadline:
+            if self.halted is not None or time.monotonic() >= deadline:
                 return self._covers(size)
         return True
 
