@@ -57,8 +57,12 @@ class Lines:
         """Check the lines that stand in a checkpoint that the log signed."""
         text = note.rpartition("\n\n")[0] + "\n"
         self._texts[size] = text
-        for name, raw in signature_lines(note):
-            self._check(name, raw, text, size)
+        lines = signature_lines(note)
+        # By the first line of a key of the log the note was opened: that one has been checked.
+        first = next((line for line in lines if isinstance(self._keys.get((line[0], line[1][:4])), LogKey)), None)
+        for name, raw in lines:
+            if (name, raw) != first:
+                self._check(name, raw, text, size)
 
     def check_rows(self, rows: Iterable[tuple[int, str]]) -> None:
         """Check lines kept beside the checkpoints: the size of the checkpoint, and the line."""
