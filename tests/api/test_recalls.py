@@ -129,6 +129,17 @@ def test_a_cylinder_whose_import_was_taken_back_meanwhile_does_not_stop_the_mark
     assert house.running.ledger.transact(work) == 1
 
 
+def test_an_import_under_an_open_recall_can_be_taken_back_all_the_same(house: House) -> None:
+    maker = new_id("Maker ")
+    recall_id = recall(house, maker=maker).json()["recall_id"]
+    rows = [row.replace("示例厂", maker) for row in table(house, 2)]
+    said = send(house, data_of(rows))
+    undone = undo(house, said["import_id"])
+    assert (undone["withdrawn"], undone["kept"]) == (2, [])
+    assert close(house, recall_id).json()["lifted"] == 0
+    assert house.audit() == []
+
+
 def test_a_batch_that_nobody_stated_is_counted_and_not_marked(house: House) -> None:
     maker, (known, unknown) = fleet(house, "2024-03", "2024-03")
     stamp = state_of(house, known).stamp

@@ -320,7 +320,9 @@ def _settled(state: CylinderState, request_id: str) -> dict[str, str] | None:
 
 
 def _registration_withdrawn(state: CylinderState, entry: Entry, event: events.RegistrationWithdrawn) -> Change:
-    lived = state.fills or state.voided_codes or state.flags or state.transferred_on or state.marks
+    # A recall falls on it by its stamp alone; the mistake may be that very stamp.
+    held = state.is_marked("seized") or state.is_marked("lost")
+    lived = state.fills or state.voided_codes or state.flags or state.transferred_on or held
     if state.status != "empty" or lived:
         raise StateError("the cylinder has lived since it was registered; its registration is not withdrawn")
     return {"status": "withdrawn", "status_since": max(entry.at, state.status_since), "codes": ()}

@@ -26,6 +26,8 @@ from cylinder_trace.events import (
     Event,
     FillDecided,
     Inspected,
+    Recalled,
+    RecallLifted,
     Record,
     RegistrationWithdrawn,
     Stamp,
@@ -348,8 +350,11 @@ def undo_import(unit: Unit, import_id: str, company_id: str, subjects: Sequence[
 
 
 def _is_life(entry: Entry, import_id: str) -> bool:
-    """Whether an entry is more than the import itself; a refused scan may be the very reason for undoing it."""
-    if entry.act_id == _act_id(import_id):
+    """Whether an entry is more than the import itself, or a recall that its stamp brought upon it.
+
+    A refused scan may be the very reason for undoing it.
+    """
+    if entry.act_id == _act_id(import_id) or entry.type in (Recalled.type, RecallLifted.type):
         return False
     event = entry.event()
     return not isinstance(event, FillDecided) or event.decision.permits

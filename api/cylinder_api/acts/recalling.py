@@ -239,7 +239,7 @@ def lift(unit: Unit, recall_id: str, cylinder_ids: list[str], cause: str, by: st
     lifted = 0
     for cylinder_id in cylinder_ids:
         cylinder = unit.cylinder(cylinder_id)
-        if cylinder is not None and f"recall/{recall_id}" in (cylinder.marks or {}):
+        if cylinder is not None and cylinder.status != "withdrawn" and f"recall/{recall_id}" in (cylinder.marks or {}):
             event, id = RecallLifted(recall_id=recall_id, cause=cause), derived_id(recall_id, f"{cylinder_id}.lifted")
             _append(unit, event, id, f"cylinder/{cylinder_id}", unit.now, by, recall_id)
             lifted += 1
