@@ -108,24 +108,29 @@ def import_rows(unit: Unit, import_id: str, rows: Sequence[CylinderRow], company
         ids=[_id(import_id, row, "registered") for row in rows],
         codes=[code for row in rows for code in (*row.codes, *stamps[row.row_number])],
     )
-    known, errors, registered = 0, list[RowError](), list[CylinderRow]()
+    known, errors, new = 0, list[RowError](), list[CylinderRow]()
     for row in rows:
-        holders = {code: holder for code in row.codes if (holder := unit.cylinder_by_code(code)) is not None}
-        if holders:
-            faults = list(_conflicts(row, holders, company_id))
-            known += not faults
-            errors += faults
-        elif unit.entry(_id(import_id, row, "registered")) is not None:
-            errors.append(_undone_meanwhile(row))
-        elif twin := find_twin(unit, stamps[row.row_number]):
-            errors.append(_registered_before(row, twin))
-        else:
-            registered.append(row)
+        faults = _on_file(unit, import_id, row, stamps[row.row_number], company_id)
+        if faults is None:
+            new.append(row)
             if not dry_run:
                 unit.append_all(_records(import_id, row, company_id, unit.now))
+        known += faults == []
+        errors += faults or []
     if not dry_run:
-        mark_registered(unit, [_cylinder_id(import_id, row) for row in registered], company_id)
-    return Imported(len(registered), known, errors)
+        mark_registered(unit, [_cylinder_id(import_id, row) for row in new], company_id)
+    return Imported(len(new), known, errors)
+
+
+def _on_file(unit: Unit, import_id: str, row: CylinderRow, stamps: list[str], company_id: str) -> list[RowError] | None:
+    """What the ledger says against the row: nothing when it is a cylinder on file, None when it is a new one."""
+    holders = {code: holder for code in row.codes if (holder := unit.cylinder_by_code(code)) is not None}
+    if holders:
+        return list(_conflicts(row, holders, company_id))
+    if unit.entry(_id(import_id, row, "registered")) is not None:
+        return [_undone_meanwhile(row)]
+    twin = find_twin(unit, stamps)
+    return [_registered_before(row, twin)] if twin else None
 
 
 def _stamps(row: CylinderRow) -> list[str]:

@@ -27,7 +27,9 @@ class HandedOver(Frozen):
     """Whether both sides confirmed it."""
     place_id: Id | None = None
     basis: Literal["entrusted", "supply_contract"] | None = None
-    """Why the new holder may fill it although it is not the owner: 托管, 供用气合同; absent = only in its hands."""
+    """Why the new holder may fill it although it is not the owner: 托管, 供用气合同; absent = only in its hands.
+
+    It counts once both sides signed."""
 
 
 class LeftStation(Frozen):

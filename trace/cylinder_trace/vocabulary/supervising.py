@@ -72,7 +72,7 @@ class Found(Frozen):
 
 
 class RecallOpened(Frozen):
-    """A maker or an authority recalls a model or a batch (召回). Each cylinder concerned gets a `Recalled` of its own.
+    """A maker or an authority recalls a model, a batch or a gas lot (召回). Each cylinder gets a `Recalled` of its own.
 
     What is absent does not narrow the recall: without `batch_no` and months it is the whole model of that maker.  A
     recall of a gas lot is about the cylinders whose last fill came from it.
