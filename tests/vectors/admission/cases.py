@@ -23,7 +23,7 @@ from cylinder_trace.rulebook import Rulebook, parse_rulebook
 
 FOLDER = Path(__file__).parent
 _SHIPPED = Path(cylinder_trace.rulebook.__file__).parent / "rulebooks"
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 @dataclass(frozen=True)
