@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from cylinder_trace.dates import HOUR_MS, MINUTE_MS
 from cylinder_trace.detection.facts import Fact
-from cylinder_trace.detection.signals import Signal
+from cylinder_trace.detection.signals import Detail, Signal
 from cylinder_trace.rulebook import Rulebook
 
 
@@ -33,7 +33,7 @@ class TwoPlaces:
             return
         minutes = abs(now.at - before.at) // MINUTE_MS
         if minutes < self._minutes:
-            places = {"minutes": minutes, "first": before.station_id, "second": now.station_id}
+            places: Detail = {"minutes": minutes, "first": before.station_id, "second": now.station_id}
             at = max(now.at, before.at)
             evidence = (before.hash, now.hash)
             yield Signal(kind="two_places", subject=fact.subject, at=at, detail=places, evidence=evidence)
@@ -76,7 +76,7 @@ class ManyFills:
         recent.append((fact.at, fact.hash))
         self._fills[fact.subject] = recent
         if len(recent) >= self._rules.fills_in_window:
-            told = {"count": len(recent), "hours": self._rules.fills_window_hours}
+            told: Detail = {"count": len(recent), "hours": self._rules.fills_window_hours}
             evidence = tuple(digest for _, digest in recent)
             self._fills[fact.subject] = []
             yield Signal(kind="many_fills", subject=fact.subject, at=fact.at, detail=told, evidence=evidence)
@@ -96,6 +96,6 @@ class DuplicateSerial:
         key = (stamp["maker"], stamp["serial"], stamp.get("manufactured_month", "")[:4])
         first = self._first.setdefault(key, fact)
         if first.subject != fact.subject:
-            other = {"other": first.subject}
+            other: Detail = {"other": first.subject}
             evidence = (first.hash, fact.hash)
             yield Signal(kind="duplicate_serial", subject=fact.subject, at=fact.at, detail=other, evidence=evidence)

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 from cylinder_trace.dates import format_day, format_month, local_day, local_month, parse_month
 from cylinder_trace.detection.facts import Fact
-from cylinder_trace.detection.signals import Signal
+from cylinder_trace.detection.signals import Detail, Signal
 from cylinder_trace.rulebook import Rulebook
 
 
 class _Day(NamedTuple):
     day: int
-    count: int
+    number: int
     first: str
 
 
@@ -29,10 +29,10 @@ class InspectionRate:
         body, day = fact.data["body_id"], local_day(fact.recorded_at)
         before = self._days.get(body)
         same_day = before is not None and before.day == day
-        now = _Day(day, before.count + 1, before.first) if before and same_day else _Day(day, 1, fact.hash)
+        now = _Day(day, before.number + 1, before.first) if before and same_day else _Day(day, 1, fact.hash)
         self._days[body] = now
-        if now.count == self._limit + 1:
-            told: dict[str, str | int] = {"day": format_day(day), "count": now.count, "limit": self._limit}
+        if now.number == self._limit + 1:
+            told: Detail = {"day": format_day(day), "count": now.number, "limit": self._limit}
             evidence = (now.first, fact.hash)
             yield Signal(
                 kind="inspection_rate", subject=f"company/{body}", at=fact.recorded_at, detail=told, evidence=evidence
@@ -41,7 +41,7 @@ class InspectionRate:
 
 class _Run(NamedTuple):
     value: int
-    count: int
+    number: int
     first: str
 
 
@@ -59,10 +59,14 @@ class SameReadings:
         key = fact.data["body_id"], fact.data["item"]
         before = self._runs.get(key)
         same = before is not None and before.value == reading
-        now = _Run(reading, before.count + 1, before.first) if before and same else _Run(reading, 1, fact.hash)
+        now = _Run(reading, before.number + 1, before.first) if before and same else _Run(reading, 1, fact.hash)
         self._runs[key] = now
-        if now.count == self._limit:
-            told = {"count": now.count, "item": key[1], "reading": f"{reading} {fact.data.get('unit', '')}".rstrip()}
+        if now.number == self._limit:
+            told: Detail = {
+                "count": now.number,
+                "item": key[1],
+                "reading": f"{reading} {fact.data.get('unit', '')}".rstrip(),
+            }
             evidence = (now.first, fact.hash)
             yield Signal(
                 kind="inspection_readings", subject=f"company/{key[0]}", at=fact.at, detail=told, evidence=evidence
@@ -87,11 +91,11 @@ class NoRejects:
             self._runs.pop(body, None)
             return
         before = self._runs.get(body, _Run(0, 0, fact.hash))
-        now = before._replace(count=before.count + 1)
+        now = before._replace(number=before.number + 1)
         self._runs[body] = now
-        if now.count == self._limit:
+        if now.number == self._limit:
             del self._runs[body]
-            told: dict[str, str | int] = {"count": now.count}
+            told: Detail = {"count": now.number}
             evidence = (now.first, fact.hash)
             yield Signal(kind="no_rejects", subject=f"company/{body}", at=fact.at, detail=told, evidence=evidence)
 
@@ -111,7 +115,7 @@ class RingAhead:
         too_long = due is not None and parse_month(due) > inspected + self._interval
         if inspected <= recorded and not too_long:
             return
-        told: dict[str, str | int] = {
+        told: Detail = {
             "inspected": fact.data["inspected_month"],
             "due": due or "-",
             "recorded": format_month(recorded),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from cylinder_trace.dates import DAY_MS, format_day, local_day
 from cylinder_trace.detection.facts import Fact
-from cylinder_trace.detection.signals import Signal
+from cylinder_trace.detection.signals import Detail, Signal
 from cylinder_trace.rulebook import Rulebook
 
 _ENDS = frozenset({"condemned", "destroyed", "registration_cancelled"})
@@ -22,7 +22,7 @@ class AfterItsEnd:
         if fact.type in _ENDS:
             self._ended.setdefault(fact.subject, fact)
         elif fact.type in _ACTS and (end := self._ended.get(fact.subject)) is not None and fact.at > end.at:
-            told = {"end": format_day(local_day(end.at)), "word": fact.type}
+            told: Detail = {"end": format_day(local_day(end.at)), "word": fact.type}
             evidence = (end.hash, fact.hash)
             yield Signal(kind="after_its_end", subject=fact.subject, at=fact.at, detail=told, evidence=evidence)
 
@@ -40,7 +40,7 @@ class FilledAtCustomer:
         elif fact.type == "returned":
             self._sold.pop(fact.subject, None)
         elif fact.type == "filled" and (sale := self._sold.get(fact.subject)) is not None and fact.at > sale.at:
-            told = {"station": fact.data["station_id"]}
+            told: Detail = {"station": fact.data["station_id"]}
             evidence = (sale.hash, fact.hash)
             yield Signal(kind="filled_at_customer", subject=fact.subject, at=fact.at, detail=told, evidence=evidence)
 
@@ -68,7 +68,7 @@ class MovedBackAndForth:
         if back.data["to_owner_id"] != owner or back.at - there.at > self._days * DAY_MS:
             return
         fills = sum(there.at <= at <= back.at for at in self._fills.get(back.subject, ()))
-        told = {"owner": owner, "other": there.data["to_owner_id"], "days": self._days, "fills": fills}
+        told: Detail = {"owner": owner, "other": there.data["to_owner_id"], "days": self._days, "fills": fills}
         evidence = (there.hash, back.hash)
         yield Signal(kind="moved_back_and_forth", subject=back.subject, at=back.at, detail=told, evidence=evidence)
 
@@ -102,7 +102,12 @@ class KnownLate:
         fills = [digest for at, digest in self._fills.get(known.subject, ()) if since <= at <= known.at]
         if not fills:
             return
-        told = {"word": known.type, "days": self._days, "fills": len(fills), "holder": self._holder[known.subject]}
+        told: Detail = {
+            "word": known.type,
+            "days": self._days,
+            "fills": len(fills),
+            "holder": self._holder[known.subject],
+        }
         evidence = (*fills, known.hash)
         yield Signal(kind="known_late", subject=known.subject, at=known.at, detail=told, evidence=evidence)
 

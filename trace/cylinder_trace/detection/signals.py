@@ -5,6 +5,9 @@ from typing import Literal, NamedTuple
 
 from cylinder_trace.values import Frozen, Instant, Sha256, Subject
 
+Detail = dict[str, str | int]
+"""What makes a signal's sentence concrete."""
+
 Kind = Literal[
     "two_places",
     "filled_twice",
@@ -31,7 +34,7 @@ class Signal(Frozen):
     subject: Subject
     at: Instant
     """When the last thing that makes it up occurred, UTC ms."""
-    detail: dict[str, str | int]
+    detail: Detail
     evidence: tuple[Sha256, ...]
     """Hashes of the entries, in the order of the log; the first and the last where there are many."""
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from cylinder_trace.dates import BEIJING_OFFSET_MS, DAY_MS, HOUR_MS, MINUTE_MS, format_day, local_day
 from cylinder_trace.detection.facts import Fact
-from cylinder_trace.detection.signals import Signal
+from cylinder_trace.detection.signals import Detail, Signal
 from cylinder_trace.rulebook import Rulebook
 
 
@@ -42,7 +42,7 @@ class MassBalance:
         self._balances[station] = now._replace(told_day=day) if beyond else now
         if not beyond or balance.told_day == day:
             return
-        told: dict[str, str | int] = {
+        told: Detail = {
             "day": format_day(day),
             "filled_kg": now.filled_g // 1000,
             "received_kg": now.received_g // 1000,
@@ -53,7 +53,7 @@ class MassBalance:
 
 class _Night(NamedTuple):
     day: int
-    count: int
+    number: int
     first: str
 
 
@@ -72,12 +72,12 @@ class NightFills:
         station, day = fact.data["station_id"], local_day(fact.at)
         before = self._nights.get(station)
         same = before is not None and before.day == day
-        now = _Night(day, before.count + 1, before.first) if before and same else _Night(day, 1, fact.hash)
+        now = _Night(day, before.number + 1, before.first) if before and same else _Night(day, 1, fact.hash)
         self._nights[station] = now
-        if now.count == self._rules.night_fills:
-            told: dict[str, str | int] = {
+        if now.number == self._rules.night_fills:
+            told: Detail = {
                 "day": format_day(day),
-                "count": now.count,
+                "count": now.number,
                 "from_hour": self._rules.night_from_hour,
                 "to_hour": self._rules.night_to_hour,
             }
@@ -109,7 +109,7 @@ class WorkerInTwoPlaces:
             return
         minutes = abs(now.at - before.at) // MINUTE_MS
         if minutes < self._minutes:
-            told = {"minutes": minutes, "first": before.place, "second": now.place}
+            told: Detail = {"minutes": minutes, "first": before.place, "second": now.place}
             yield Signal(
                 kind="worker_in_two_places",
                 subject=f"worker/{worker}",

@@ -19,6 +19,7 @@ from cylinder_trace.store.wire import Newest, Wire
 
 LET_GO_AFTER_S = 30
 """A writer that stands still for so long in the middle of a transaction loses it, and with it the lock."""
+_KNOWS_TRANSACTION_TIMEOUT = 170_000
 
 
 class Begun(NamedTuple):
@@ -100,4 +101,7 @@ def _wire_of(connection: Connection) -> Wire:
         return SqliteWire(driver, error)
     # A process that sleeps, or whose machine is gone, would otherwise hold up all others for hours.
     driver.execute(f"SET idle_in_transaction_session_timeout = '{LET_GO_AFTER_S}s'")
+    if driver.info.server_version >= _KNOWS_TRANSACTION_TIMEOUT:
+        # One that stands still in the middle of sending a batch is not idle to the server, and is let go by this alone.
+        driver.execute(f"SET transaction_timeout = '{2 * LET_GO_AFTER_S}s'")
     return PostgresWire(driver, error)

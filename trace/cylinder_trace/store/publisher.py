@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from cylinder_codes.keys import SigningKey, VerifyingKey
 from cylinder_codes.note import NoteSignature, format_lines, sign_text, split_note
-from cylinder_trace.checkpoint import Checkpoint, CheckpointError, open_checkpoint
+from cylinder_trace.checkpoint import Checkpoint, CheckpointError, open_checkpoint, unverified_checkpoint
 from cylinder_trace.cosignature import LogKey
 from cylinder_trace.merkle import NodeReader, leaf_hash, root_hash
 from cylinder_trace.rotation import RotationError, parse_rotations, predecessors
@@ -119,8 +119,9 @@ class Publisher:
         return True
 
     def _covers(self, size: int) -> bool:
-        newest = self._reader.checkpoint()
-        return newest is not None and newest[0] >= size
+        # The file comes after the database, and is what everybody else sees.
+        shown = self._files.published()
+        return shown is not None and unverified_checkpoint(shown).size >= size
 
     def stop(self) -> None:
         """Publish what is committed and stop."""

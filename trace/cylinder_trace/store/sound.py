@@ -1,4 +1,4 @@
-"""The full audit of a home or a backup that nobody else writes to, as `cylinder-trace audit` does it, in one process."""
+"""The full audit of a home or a backup that nobody else writes to, as `cylinder-trace audit` does it, in a process."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
