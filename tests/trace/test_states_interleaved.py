@@ -180,7 +180,8 @@ def life(story: Sequence[Told]) -> CylinderState:
 def facts(state: CylinderState) -> dict[str, Any]:
     """All that does not depend on the order of recording, as the docstring of ``cylinder`` says it."""
     told = dict(state)
-    return {**told, "codes": sorted(set(state.codes)), "voided_codes": sorted(state.voided_codes), "transferred_on": 0}
+    by_nature = {"transferred_on": 0, "unapproved_codes": None}
+    return {**told, "codes": sorted(set(state.codes)), "voided_codes": sorted(state.voided_codes), **by_nature}
 
 
 def refusals(state: CylinderState) -> tuple[str, ...]:

@@ -39,15 +39,15 @@ def registered(number: int, made: str) -> events.Record:
     return stated(event, f"reg.{number}", f"cylinder/cyl_{number}")
 
 
-def decided(unit: Unit, number: int, station: str, at: int, empty_gross_g: int = 16600) -> None:
-    cylinder = unit.cylinder(f"cyl_{number}")
-    changes: dict[str, Any] = {"check_id": f"check.{number}", "station_id": station, "empty_gross_g": empty_gross_g}
+def decided(unit: Unit, number: int, station: str, at: int, empty_gross_g: int = 16600, check: str = "") -> None:
+    cylinder, check = unit.cylinder(f"cyl_{number}"), check or f"check.{number}"
+    changes: dict[str, Any] = {"check_id": check, "station_id": station, "empty_gross_g": empty_gross_g}
     request: FillRequest = CASE.request.model_copy(update={**changes, "requested_at": at})
     facts: StationFacts = CASE.station.model_copy(update={"station_id": station, "data_as_of": at})
     decision = decide_fill(request, cylinder, facts, BOOK, at)
     event = events.FillDecided(request=request, station=facts, decision=decision, decided_by="service")
     subject = f"cylinder/cyl_{number}"
-    unit.append(state_event(event, id=f"check.{number}", subject=subject, occurred_at=at, by="tests"))
+    unit.append(state_event(event, id=check, subject=subject, occurred_at=at, by="tests"))
 
 
 def decide_all(unit: Unit) -> None:
@@ -121,6 +121,22 @@ def test_the_command_line_tells_the_same_and_looks_at_the_days_that_are_asked_fo
     assert cli.main(["trial", str(home.folder), str(candidate), "--since", "2026-13-01"]) == 2
     candidate.write_text("nonsense")
     assert cli.main(["trial", str(home.folder), str(candidate)]) == 1
+
+
+def test_a_refusal_with_several_facts_replays_in_whatever_order_they_were_found(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with home.open() as ledger:
+        ahead = events.Inspected(
+            body_id="ib_1", inspected_month="2030-01", next_due_month="2034-01", result="passed", report_no="r"
+        )
+        ledger.append([stated(ahead, "ahead", "cylinder/cyl_0")])
+        ledger.transact(lambda unit: decided(unit, 0, "station-0", START + 9 * DAY_MS, check="check.ahead"))
+        found = ledger.reader.entry("check.ahead")
+    assert found is not None
+    assert b'"code":"R22"' in found.text
+    assert cli.main(["replay", str(home.folder), "--check", "check.ahead", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["decisions"] == 1
 
 
 def test_the_stored_decisions_still_replay_bit_for_bit(home: Home, capsys: pytest.CaptureFixture[str]) -> None:

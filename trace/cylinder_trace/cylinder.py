@@ -16,6 +16,7 @@ What does depend on it, by nature:
   * `n`, hashes, `recorded_at`, the order within `codes`, and `transferred_on`, from which the waiting time counts;
   * which of two events of one moment holds: the one recorded later.  An inspection carries a month and a day, so
     against another inspection or a sending its moment is its Beijing day; the lifting of a mark never wins a draw;
+  * which of two codes of our own counts as the one that nobody approved: the one recorded later;
   * acts that exclude each other, such as two transfers from one owner or a withdrawal after a life began: the ledger
     refuses the second, whichever it is, and what a station did all the same it keeps and disputes;
   * `stamp.tare_g`, where some inspections state a tare and others do not, and what a correction meets: it changes what

@@ -58,8 +58,8 @@ def retake_decisions(
 
 
 def _text(decision: Decision) -> bytes:
-    # Both are written by the same rule, so they are the same if these are.
-    return decision.__pydantic_serializer__.to_json(decision, exclude_none=True)
+    # The canonical text, without the walk for what has none: one of the two is recorded already.
+    return orjson.dumps(decision.model_dump(mode="json", exclude_none=True), option=orjson.OPT_SORT_KEYS)
 
 
 def _event_of(entry: Entry) -> Event:
