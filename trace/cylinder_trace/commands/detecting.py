@@ -2,7 +2,6 @@
 
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any, get_args
 
 from cylinder_trace.commands.pace import Pace
@@ -23,7 +22,6 @@ from cylinder_trace.rulebook import RulebookError, parse_rulebook
 
 DETECT = "look for what no single entry shows: clones, revived scrap, inspection mills; signals, not accusations"
 _SHOWN = 20
-_WATCHED_EVERY = 1000
 
 
 def add_detect(parser: Any) -> None:
@@ -44,8 +42,10 @@ def detect(arguments: Namespace) -> int:
     except RulebookError as error:
         return bad(arguments, str(error))
     source = open_source_of(arguments)
+    from cylinder_trace.store.progress import counted
+
     since, until = period(arguments)
-    rows = _watched(source)
+    rows = counted(source.entries(), "entries looked at 条", source.size(), Pace())
     try:
         found = [
             signal
@@ -56,14 +56,6 @@ def detect(arguments: Namespace) -> int:
         raise CannotCheck(f"{error}; what is wrong says: cylinder-trace audit {arguments.source}") from error
     _tell(arguments, found)
     return BAD if found else GOOD
-
-
-def _watched(source: Any) -> Iterator[Any]:
-    pace, total = Pace(), source.size()
-    for done, row in enumerate(source.entries(), start=1):
-        yield row
-        if done % _WATCHED_EVERY == 0:
-            pace("entries looked at 条", done, total)
 
 
 def _tell(arguments: Namespace, found: list[Signal]) -> None:

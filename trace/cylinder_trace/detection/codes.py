@@ -1,42 +1,24 @@
 """One code, one cylinder, one place: clones, double fills, one code for many, one stamp under two codes."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from cylinder_trace.dates import HOUR_MS, MINUTE_MS
+from cylinder_trace.dates import HOUR_MS
 from cylinder_trace.detection.facts import Fact
+from cylinder_trace.detection.places import Places
 from cylinder_trace.detection.signals import Detail, Signal
 from cylinder_trace.rulebook import Rulebook
-
-
-class _Seen(NamedTuple):
-    at: int
-    station_id: str
-    hash: str
 
 
 class TwoPlaces:
     """The same cylinder scanned at two stations too soon after each other to have been carried (复制的码)."""
 
     def __init__(self, book: Rulebook) -> None:
-        self._minutes = book.identity.travel_minutes
-        self._seen: dict[str, _Seen] = {}
+        self._places = Places("two_places", book.identity.travel_minutes)
 
     def take(self, fact: Fact) -> Iterator[Signal]:
         """Signals that `fact` completes."""
-        if fact.type != "fill_decided" or not fact.subject.startswith("cylinder/"):
-            return
-        now = _Seen(fact.at, fact.data["request"]["station_id"], fact.hash)
-        before = self._seen.get(fact.subject)
-        self._seen[fact.subject] = now
-        if before is None or before.station_id == now.station_id:
-            return
-        minutes = abs(now.at - before.at) // MINUTE_MS
-        if minutes < self._minutes:
-            places: Detail = {"minutes": minutes, "first": before.station_id, "second": now.station_id}
-            at = max(now.at, before.at)
-            evidence = (before.hash, now.hash)
-            yield Signal(kind="two_places", subject=fact.subject, at=at, detail=places, evidence=evidence)
+        if fact.type == "fill_decided" and fact.subject.startswith("cylinder/"):
+            yield from self._places.seen(fact.subject, fact.at, fact.data["request"]["station_id"], fact.hash)
 
 
 _ENDS_A_FILL = frozenset({"returned", "inspected", "sent_to_inspection"})

@@ -25,3 +25,18 @@ def read_fact(text: bytes, digest: bytes) -> Fact:
         return Fact(digest.hex(), entry["subject"], entry["type"], min(at, recorded_at), recorded_at, entry["data"])
     except (KeyError, TypeError) as error:
         raise ValueError(f"not an entry: {error!r}") from error
+
+
+class Run(NamedTuple):
+    """The same again and again: what it is, how often so far, and the hash of the first."""
+
+    value: int
+    number: int
+    first: str
+
+
+def run_on(before: Run | None, value: int, digest: str) -> Run:
+    """The run after one more `value`: longer by one, or begun anew with another value."""
+    if before is None or before.value != value:
+        return Run(value, 1, digest)
+    return before._replace(number=before.number + 1)

@@ -1,18 +1,11 @@
 """Inspections that cannot all have been made: too many a day, the same readings, no rejects, marks ahead."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from cylinder_trace.dates import format_day, format_month, local_day, local_month, parse_month
-from cylinder_trace.detection.facts import Fact
+from cylinder_trace.detection.facts import Fact, Run, run_on
 from cylinder_trace.detection.signals import Detail, Signal
 from cylinder_trace.rulebook import Rulebook
-
-
-class _Day(NamedTuple):
-    day: int
-    number: int
-    first: str
 
 
 class InspectionRate:
@@ -20,17 +13,14 @@ class InspectionRate:
 
     def __init__(self, book: Rulebook) -> None:
         self._limit = book.detection.inspections_a_day
-        self._days: dict[str, _Day] = {}
+        self._days: dict[str, Run] = {}
 
     def take(self, fact: Fact) -> Iterator[Signal]:
         """A signal with the first inspection above the limit of a body's day, by the day of recording."""
         if fact.type != "inspected":
             return
         body, day = fact.data["body_id"], local_day(fact.recorded_at)
-        before = self._days.get(body)
-        same_day = before is not None and before.day == day
-        now = _Day(day, before.number + 1, before.first) if before and same_day else _Day(day, 1, fact.hash)
-        self._days[body] = now
+        now = self._days[body] = run_on(self._days.get(body), day, fact.hash)
         if now.number == self._limit + 1:
             told: Detail = {"day": format_day(day), "count": now.number, "limit": self._limit}
             evidence = (now.first, fact.hash)
@@ -39,28 +29,19 @@ class InspectionRate:
             )
 
 
-class _Run(NamedTuple):
-    value: int
-    number: int
-    first: str
-
-
 class SameReadings:
     """One item of the inspection with the same reading on cylinder after cylinder."""
 
     def __init__(self, book: Rulebook) -> None:
         self._limit = book.detection.same_readings
-        self._runs: dict[tuple[str, str], _Run] = {}
+        self._runs: dict[tuple[str, str], Run] = {}
 
     def take(self, fact: Fact) -> Iterator[Signal]:
         """A signal when a run of equal readings reaches the limit."""
         if fact.type != "inspection_item_recorded" or (reading := fact.data.get("reading")) is None:
             return
         key = fact.data["body_id"], fact.data["item"]
-        before = self._runs.get(key)
-        same = before is not None and before.value == reading
-        now = _Run(reading, before.number + 1, before.first) if before and same else _Run(reading, 1, fact.hash)
-        self._runs[key] = now
+        now = self._runs[key] = run_on(self._runs.get(key), reading, fact.hash)
         if now.number == self._limit:
             told: Detail = {
                 "count": now.number,
@@ -73,12 +54,15 @@ class SameReadings:
             )
 
 
+_PASSED = 1
+
+
 class NoRejects:
     """A body whose last several hundred cylinders all passed: no line sees only good cylinders."""
 
     def __init__(self, book: Rulebook) -> None:
         self._limit = book.detection.no_rejects
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, Run] = {}
 
     def take(self, fact: Fact) -> Iterator[Signal]:
         """A signal each time that a run of passes reaches the limit."""
@@ -90,9 +74,7 @@ class NoRejects:
         if fact.data["result"] != "passed":
             self._runs.pop(body, None)
             return
-        before = self._runs.get(body, _Run(0, 0, fact.hash))
-        now = before._replace(number=before.number + 1)
-        self._runs[body] = now
+        now = self._runs[body] = run_on(self._runs.get(body), _PASSED, fact.hash)
         if now.number == self._limit:
             del self._runs[body]
             told: Detail = {"count": now.number}

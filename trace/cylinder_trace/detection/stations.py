@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cylinder_trace.dates import BEIJING_OFFSET_MS, DAY_MS, HOUR_MS, MINUTE_MS, format_day, local_day
-from cylinder_trace.detection.facts import Fact
+from cylinder_trace.dates import BEIJING_OFFSET_MS, DAY_MS, HOUR_MS, format_day, local_day
+from cylinder_trace.detection.facts import Fact, Run, run_on
+from cylinder_trace.detection.places import Places
 from cylinder_trace.detection.signals import Detail, Signal
 from cylinder_trace.rulebook import Rulebook
 
@@ -51,18 +52,12 @@ class MassBalance:
         yield Signal(kind="mass_balance", subject=f"station/{station}", at=fact.at, detail=told, evidence=evidence)
 
 
-class _Night(NamedTuple):
-    day: int
-    number: int
-    first: str
-
-
 class NightFills:
     """Many fills in the hours in which nobody looks (00–05 时)."""
 
     def __init__(self, book: Rulebook) -> None:
         self._rules = book.detection
-        self._nights: dict[str, _Night] = {}
+        self._nights: dict[str, Run] = {}
 
     def take(self, fact: Fact) -> Iterator[Signal]:
         """A signal when a station's night reaches the number."""
@@ -70,10 +65,7 @@ class NightFills:
         if fact.type != "filled" or not self._rules.night_from_hour <= hour < self._rules.night_to_hour:
             return
         station, day = fact.data["station_id"], local_day(fact.at)
-        before = self._nights.get(station)
-        same = before is not None and before.day == day
-        now = _Night(day, before.number + 1, before.first) if before and same else _Night(day, 1, fact.hash)
-        self._nights[station] = now
+        now = self._nights[station] = run_on(self._nights.get(station), day, fact.hash)
         if now.number == self._rules.night_fills:
             told: Detail = {
                 "day": format_day(day),
@@ -85,35 +77,14 @@ class NightFills:
             yield Signal(kind="night_fills", subject=f"station/{station}", at=fact.at, detail=told, evidence=evidence)
 
 
-class _Work(NamedTuple):
-    at: int
-    place: str
-    hash: str
-
-
 class WorkerInTwoPlaces:
     """Acts under one certificate at two places too soon after each other (一证两用、挂证)."""
 
     def __init__(self, book: Rulebook) -> None:
-        self._minutes = book.identity.travel_minutes
-        self._last: dict[str, _Work] = {}
+        self._places = Places("worker_in_two_places", book.identity.travel_minutes)
 
     def take(self, fact: Fact) -> Iterator[Signal]:
         """Signals that `fact` completes."""
-        if fact.type != "filled":
-            return
-        worker, now = fact.data["worker_id"], _Work(fact.at, fact.data["station_id"], fact.hash)
-        before = self._last.get(worker)
-        self._last[worker] = now
-        if before is None or before.place == now.place:
-            return
-        minutes = abs(now.at - before.at) // MINUTE_MS
-        if minutes < self._minutes:
-            told: Detail = {"minutes": minutes, "first": before.place, "second": now.place}
-            yield Signal(
-                kind="worker_in_two_places",
-                subject=f"worker/{worker}",
-                at=max(now.at, before.at),
-                detail=told,
-                evidence=(before.hash, now.hash),
-            )
+        if fact.type == "filled":
+            worker = f"worker/{fact.data['worker_id']}"
+            yield from self._places.seen(worker, fact.at, fact.data["station_id"], fact.hash)
