@@ -32,6 +32,8 @@ class Retaken:
     again: Decision | None
     same_inputs: bool = True
     """Whether the inputs in the ledger are those whose hash was recorded with the decision."""
+    tried: Decision | None = None
+    """The same by a candidate rulebook, if one is tried."""
 
     @property
     def same(self) -> bool:
@@ -42,9 +44,9 @@ class Retaken:
 def retake_decisions(
     texts: Texts, wanted: Callable[[Entry], bool] = lambda _entry: True, candidate: Rulebook | None = None
 ) -> Iterator[Retaken]:
-    """Take every wanted stored decision again, in the order of the log; by `candidate` instead of its own rulebook.
+    """Take every wanted stored decision again by the rulebook of its time, in the order of the log.
 
-    Raises ValueError for an entry that cannot be read.
+    With a `candidate` each is tried by that too.  Raises ValueError for an entry that cannot be read.
     """
     past = _Past(_named_in(texts()))
     for text in texts():
@@ -152,14 +154,19 @@ def _key(event: FillDecided) -> StateKey | None:
 
 
 def _retaken(entry: Entry, event: FillDecided, past: _Past, candidate: Rulebook | None) -> Retaken:
-    book, key = candidate or past.books.get(event.decision.rulebook), _key(event)
+    book, key = past.books.get(event.decision.rulebook), _key(event)
     cylinder = past.state(key) if key else None
     if book is None or (key and cylinder is None):
         return Retaken(entry, event.decision, None)
     if cylinder is not None and event.own_act_ids:
         cylinder = _with_own_acts(cylinder, event.own_act_ids, past)
-    again = decide_fill(event.request, cylinder, event.station, book, event.decision.decided_at)
-    return Retaken(entry, event.decision, again, _has_inputs(event))
+    again = _by(book, event, cylinder)
+    tried = _by(candidate, event, cylinder) if candidate else None
+    return Retaken(entry, event.decision, again, _has_inputs(event), tried)
+
+
+def _by(book: Rulebook, event: FillDecided, cylinder: CylinderState | None) -> Decision:
+    return decide_fill(event.request, cylinder, event.station, book, event.decision.decided_at)
 
 
 def _has_inputs(event: FillDecided) -> bool:

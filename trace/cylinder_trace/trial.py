@@ -76,24 +76,13 @@ class Trial:
 def try_rulebook(texts: Texts, candidate: Rulebook, wanted: Callable[[Entry], bool] = lambda _entry: True) -> Trial:
     """Take every wanted stored decision again by `candidate`; `texts` gives all stored entries in order."""
     trial = Trial()
-    for before, after in _pairs(texts, candidate, wanted):
+    for taken in retake_decisions(texts, wanted, candidate):
         trial.decisions += 1
-        if before is None or after is None:
+        if taken.again is None or taken.tried is None:
             trial.not_in_ledger += 1
-        elif _answer(before[1]) != _answer(after):
-            trial.changes.append(_change(before[0], before[1], after))
+        elif _answer(taken.again) != _answer(taken.tried):
+            trial.changes.append(_change(taken.entry, taken.again, taken.tried))
     return trial
-
-
-Taken = tuple[Entry, Decision]
-
-
-def _pairs(
-    texts: Texts, candidate: Rulebook, wanted: Callable[[Entry], bool]
-) -> Iterator[tuple[Taken | None, Decision | None]]:
-    then, now = retake_decisions(texts, wanted), retake_decisions(texts, wanted, candidate)
-    for old, new in zip(then, now, strict=True):
-        yield (old.entry, old.again) if old.again else None, new.again
 
 
 def _answer(decision: Decision) -> tuple[object, ...]:
