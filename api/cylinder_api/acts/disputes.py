@@ -1,11 +1,13 @@
 """Disputes (争议): what is open, and how a person ended it. A dispute is resolved once."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from cylinder_api.acts.common import derived_id, require_not_future
+from cylinder_api.acts.pages import all_entries
 from cylinder_api.refusals import Refused
 from cylinder_trace.events import DisputeRaised, DisputeResolved, Entry, Flagged, parse_entry, state_event
 from cylinder_trace.store.reader import Reader
@@ -14,7 +16,6 @@ from cylinder_trace.values import Evidence, Frozen, Instant, Text
 
 Outcome = Literal["upheld", "dismissed", "corrected"]
 """成立、不成立、已更正."""
-_CHUNK = 500
 
 
 class Resolution(Frozen):
@@ -100,15 +101,10 @@ def open_disputes(reader: Reader, kind: str | None, after: int, limit: int) -> D
 
 
 def _open(reader: Reader, kind: str | None, after: int) -> Iterator[OpenDispute]:
-    while True:
-        rows = reader.by_type(DisputeRaised.type, after, _CHUNK)
-        for row in rows:
-            event = parse_entry(row.text).event()
-            if not isinstance(event, DisputeRaised) or kind not in (None, event.kind):
-                continue
-            if reader.entry(resolution_id(row.id)) is None:
-                facts = event.model_dump()
-                yield OpenDispute(index=row.index, id=row.id, subject=row.subject, raised_at=row.recorded_at, **facts)
-        if len(rows) < _CHUNK:
-            return
-        after = rows[-1].index
+    for row in all_entries(partial(reader.by_type, DisputeRaised.type), after):
+        event = parse_entry(row.text).event()
+        if not isinstance(event, DisputeRaised) or kind not in (None, event.kind):
+            continue
+        if reader.entry(resolution_id(row.id)) is None:
+            facts = event.model_dump()
+            yield OpenDispute(index=row.index, id=row.id, subject=row.subject, raised_at=row.recorded_at, **facts)

@@ -1,15 +1,15 @@
 """Looking through recorded fill checks, oldest first, page by page."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from pydantic import BaseModel
 
+from cylinder_api.acts.pages import all_entries
 from cylinder_trace.audit import StoredEntry
 from cylinder_trace.decision import Outcome
 from cylinder_trace.events import FillDecided, parse_entry
 from cylinder_trace.store.reader import Reader
-
-_CHUNK = 500
 
 
 class FillCheckItem(BaseModel):
@@ -48,15 +48,9 @@ def list_fill_checks(
 
 
 def _decisions(reader: Reader, station_id: str | None, after: int) -> Iterator[StoredEntry]:
-    while True:
-        if station_id is None:
-            rows = reader.by_type(FillDecided.type, after, _CHUNK)
-        else:
-            rows = reader.by_ref(f"station/{station_id}", FillDecided.type, after, _CHUNK)
-        yield from rows
-        if len(rows) < _CHUNK:
-            return
-        after = rows[-1].index
+    if station_id is None:
+        return all_entries(partial(reader.by_type, FillDecided.type), after)
+    return all_entries(partial(reader.by_ref, f"station/{station_id}", FillDecided.type), after)
 
 
 def _item(row: StoredEntry) -> FillCheckItem | None:

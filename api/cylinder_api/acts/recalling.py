@@ -7,6 +7,7 @@ goes on where it was cut off, and marks what came since. Closing it lifts every 
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Annotated, Literal, NamedTuple
 
@@ -14,6 +15,7 @@ from pydantic import BaseModel, Field, model_validator
 from sqlalchemy import Engine, select
 
 from cylinder_api.acts.common import derived_id, require_not_future
+from cylinder_api.acts.pages import all_entries
 from cylinder_api.refusals import Refused
 from cylinder_trace.cylinder import CylinderState, Status
 from cylinder_trace.events import (
@@ -41,7 +43,6 @@ MARKED_AT_ONCE = 200
 """Cylinders that one transaction marks."""
 LISTED = 1000
 """Cylinders that an answer lists; the rest is read page by page."""
-_CHUNK = 1000
 _now = SubjectNowRow.__table__  # type: ignore[attr-defined]
 
 
@@ -169,10 +170,8 @@ def station_of_lot(reader: Reader, lot_id: str) -> str:
 
 
 def _at_station(reader: Reader, station_id: str, word: str, holding: bytes) -> Iterator[Entry]:
-    after = -1
-    while rows := reader.by_ref(f"station/{station_id}", word, after, _CHUNK):
-        yield from (parse_entry(row.text) for row in rows if holding in row.text)
-        after = rows[-1].index
+    rows = all_entries(partial(reader.by_ref, f"station/{station_id}", word))
+    return (parse_entry(row.text) for row in rows if holding in row.text)
 
 
 # --- opening, marking, closing --------------------------------------------------------------------------------

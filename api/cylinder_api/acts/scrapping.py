@@ -1,16 +1,14 @@
 """How long condemned cylinders wait until they are made unusable (报废待毁天数)."""
 
-from collections.abc import Iterator
+from functools import partial
 from statistics import median_low
 
 from pydantic import BaseModel
 
-from cylinder_trace.audit import StoredEntry
+from cylinder_api.acts.pages import all_entries
 from cylinder_trace.dates import DAY_MS
 from cylinder_trace.events import Condemned, Destroyed
 from cylinder_trace.store.reader import Reader
-
-_CHUNK = 1000
 
 
 class Scrapping(BaseModel):
@@ -47,14 +45,7 @@ def days_until_destroyed(reader: Reader, now: int) -> Scrapping:
 def _first(reader: Reader, word: str) -> dict[str, int]:
     """Subject → when the word was first said to have occurred."""
     first: dict[str, int] = {}
-    for row in _all(reader, word):
+    for row in all_entries(partial(reader.by_type, word)):
         at = min(row.occurred_at, row.recorded_at)
         first[row.subject] = min(at, first.get(row.subject, at))
     return first
-
-
-def _all(reader: Reader, word: str) -> Iterator[StoredEntry]:
-    after = -1
-    while rows := reader.by_type(word, after, _CHUNK):
-        yield from rows
-        after = rows[-1].index
