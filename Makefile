@@ -9,6 +9,7 @@ MINUTES ?= 60
 CYLINDERS ?= 5000
 SAMPLE ?= 100
 SECONDS ?= 60
+WORKERS ?= logical
 ONLY ?=
 INTO ?=
 PY := .venv/bin/python
@@ -30,8 +31,8 @@ demo: setup ## the main job, from code to audit, in under a minute
 serve: setup ## the service with demo data on 127.0.0.1 (PORT=8000 DATA=.data CYLINDERS=5000)
 	@exec .venv/bin/cylinder-api serve --demo --data "$(DATA)" --port "$(PORT)" --cylinders "$(CYLINDERS)"
 
-test: setup ## every test
-	@$(PY) -m pytest
+test: setup ## every test, one process for each core (WORKERS=2)
+	@$(PY) -m pytest -n "$(WORKERS)" --dist worksteal
 
 lint: setup ## ruff: rules and format
 	@$(PY) -m ruff check .

@@ -6,6 +6,7 @@ folder behind: the pipe closes with the run, whatever ended it.
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -17,6 +18,8 @@ from pathlib import Path
 
 NOBODY = 65534
 STOP_WITHIN_S = 20.0
+_NEVER_HANDED_OUT = range(15_000, 32_000)
+"""Below the ports that Linux (32768), macOS and Windows (49152) choose for whoever binds to 0 or connects."""
 
 
 @contextlib.contextmanager
@@ -40,11 +43,15 @@ def kept(command: Sequence[str], folder: Path, *, as_nobody: bool = False) -> It
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port of 127.0.0.1 that is free, and that nobody who leaves the choice to the system is given.
+
+    So a server may also be stopped and started again at it while other tests run beside this one.
+    """
+    for port in random.sample(_NEVER_HANDED_OUT, len(_NEVER_HANDED_OUT)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"No port of 127.0.0.1 from {_NEVER_HANDED_OUT[0]} to {_NEVER_HANDED_OUT[-1]} is free.")
 
 
 def last_words(log: Path) -> str:

@@ -21,6 +21,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from servers.keeper import free_port
 from station_agent.devices.driver import load_driver
 from station_agent.devices.scale import ModbusScale, ScaleFault, ScaleLink, ScaleReading
 
@@ -372,8 +373,8 @@ def test_a_unit_id_that_is_not_there_is_a_fault(floor: Floor) -> None:
 
 def test_a_scale_that_went_away_is_a_fault_and_is_found_again(tmp_path: Path) -> None:
     async def lose_and_find() -> None:
-        with running(tmp_path) as floor:
-            port = floor.port
+        port = free_port()
+        with running(tmp_path, "--port", str(port)):
             link = ScaleLink("127.0.0.1", port)
             scale = ModbusScale(link, 1, load_driver("demo-scale"), boot_id=7, clock=now_ms)
             await scale.read()
