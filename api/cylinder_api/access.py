@@ -3,7 +3,7 @@
 Whose data an operation may touch (its own station, its own company's cylinders) is asked where the data is at hand.
 """
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, NamedTuple, get_args
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -12,69 +12,77 @@ from pydantic import BaseModel, ConfigDict
 from cylinder_api.refusals import Refused
 from cylinder_api.service import ServiceHere
 from cylinder_trace.store.accounts import read_account
+from cylinder_trace.store.tables import AccountRow
 
 Role = Literal["station", "company", "delivery", "inspector", "regulator", "auditor", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
-EVERYBODY: frozenset[Role] = frozenset()
+EVERYBODY = None
 """No token is asked for."""
 
 
-def _only(*roles: Role) -> frozenset[Role]:
-    return frozenset(roles)
+class Rule(NamedTuple):
+    """What one operation asks of a token."""
+
+    scope: str
+    roles: frozenset[Role]
 
 
-ACCESS: dict[str, frozenset[Role]] = {
+def _for(scope: str, *roles: Role) -> Rule:
+    return Rule(scope, frozenset(roles))
+
+
+ACCESS: dict[str, Rule | None] = {
     # at the scale
-    "check_fill": _only("station"),
-    "list_fill_checks": _only("station", "regulator", "auditor"),
-    "record_fill": _only("station"),
-    "upload_entries": _only("station"),
-    "get_replica": _only("station"),
-    "stream_changes": _only("station"),
-    "record_return": _only("station", "delivery"),
+    "check_fill": _for("fill:check", "station"),
+    "list_fill_checks": _for("fill:read", "station", "regulator", "auditor"),
+    "record_fill": _for("fill:record", "station"),
+    "upload_entries": _for("station:sync", "station"),
+    "get_replica": _for("station:sync", "station"),
+    "stream_changes": _for("station:sync", "station"),
+    "record_return": _for("sale:write", "station", "delivery"),
     # the life of a cylinder
-    "get_cylinder": _only("station", "company", "inspector", "regulator", "auditor"),
-    "get_history": _only("station", "company", "inspector", "regulator", "auditor"),
-    "get_history_bundle": _only("station", "company", "regulator", "auditor"),
-    "register_cylinder": _only("company"),
-    "import_cylinders": _only("company"),
-    "bind_code": _only("company"),
-    "request_tag": _only("company"),
-    "grant_tag": _only("regulator"),
-    "refuse_tag": _only("regulator"),
-    "list_imports": _only("company", "admin"),
-    "undo_import": _only("company", "admin"),
-    "transfer_cylinder": _only("company"),
-    "send_to_inspection": _only("company"),
-    "report_lost": _only("company"),
-    "report_found": _only("company"),
-    "record_sale": _only("delivery"),
-    "record_inspection": _only("inspector"),
-    "record_inspection_item": _only("inspector"),
-    "change_valve": _only("inspector"),
-    "evaluate_cylinder": _only("inspector"),
-    "condemn_cylinder": _only("inspector"),
-    "destroy_cylinder": _only("inspector"),
-    "hand_over_cylinder": _only("company", "delivery", "inspector", "regulator"),
-    "accept_cylinder": _only("company", "delivery", "inspector", "regulator"),
+    "get_cylinder": _for("cylinder:read", "station", "company", "inspector", "regulator", "auditor"),
+    "get_history": _for("cylinder:read", "station", "company", "inspector", "regulator", "auditor"),
+    "get_history_bundle": _for("cylinder:read", "station", "company", "regulator", "auditor"),
+    "register_cylinder": _for("cylinder:write", "company"),
+    "import_cylinders": _for("import:write", "company"),
+    "bind_code": _for("cylinder:write", "company"),
+    "request_tag": _for("cylinder:write", "company"),
+    "grant_tag": _for("supervision:write", "regulator"),
+    "refuse_tag": _for("supervision:write", "regulator"),
+    "list_imports": _for("import:read", "company", "admin"),
+    "undo_import": _for("import:write", "company", "admin"),
+    "transfer_cylinder": _for("cylinder:write", "company"),
+    "send_to_inspection": _for("cylinder:write", "company"),
+    "report_lost": _for("cylinder:write", "company"),
+    "report_found": _for("cylinder:write", "company"),
+    "record_sale": _for("sale:write", "delivery"),
+    "record_inspection": _for("inspection:write", "inspector"),
+    "record_inspection_item": _for("inspection:write", "inspector"),
+    "change_valve": _for("inspection:write", "inspector"),
+    "evaluate_cylinder": _for("inspection:write", "inspector"),
+    "condemn_cylinder": _for("inspection:write", "inspector"),
+    "destroy_cylinder": _for("inspection:write", "inspector"),
+    "hand_over_cylinder": _for("custody:write", "company", "delivery", "inspector", "regulator"),
+    "accept_cylinder": _for("custody:write", "company", "delivery", "inspector", "regulator"),
     # supervision
-    "seize_cylinder": _only("regulator"),
-    "lift_seizure": _only("regulator"),
-    "register_use": _only("regulator"),
-    "cancel_registration": _only("regulator"),
-    "record_licence": _only("regulator"),
-    "get_scrapping": _only("inspector", "regulator", "auditor"),
-    "flag_cylinder": _only("regulator"),
-    "clear_flag": _only("regulator"),
-    "lock_scale": _only("regulator"),
-    "open_recall": _only("regulator"),
-    "close_recall": _only("regulator"),
-    "list_recalled": _only("regulator", "auditor"),
-    "list_disputes": _only("regulator", "auditor"),
-    "resolve_dispute": _only("regulator"),
-    "get_entry_bundle": _only("auditor", "regulator"),
+    "seize_cylinder": _for("supervision:write", "regulator"),
+    "lift_seizure": _for("supervision:write", "regulator"),
+    "register_use": _for("supervision:write", "regulator"),
+    "cancel_registration": _for("supervision:write", "regulator"),
+    "record_licence": _for("supervision:write", "regulator"),
+    "get_scrapping": _for("supervision:read", "inspector", "regulator", "auditor"),
+    "flag_cylinder": _for("supervision:write", "regulator"),
+    "clear_flag": _for("supervision:write", "regulator"),
+    "lock_scale": _for("supervision:write", "regulator"),
+    "open_recall": _for("recall:write", "regulator"),
+    "close_recall": _for("recall:write", "regulator"),
+    "list_recalled": _for("recall:read", "regulator", "auditor"),
+    "list_disputes": _for("supervision:read", "regulator", "auditor"),
+    "resolve_dispute": _for("supervision:write", "regulator"),
+    "get_entry_bundle": _for("log:read", "auditor", "regulator"),
     # running the service
-    "issue_enrolment_code": _only("admin"),
+    "issue_enrolment_code": _for("access:write", "admin"),
     # anybody
     "enrol_device": EVERYBODY,
     "look_up_code": EVERYBODY,
@@ -85,7 +93,8 @@ ACCESS: dict[str, frozenset[Role]] = {
     "get_health": EVERYBODY,
     "get_readiness": EVERYBODY,
 }
-"""Operation id → the roles that may call it."""
+"""Operation id → what a token must hold to call it."""
+SCOPES = frozenset(rule.scope for rule in ACCESS.values() if rule)
 
 
 class Account(BaseModel):
@@ -98,9 +107,15 @@ class Account(BaseModel):
     role: Role
     org_id: str
     """The organisation spoken for: station, company, inspection body, authority."""
+    district: str | None = None
+    """Where an authority is competent (辖区), the front of an administrative code; absent = everywhere."""
+    scope: str | None = None
+    """What this token may do, words parted by blanks; absent = all that the role may."""
 
 
+SESSION_COOKIE = "__Host-pinglian"
 _bearer = HTTPBearer(auto_error=False, description="A token of a device, a person or a system.")
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def account_of(
@@ -108,17 +123,45 @@ def account_of(
     service: ServiceHere,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Account:
-    """The caller, if their role may call this operation; raises Refused with 401 or 403."""
-    row = read_account(service.ledger.engine, credentials.credentials) if credentials else None
-    if row is None or row.revoked_at is not None:
+    """The caller, if their role and token may call this operation; raises Refused with 401 or 403."""
+    secret = credentials.credentials if credentials else _session_of(request)
+    row = read_account(service.ledger.engine, secret) if secret else None
+    if row is None or not is_in_force(row, service.clock()):
         raise Refused("unauthenticated", "send Authorization: Bearer with a token that is in force")
     account = Account.model_validate(row, from_attributes=True)
-    operation = request.scope["route"].name
     request.state.account_id = account.account_id
-    if account.role not in ACCESS[operation]:
-        allowed = ", ".join(sorted(ACCESS[operation]))
-        raise Refused("not_allowed", f"a token of role {account.role} may not call {operation}; it is for {allowed}")
+    _require_may(account, request.scope["route"].name)
     return account
+
+
+def is_in_force(row: AccountRow, now: int) -> bool:
+    """Whether a token opens anything at `now` (UTC ms)."""
+    return row.revoked_at is None and (row.expires_at is None or now < row.expires_at)
+
+
+def _session_of(request: Request) -> str | None:
+    """The session in the cookie. A page of another site can send the cookie along, but not say that it is ours."""
+    secret = request.cookies.get(SESSION_COOKIE)
+    if secret and request.method not in _SAFE_METHODS and request.headers.get("sec-fetch-site") != "same-origin":
+        raise Refused("other_origin", "a session writes only from the service's own pages; programs send a token")
+    return secret
+
+
+def _require_may(account: Account, operation: str) -> None:
+    rule = ACCESS[operation]
+    if rule is None:
+        return
+    if account.role not in rule.roles:
+        allowed = ", ".join(sorted(rule.roles))
+        raise Refused("not_allowed", f"a token of role {account.role} may not call {operation}; it is for {allowed}")
+    if account.scope is not None and rule.scope not in account.scope.split():
+        raise Refused("scope_missing", f"{operation} needs a token with the scope {rule.scope}")
+
+
+def require_district(account: Account, region: str | None, what: str) -> None:
+    """Raise Refused when `what` lies in a region (行政区划) that is not the authority's."""
+    if account.district is not None and not (region or "").startswith(account.district):
+        raise Refused("other_district", f"{what} is not in district {account.district}, where this authority acts")
 
 
 Caller = Annotated[Account, Depends(account_of)]

@@ -74,7 +74,7 @@ def problem(code: str, detail: str, errors: Sequence[Fault] = (), headers: dict[
 
 
 _ALWAYS = ("invalid", "too_large", "unavailable")
-_WITH_TOKEN = ("unauthenticated", "not_allowed")
+_WITH_TOKEN = ("unauthenticated", "not_allowed", "scope_missing")
 
 
 def documented(*codes: str, public: bool = False) -> dict[int | str, dict[str, Any]]:

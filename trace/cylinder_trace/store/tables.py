@@ -2,13 +2,14 @@
 
 `entry`, `entry_ref` and `checkpoint` are append-only, and the database itself refuses to update or delete them.
 `subject_now` and `code` are the read model: they can be dropped and rebuilt by replay.
-`person` is the vault: personal data, encrypted; `account`, `device_code` and `journal` belong to the service.
+`person` is the vault: personal data, encrypted.  `account`, `client`, `assertion`, `login`, `device_code` and `journal`
+belong to the service.
 """
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = "3"
+SCHEMA_VERSION = "4"
 """The newest of ``migrations``, which make and move what this page describes."""
 # SQLite only makes an INTEGER primary key the row id itself; BIGINT would cost a second index.
 _LONG = BigInteger().with_variant(Integer, "sqlite")
@@ -119,14 +120,68 @@ class PersonRow(SQLModel, table=True):
 
 
 class AccountRow(SQLModel, table=True):
-    """A bearer token's holder; the token itself is kept only as its SHA-256."""
+    """Whom a bearer token or a session speaks for; the secret itself is kept only as its SHA-256."""
 
     __tablename__ = "account"
+    __table_args__ = (Index("account_by_id", "account_id"),)
 
     token_sha256: str = Field(primary_key=True)
     account_id: str
     role: str
     org_id: str
+    revoked_at: int | None = Field(default=None, sa_type=BigInteger)
+    district: str | None = None
+    """Where an authority is competent (行政区划代码, a prefix); absent = everywhere."""
+    scope: str | None = None
+    """What the token may do, words parted by blanks; absent = all that the role may."""
+    expires_at: int | None = Field(default=None, sa_type=BigInteger)
+    """From then on it opens nothing; absent = until it is revoked."""
+
+
+class ClientRow(SQLModel, table=True):
+    """A system that asks for tokens with a key of its own (OAuth 2.0 client); its devices stand in the ledger."""
+
+    __tablename__ = "client"
+
+    client_id: str = Field(primary_key=True)
+    jwk: str
+    """The public half of its key, as a JSON Web Key."""
+    role: str
+    org_id: str
+    district: str | None = None
+    scope: str | None = None
+    revoked_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class AssertionRow(SQLModel, table=True):
+    """An assertion that was shown: it opens nothing a second time, here or at another process."""
+
+    __tablename__ = "assertion"
+
+    assertion_sha256: str = Field(primary_key=True)
+    expires_at: int = Field(sa_type=BigInteger)
+
+
+class LoginRow(SQLModel, table=True):
+    """A person who signs in with a password and a second factor. Neither is kept in plain."""
+
+    __tablename__ = "login"
+
+    user_id: str = Field(primary_key=True)
+    role: str
+    org_id: str
+    district: str | None = None
+    password_hash: str | None = None
+    """argon2id; absent until the person has chosen one."""
+    totp_sealed: bytes | None = Field(default=None, sa_type=LargeBinary)
+    """The secret of the second factor, sealed with the master key."""
+    totp_used: int | None = Field(default=None, sa_type=BigInteger)
+    """The newest time step whose number was shown: none is taken twice."""
+    invitation_sha256: str | None = None
+    invited_until: int | None = Field(default=None, sa_type=BigInteger)
+    failures: int = 0
+    """Wrong attempts since the last right one."""
+    locked_until: int | None = Field(default=None, sa_type=BigInteger)
     revoked_at: int | None = Field(default=None, sa_type=BigInteger)
 
 
