@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from cylinder_trace.admission import OF_THE_CYLINDER, OF_THE_STATION, WITHOUT_CYLINDER
-from cylinder_trace.reasons import NEXT_STEPS, REASONS, Reason
+from cylinder_trace.admission import OF_THE_CYLINDER, OF_THE_STATION, WARNINGS_OF_THE_CYLINDER, WITHOUT_CYLINDER
+from cylinder_trace.reasons import NEXT_STEPS, REASONS, WARNINGS, Reason
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/refusals.md").read_text("utf-8")
 ROWS = {row[0]: row[1:] for row in re.findall(r"^\| (R\d\d) " + r"\| (.*?) " * 6 + r"\|$", PAGE, re.MULTILINE)}
+WARNED = {row[0]: row[1:] for row in re.findall(r"^\| (W\d\d) " + r"\| (.*?) " * 5 + r"\|$", PAGE, re.MULTILINE)}
 RULES = {**WITHOUT_CYLINDER, **OF_THE_CYLINDER, **OF_THE_STATION}
 LIFT = {
     "never": "a new fact",
@@ -33,3 +34,11 @@ def test_a_row_says_where_the_rule_stands_what_it_says_and_who_may_lift_it(reaso
     assert following == NEXT_STEPS[reason.next_act][1].rstrip(".")
     assert lift == LIFT[reason.lift]
     assert basis == f"{reason.basis} ({reason.strength})"
+
+
+def test_every_warning_is_on_the_page_with_what_it_says() -> None:
+    assert list(WARNED) == list(WARNINGS)
+    for code, (rule, zh, en, _how_long, basis) in WARNED.items():
+        warning, function = WARNINGS[code], WARNINGS_OF_THE_CYLINDER[code]
+        assert rule == f"`{Path(inspect.getfile(function)).stem}.{warning.word}`"
+        assert (zh, en, basis) == (warning.zh, warning.en, f"{warning.basis} ({warning.strength})")

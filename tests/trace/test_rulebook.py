@@ -100,6 +100,20 @@ def test_a_shorter_interval_in_the_text_makes_a_cylinder_overdue_without_a_line_
 NUMBERS: list[tuple[str, str, str, str, str]] = [
     ("R20", "due in December 2026, scanned on 30 November", "guard_days = 0", "guard_days = 2", "R20"),
     ("R46", "500 g above the tare", "tare_drift_g = 500", "tare_drift_g = 300", "R46"),
+    (
+        "R46",
+        "the tare on file is nine tenths of its model's",
+        "tare_least_percent = 90",
+        "tare_least_percent = 91",
+        "R46",
+    ),
+    (
+        "R22",
+        "passed, and its valve was put in 35 months before",
+        "valve_kept_months = 36",
+        "valve_kept_months = 35",
+        "R22",
+    ),
     ("R03", "seen at another station exactly 30 minutes ago", "travel_minutes = 30", "travel_minutes = 31", "R03"),
     ("R15", "changed hands 30 days ago, signed by both", "cooling_days = 30", "cooling_days = 31", "R15"),
     (

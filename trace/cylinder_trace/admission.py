@@ -88,6 +88,7 @@ OF_THE_STATION: Mapping[str, Rule] = {
 WARNINGS_OF_THE_CYLINDER: Mapping[str, CylinderRule] = {
     "W20": inspection.inspection_due_soon,
     "W24": condemned.service_life_ends_soon,
+    "W26": condemned.evaluation_due_soon,
 }
 """Filling is permitted; the person is told what is coming."""
 

@@ -155,6 +155,8 @@ BECAUSE: dict[str, tuple[str, str]] = {
     "inspection_items_missing": ("{inspected} 的检验缺少必检项目", "The inspection of {inspected} lacks a mandatory item"),
     "inspection_body_not_licensed": ("{inspected} 的检验机构查不到有效核准证",
                                      "No licence is known of the body that inspected it in {inspected}"),
+    "valve_not_replaced": ("{inspected} 检验时未更换瓶阀,现瓶阀 {since} 装上",
+                           "Its valve, put in in {since}, was not replaced at the inspection of {inspected}"),
     # R25 R30 R38
     "stamp_altered": ("钢印有打磨或补打的痕迹,制造日期不能认定",
                       "Its stamp shows grinding or restamping; when it was made cannot be told"),
@@ -166,6 +168,8 @@ BECAUSE: dict[str, tuple[str, str]] = {
                     "Its valve does not close by itself; such cylinders are filled no more since {since}"),
     # R46 R66
     "tare_unclear": ("皮重钢印不清", "Its stamped tare cannot be read"),
+    "tare_below_model": ("皮重 {tare_g} 克,比 {model} 的 {model_tare_g} 克轻得多,皮重不清",
+                         "Its tare of {tare_g} g is far below the {model_tare_g} g of a {model}, and cannot be right"),
     "rulebook_not_in_force": ("所用规则今天不在有效期内", "The rulebook in use is not in force today"),
 }  # fmt: skip
 """Cause that a rule names in its findings → what is said instead of the reason's own sentence."""
@@ -178,6 +182,8 @@ _WARNINGS = (
            "inspect", "never", "特种设备安全法40:期满前一个月申请检验", "law"),
     Reason("W24", "service_life_ends_soon", "使用年限将于 {until} 届满", "Its service life ends in {until}",
            "inspect", "never", "特种设备安全法48", "law"),
+    Reason("W26", "evaluation_due_soon", "设计年限将于 {until} 届满,须安全评定并变更登记", "Its design life ends in {until}; it must "
+           "be evaluated and re-registered to be filled after that", "inspect", "never", "特种设备安全法48", "law"),
 )  # fmt: skip
 
 WARNINGS: dict[str, Reason] = {reason.code: reason for reason in _WARNINGS}

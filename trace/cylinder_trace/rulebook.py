@@ -51,6 +51,8 @@ class InspectionRules(Frozen):
     """Whether a passed inspection must show each mandatory item (检验项目)."""
     body_licence: Stated = "if_stated"
     """Whether the register must show the body's licence (检验核准)."""
+    valve_kept_months: Months | None = None
+    """A valve put in so long before a passed inspection was not replaced at it (未更换瓶阀); absent = not asked."""
 
 
 class LifeRules(Frozen):
@@ -60,6 +62,8 @@ class LifeRules(Frozen):
     extension_months: Annotated[int, Field(ge=0, le=360)]
     longest_life_months: Months
     """No evaluation extends a stated design life beyond this."""
+    evaluation_notice_days: Days = 0
+    """How long before the end of a stated design life it is said that an evaluation (安全评定) is due; 0 = never."""
 
 
 class OwnershipRules(Frozen):
@@ -111,6 +115,8 @@ class FillRules(Frozen):
 
     coefficient_g_per_l: Coefficient
     tare_drift_g: Tolerance
+    tare_least_percent: Annotated[int, Field(ge=50, le=100)] = 90
+    """A tare below this part of its model's is no tare of that model (皮重不清)."""
     permit_start_seconds: Seconds
     longest_fill_seconds: Seconds
 
@@ -125,11 +131,13 @@ class StationRules(Frozen):
 
 
 class ModelRules(Frozen):
-    """Commercial fill of one cylinder model."""
+    """Commercial fill of one cylinder model, and what one weighs empty."""
 
     water_volume_ml: Millilitres
     nominal_g: ModelGrams
     tolerance_g: Tolerance
+    tare_g: ModelGrams | None = None
+    """Absent where the sources give none, or contradict each other: then nobody asks."""
 
 
 SAFETY_CORE = frozenset(f"R{number}" for number in range(20, 39))

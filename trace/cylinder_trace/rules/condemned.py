@@ -88,6 +88,15 @@ def reported_lost(case: CylinderCase) -> Findings | None:
     return because("seized") if case.cylinder.is_marked("seized") else None
 
 
+def evaluation_due_soon(case: CylinderCase) -> Findings | None:
+    """W26: the stated design life ends within the warning days, and an evaluation could extend it. 特设法 48."""
+    end = design_life_end_month(case.cylinder)
+    if end is None or case.cylinder.evaluated_until or end == life_end_month(case.cylinder, case.book):
+        return None
+    left = first_day(end) - case.today
+    return {"until": format_month(end)} if 0 < left <= case.book.life.evaluation_notice_days else None
+
+
 def service_life_ends_soon(case: CylinderCase) -> Findings | None:
     """W24: service life ends within the warning days."""
     end = life_end_month(case.cylinder, case.book)

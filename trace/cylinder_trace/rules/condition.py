@@ -69,12 +69,21 @@ def residue_not_drawn_off(case: CylinderCase) -> Findings | None:
 
 
 def tare_drift(case: CylinderCase) -> Findings | None:
-    """R46: tare illegible, or the weight before filling, less its residue, too far from it. Check P14."""
+    """R46: tare illegible or too light for the model, or the weight less its residue too far from it. Check P14."""
     empty, tare = case.request.empty_gross_g - (case.request.residue_g or 0), case.cylinder.stamp.tare_g
     facts: Findings = {"empty_g": empty, "tare_g": tare}
     if "tare_unclear" in case.request.findings:
         return because("tare_unclear", **facts)
-    return facts if abs(empty - tare) > case.book.fill.tare_drift_g else None
+    return _tare_below_model(case) or (facts if abs(empty - tare) > case.book.fill.tare_drift_g else None)
+
+
+def _tare_below_model(case: CylinderCase) -> Findings | None:
+    """Whether the tare on file is too light for its model, so that a scale that agrees with it proves nothing."""
+    stamp, least = case.cylinder.stamp, case.book.fill.tare_least_percent
+    model = case.book.models.get(stamp.model)
+    if model is None or model.tare_g is None or stamp.tare_g * 100 >= model.tare_g * least:
+        return None
+    return because("tare_below_model", tare_g=stamp.tare_g, model=stamp.model, model_tare_g=model.tare_g)
 
 
 def prefill_check_missing(case: CylinderCase) -> Findings | None:

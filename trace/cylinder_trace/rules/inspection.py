@@ -1,7 +1,7 @@
 """Was it inspected, in time, believably? R20–R23 (定期检验)."""
 
 from cylinder_trace.cylinder import InspectionState
-from cylinder_trace.dates import format_month, month_of_day, parse_day, parse_month
+from cylinder_trace.dates import format_month, local_month, month_of_day, parse_day, parse_month
 from cylinder_trace.rules.case import CylinderCase, Findings, because, missing, when
 from cylinder_trace.rules.deadlines import due_month, last_legal_day, life_end_month
 
@@ -23,17 +23,25 @@ def inspection_failed(case: CylinderCase) -> Findings | None:
 
 
 def inspection_not_credible(case: CylinderCase) -> Findings | None:
-    """R22: months that cannot be true, a mandatory item not done, or a body without licence. 报告不得弄虚作假."""
-    inspection, rules = case.cylinder.inspection, case.book.inspection
+    """R22: months that cannot be true, an item or a new valve lacking, or a body without licence. 报告不得弄虚作假."""
+    inspection = case.cylinder.inspection
     if inspection is None:
         return None
     facts: Findings = {"inspected": inspection.inspected_month, "due": inspection.next_due_month or "-"}
     if not _months_fit(inspection, case):
         return facts
-    if inspection.result == "passed" and missing(inspection.items_complete, rules.items):
-        return because("inspection_items_missing", **facts)
-    unlicensed = missing(inspection.body_licensed, rules.body_licence)
+    if inspection.result == "passed" and (lacking := _lacking(inspection, case)):
+        return lacking | facts
+    unlicensed = missing(inspection.body_licensed, case.book.inspection.body_licence)
     return because("inspection_body_not_licensed", **facts) if unlicensed else None
+
+
+def _lacking(inspection: InspectionState, case: CylinderCase) -> Findings | None:
+    """What a passed inspection should have done and did not (缺项漏项)."""
+    if missing(inspection.items_complete, case.book.inspection.items):
+        return because("inspection_items_missing")
+    put_in = _valve_kept_since(inspection, case)
+    return None if put_in is None else because("valve_not_replaced", since=format_month(put_in))
 
 
 def _months_fit(inspection: InspectionState, case: CylinderCase) -> bool:
@@ -43,6 +51,15 @@ def _months_fit(inspection: InspectionState, case: CylinderCase) -> bool:
     latest = month_of_day(min(case.today, parse_day(inspection.recorded_on)))
     too_long = due is not None and parse_month(due) > inspected + case.book.inspection.interval_months
     return inspected <= latest and not too_long and (made is None or inspected >= parse_month(made))
+
+
+def _valve_kept_since(inspection: InspectionState, case: CylinderCase) -> int | None:
+    """The month since which its valve was in at the inspection that had to replace it (按规定更换瓶阀)."""
+    valve, most = case.cylinder.valve, case.book.inspection.valve_kept_months
+    if valve is None or most is None:
+        return None
+    put_in = local_month(valve.changed_at)
+    return put_in if parse_month(inspection.inspected_month) - put_in >= most else None
 
 
 def inspection_mark_absent(case: CylinderCase) -> Findings | None:
