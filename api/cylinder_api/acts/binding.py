@@ -1,7 +1,6 @@
 """Giving a cylinder one more code (赋码、绑定): a new label, a chip, a number it has from before."""
 
-from cylinder_api.acts.common import CylinderAct, append_about, find_cylinder, read_name
-from cylinder_api.acts.trade import require_owner
+from cylinder_api.acts.common import CylinderAct, append_about, find_cylinder, read_name, require_owner
 from cylinder_api.refusals import Refused
 from cylinder_codes.authenticity import TagKey, tag_is_genuine
 from cylinder_codes.legacy_forms import ScanForms
@@ -20,7 +19,7 @@ class Binding(CylinderAct):
 def bind_code(unit: Unit, act: Binding, company_id: str, by: str, tag_key: TagKey, forms: ScanForms) -> Receipt:
     """Bind the code. Raises Refused, and CodeTaken for a code that leads to a cylinder or is dead."""
     cylinder = find_cylinder(unit, act.code, forms)
-    require_owner(cylinder, company_id)
+    require_owner(unit, act, cylinder, company_id)
     code = read_name(act.new_code, forms)
     if code.scheme == Scheme.OWN and not tag_is_genuine(code, tag_key):
         raise Refused("code_unreadable", "no such code was ever issued; take it from the label")

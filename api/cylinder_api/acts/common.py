@@ -67,8 +67,17 @@ def append_about(
 ) -> Receipt:
     """Append that `by` states `event` about `cylinder`; raises Refused when it is dated in the future."""
     require_not_future(unit, act.occurred_at)
+    said = unit.entry(act.id)
+    # Sent again it bears the names of the first time: the owner among them may be another by now.
+    named = said.refs if said else refs
     subject = f"cylinder/{cylinder.cylinder_id}"
-    return unit.append(state_event(event, id=act.id, subject=subject, occurred_at=act.occurred_at, by=by, refs=refs))
+    return unit.append(state_event(event, id=act.id, subject=subject, occurred_at=act.occurred_at, by=by, refs=named))
+
+
+def require_owner(unit: Unit, act: CylinderAct, cylinder: CylinderState, company_id: str) -> None:
+    """Raise Refused unless the cylinder is the company's own, or was when this very act was first sent."""
+    if unit.entry(act.id) is None and cylinder.owner_id != company_id:
+        raise Refused("other_owner", "the cylinder belongs to another company")
 
 
 def require_not_future(unit: Unit, occurred_at: int) -> None:

@@ -56,6 +56,8 @@ def hand_over(unit: Unit, act: HandOver, holder_id: str, by: str, forms: ScanFor
         _require_holder(cylinder, holder_id)
         if act.basis is not None and cylinder.owner_id != holder_id:
             raise Refused("other_owner", "only its owner lets somebody else fill a cylinder")
+    if act.to_holder_id == holder_id:
+        raise Refused("invalid", "/body/to_holder_id: you have the cylinder already; name who is to have it")
     event = HandedOver(
         from_holder_id=holder_id, to_holder_id=act.to_holder_id, cosigned=False, place_id=act.place_id, basis=act.basis
     )
@@ -64,12 +66,20 @@ def hand_over(unit: Unit, act: HandOver, holder_id: str, by: str, forms: ScanFor
 
 def _require_holder(cylinder: CylinderState, holder_id: str) -> None:
     """One has it at a time: who took it last, else its owner; a seized one, whom the authority gave it to, or it."""
-    seized_at = max((at for mark, at in (cylinder.marks or {}).items() if mark.startswith("seized/")), default=None)
-    if seized_at is not None and (cylinder.custody_since or 0) <= seized_at:
-        if f"seized/{holder_id}" not in (cylinder.marks or {}):
-            raise Refused("other_holder", "the cylinder is seized; only the authority hands it over")
+    if _is_seized_since(cylinder, cylinder.custody_since or 0):
+        _require_authority(cylinder, holder_id)
     elif holder_id != (cylinder.custodian_id or cylinder.owner_id):
         raise Refused("other_holder", "somebody else has the cylinder, as last handed over")
+
+
+def _is_seized_since(cylinder: CylinderState, at: int) -> bool:
+    """Whether a seizure stands that is as young as `at`: what was handed over until then, it takes away."""
+    return any(since >= at for mark, since in (cylinder.marks or {}).items() if mark.startswith("seized/"))
+
+
+def _require_authority(cylinder: CylinderState, holder_id: str) -> None:
+    if f"seized/{holder_id}" not in (cylinder.marks or {}):
+        raise Refused("other_holder", "the cylinder is seized; only the authority hands it over")
 
 
 def accept(unit: Unit, handover_id: str, act: Acceptance, holder_id: str, by: str) -> Receipt:
@@ -79,10 +89,9 @@ def accept(unit: Unit, handover_id: str, act: Acceptance, holder_id: str, by: st
     if offered is None or not isinstance(event, HandedOver) or event.cosigned or event.to_holder_id != holder_id:
         raise Refused("handover_unknown", "no hand-over to you is on file under this id")
     require_not_future(unit, act.occurred_at)
-    id, cylinder = derived_id(handover_id, "accepted"), unit.cylinder(offered.subject.partition("/")[2])
-    is_over = cylinder is None or (cylinder.custodian_id, cylinder.custody_since) != (holder_id, offered.at)
-    if is_over and unit.entry(id) is None:
-        raise Refused("cannot_follow", "the cylinder was handed on since; ask for a new hand-over")
+    id = derived_id(handover_id, "accepted")
+    if unit.entry(id) is None:
+        _require_still_offered(unit.cylinder(offered.subject.partition("/")[2]), event, offered.at)
     signed = event.model_copy(update={"cosigned": True})
     record = state_event(
         signed,
@@ -94,6 +103,16 @@ def accept(unit: Unit, handover_id: str, act: Acceptance, holder_id: str, by: st
         act_id=handover_id,
     )
     return unit.append(record)
+
+
+def _require_still_offered(cylinder: CylinderState | None, offer: HandedOver, at: int) -> None:
+    """Raise Refused where the cylinder was handed on, seized or sold since it was offered at `at`."""
+    if cylinder is None or (cylinder.custodian_id, cylinder.custody_since) != (offer.to_holder_id, at):
+        raise Refused("cannot_follow", "the cylinder was handed on since; ask for a new hand-over")
+    if _is_seized_since(cylinder, at):
+        _require_authority(cylinder, offer.from_holder_id)
+    if offer.basis is not None and cylinder.owner_id != offer.from_holder_id:
+        raise Refused("cannot_follow", "it has another owner since; ask them for a new hand-over")
 
 
 def _refs(event: HandedOver) -> tuple[str, ...]:

@@ -121,19 +121,22 @@ _NEWEST = (
 
 
 def _flagged_lately(unit: Unit, authority_id: str, most: int) -> int:
-    """How many cylinders the authority flagged in the last hour, or since a second person last looked.
-
-    Flags that are committed in the same moment are not counted for each other: a few may pass above `most`.
-    """
-    rows = unit.connection.execute(_NEWEST, {"ref": f"authority/{authority_id}", "most": most})
-    lately = [_Flag(*row) for row in rows if row.recorded_at > unit.now - _HOUR_MS]
-    alarms = [derived_id(flag.id, TOO_MANY) for flag in lately]
+    """How many cylinders the authority flagged in the last hour, or since a second person last looked."""
+    newest = _newest(unit, f"authority/{authority_id}", most)
+    alarms = [derived_id(flag.id, TOO_MANY) for flag in newest]
     unit.prefetch(ids=alarms)
-    for count, alarm in enumerate(alarms):
-        if unit.entry(alarm) is not None:
-            _require_looked_at(unit, alarm)
-            return count
-    return len(lately)
+    # An alarm that nobody looked at does not lapse with the hour: it is asked for however old it is.
+    alarm = next((count for count, id in enumerate(alarms) if unit.entry(id) is not None), len(alarms))
+    if alarm < len(alarms):
+        _require_looked_at(unit, alarms[alarm])
+    return sum(flag.recorded_at > unit.now - _HOUR_MS for flag in newest[:alarm])
+
+
+def _newest(unit: Unit, ref: str, most: int) -> list[_Flag]:
+    """The newest flags under `ref`, newest first: those committed, and those staged beside this one."""
+    rows = unit.connection.execute(_NEWEST, {"ref": ref, "most": most})
+    staged = [_Flag(entry.id, entry.recorded_at) for entry in unit.staged_under(ref) if entry.type == Flagged.type]
+    return [*reversed(staged), *(_Flag(*row) for row in rows)][:most]
 
 
 def _require_looked_at(unit: Unit, alarm_id: str) -> None:

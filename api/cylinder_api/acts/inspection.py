@@ -10,7 +10,8 @@ from pydantic import Field
 from cylinder_api.acts.common import CylinderAct, append_about, find_cylinder
 from cylinder_api.refusals import Refused
 from cylinder_codes.legacy_forms import ScanForms
-from cylinder_trace.dates import local_day, parse_day
+from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.dates import format_month, local_day, local_month, parse_day
 from cylinder_trace.events import (
     Condemned,
     Destroyed,
@@ -96,8 +97,24 @@ _ACT_FIELDS = set(CylinderAct.model_fields)
 def record_verdict(unit: Unit, act: Verdict, body_id: str, by: str, forms: ScanForms) -> Receipt:
     """Record what the inspection body `body_id` states about the cylinder; raises Refused, StateError."""
     cylinder = find_cylinder(unit, act.code, forms)
+    if isinstance(act, Inspection) and act.result == "passed" and unit.entry(act.id) is None:
+        _require_no_failed_item(unit, cylinder, act, body_id)
     event = _event(unit, act, body_id)
     return append_about(unit, cylinder, act, event, by=by, refs=(f"body/{body_id}",))
+
+
+def _require_no_failed_item(unit: Unit, cylinder: CylinderState, act: Inspection, body_id: str) -> None:
+    """Raise Refused where an item that was recorded under this report failed, and was not done again since."""
+    last: dict[str, tuple[tuple[int, int], str]] = {}
+    for entry in unit.entries_between(f"cylinder/{cylinder.cylinder_id}", -1, cylinder.n):
+        if entry.type == InspectionItemRecorded.type and (entry.data["report_no"], entry.data["body_id"]) == (
+            act.report_no,
+            body_id,
+        ):
+            item, told = str(entry.data["item"]), ((entry.at, entry.n), str(entry.data["result"]))
+            last[item] = max(told, last.get(item, told))
+    if failed := sorted(item for item, (_at, result) in last.items() if result == "failed"):
+        raise Refused("cannot_follow", f"under report {act.report_no} these items failed: {', '.join(failed)}")
 
 
 def _event(unit: Unit, act: Verdict, body_id: str) -> Event:
@@ -110,6 +127,8 @@ def _event(unit: Unit, act: Verdict, body_id: str) -> Event:
                 raise Refused("same_person", "whoever did the item does not review it; name two persons")
             return InspectionItemRecorded(**facts | {"evidence": act.evidence})
         case ValveChange():
+            if act.made_month > format_month(local_month(act.occurred_at)):
+                raise Refused("invalid", "/body/made_month: the valve cannot have been made after it was put in")
             return ValveChanged(**facts | {"evidence": act.evidence})
         case Evaluation():
             if act.passed != (act.valid_until_month is not None):

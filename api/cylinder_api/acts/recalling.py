@@ -66,6 +66,8 @@ class Recall(Frozen):
     def _names_something(self) -> "Recall":
         if self.maker is None and self.lot_id is None:
             raise ValueError("name a maker or a gas lot")
+        if self.made_from is not None and self.made_to is not None and self.made_from > self.made_to:
+            raise ValueError("made_from lies after made_to, so that nothing would be recalled")
         return self
 
 
@@ -188,7 +190,10 @@ _SCOPE = ("maker", "model", "batch_no", "made_from", "made_to", "lot_id", "cause
 
 
 def mark(unit: Unit, recall_id: str, cylinder_ids: list[str], cause: str, by: str) -> int:
-    """Mark those of the cylinders that are not marked yet; how many that were."""
+    """Mark those of the cylinders that are not marked yet; how many that were. None once the recall is closed."""
+    recall = unit.subject(f"recall/{recall_id}").state
+    if isinstance(recall, RecallState) and not recall.open:
+        return 0
     unit.prefetch(ids=[_marking_id(recall_id, cylinder_id) for cylinder_id in cylinder_ids])
     unmarked = [one for one in cylinder_ids if unit.entry(_marking_id(recall_id, one)) is None and _is_there(unit, one)]
     for cylinder_id in unmarked:
@@ -267,7 +272,9 @@ def marked_by(engine: Engine, recall_id: str, after: str = "") -> Iterator[Cylin
 
 
 def list_affected(engine: Engine, reader: Reader, recall_id: str, after: str, limit: int) -> AffectedPage:
-    """A page of the cylinders that the recall marked, with their last holders."""
+    """A page of the cylinders that the recall marked, with their last holders; raises Refused for no recall."""
+    if reader.state(f"recall/{recall_id}") is None:
+        raise Refused("recall_unknown", "no recall is on file under this id")
     found = list(islice(marked_by(engine, recall_id, after and f"cylinder/{after}"), limit + 1))
     more = found[limit - 1].cylinder_id if len(found) > limit else None
     return AffectedPage(items=affected(reader, found[:limit]), next=more)

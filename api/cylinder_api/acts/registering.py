@@ -16,6 +16,7 @@ from cylinder_codes.identifiers import Code, new_cylinder_id, stamp_code
 from cylinder_codes.legacy_forms import ScanForms
 from cylinder_codes.schemes import Scheme
 from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.dates import format_month, local_month
 from cylinder_trace.events import CodeBound, CylinderRegistered, Event, Stamp, state_event
 from cylinder_trace.rulebook import Rulebook
 from cylinder_trace.store.unit import Receipt, Unit
@@ -57,7 +58,7 @@ def register_cylinder(
 ) -> Receipt:
     """Put the cylinder on file as the company's own, with its codes. Raises Refused, and CodeTaken for a used code."""
     require_not_future(unit, act.occurred_at)
-    code, stamps = read_name(act.code, forms), _stamps_of(act.stamp)
+    code, stamps = read_name(act.code, forms), _stamps_of(act)
     if code.scheme == Scheme.OWN and not tag_is_genuine(code, tag_key):
         raise Refused("code_unreadable", "no such code was ever issued; take it from the label")
     cylinder_id = _cylinder_id(act.id, company_id)
@@ -68,9 +69,12 @@ def register_cylinder(
     return _append(unit, act, cylinder_id, company_id, by, code)
 
 
-def _stamps_of(stamp: Stamp) -> list[str]:
+def _stamps_of(act: Registration) -> list[str]:
+    stamp, place = act.stamp, "/body/stamp/manufactured_month"
     if stamp.manufactured_month is None:
-        raise Refused("invalid", "/body/stamp/manufactured_month: what cannot be read on the steel is not put on file")
+        raise Refused("invalid", f"{place}: what cannot be read on the steel is not put on file")
+    if stamp.manufactured_month > format_month(local_month(act.occurred_at)):
+        raise Refused("invalid", f"{place}: it cannot have been made after it was put on file")
     try:
         return stamps_of_year(stamp.maker, stamp.manufactured_month, stamp.serial)
     except CodeError as error:

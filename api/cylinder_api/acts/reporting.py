@@ -4,8 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cylinder_api.acts.common import CylinderAct, append_about, find_cylinder
-from cylinder_api.acts.trade import require_owner
+from cylinder_api.acts.common import CylinderAct, append_about, find_cylinder, require_owner
 from cylinder_api.refusals import Refused
 from cylinder_codes.legacy_forms import ScanForms
 from cylinder_trace.cylinder import CylinderState
@@ -58,8 +57,8 @@ def report(unit: Unit, act: Sending | Loss | Finding, holder_id: str, by: str, f
     """Record what its owner or holder reports. Raises Refused for anybody else's cylinder, or a loss never reported."""
     cylinder = find_cylinder(unit, act.code, forms)
     known = unit.entry(act.id) is not None
-    if not known and holder_id != cylinder.custodian_id:
-        require_owner(cylinder, holder_id)
+    if holder_id != cylinder.custodian_id:
+        require_owner(unit, act, cylinder, holder_id)
     if isinstance(act, Finding) and not known and f"lost/{holder_id}" not in (cylinder.marks or {}):
         raise Refused("cannot_follow", "you have not reported this cylinder lost; who did reports it found")
     return append_about(unit, cylinder, act, _reported(act, holder_id), by=by, refs=_refs(cylinder, holder_id))

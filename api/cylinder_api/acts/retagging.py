@@ -16,8 +16,8 @@ from cylinder_api.acts.common import (
     raise_dispute,
     read_name,
     require_not_future,
+    require_owner,
 )
-from cylinder_api.acts.trade import require_owner
 from cylinder_api.refusals import Refused
 from cylinder_codes.authenticity import TagKey, tag_is_genuine
 from cylinder_codes.legacy_forms import ScanForms
@@ -61,10 +61,10 @@ class Denial(Frozen):
 def request_tag(unit: Unit, act: RetagRequest, company_id: str, by: str, forms: ScanForms) -> Receipt:
     """Record the request. Raises Refused for another company's cylinder, or a code that is not this cylinder's."""
     cylinder = find_cylinder(unit, act.code, forms)
-    require_owner(cylinder, company_id)
+    require_owner(unit, act, cylinder, company_id)
     old_code, known = read_name(act.old_code or act.code, forms).text, unit.entry(act.id) is not None
-    if not known and (old_code not in cylinder.codes or cylinder.status in ("condemned", "cancelled", "destroyed")):
-        raise Refused("code_not_its_own", "this code does not lead to this cylinder now; nothing is to be replaced")
+    if not known:
+        _require_live_code(cylinder, old_code)
     event = RetagRequested(
         old_code=old_code, cause=act.cause, stamp_serial_seen=act.stamp_serial_seen, evidence=act.evidence
     )
@@ -75,6 +75,11 @@ def request_tag(unit: Unit, act: RetagRequest, company_id: str, by: str, forms: 
         told = f"a new tag is asked for with serial {act.stamp_serial_seen}; on file is {cylinder.stamp.serial}"
         raise_dispute(unit, asked.record(), asked.subject, SERIAL_DIFFERS, told)
     return receipt
+
+
+def _require_live_code(cylinder: CylinderState, code: str) -> None:
+    if code not in cylinder.codes or cylinder.status in ("condemned", "cancelled", "destroyed"):
+        raise Refused("code_not_its_own", "this code does not lead to this cylinder now; nothing is to be replaced")
 
 
 def _differs(serial: str, cylinder: CylinderState) -> bool:
@@ -92,6 +97,8 @@ def grant_tag(unit: Unit, request_id: str, act: Grant, approver_id: str, tag_key
     """
     asked, request, cylinder = _find_request(unit, request_id, approver_id)
     require_not_future(unit, act.occurred_at)
+    if unit.entry(derived_id(request_id, "answered")) is None:
+        _require_live_code(cylinder, request.old_code)
     if _differs(request.stamp_serial_seen, cylinder):
         raise Refused(
             "serial_differs", "the serial read from the steel is not the one on file; correct one of them first"

@@ -6,10 +6,9 @@ A buyer's identity goes into the vault, in the transaction that records the sale
 import hashlib
 from typing import NamedTuple
 
-from cylinder_api.acts.common import CylinderAct, append_about, find_cylinder
+from cylinder_api.acts.common import CylinderAct, append_about, find_cylinder, require_owner
 from cylinder_api.refusals import Refused
 from cylinder_codes.legacy_forms import ScanForms
-from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.events import OwnershipTransferred, Returned, Sold
 from cylinder_trace.identity import Identity
 from cylinder_trace.store.tables import PersonRow
@@ -44,7 +43,7 @@ class SaleRecorded(NamedTuple):
 def record_sale(unit: Unit, sale: Sale, vault: Vault, company_id: str, by: str, forms: ScanForms) -> SaleRecorded:
     """Record the sale; a new buyer is sealed into the vault. Raises Refused for another company's cylinder."""
     cylinder = find_cylinder(unit, sale.code, forms)
-    require_owner(cylinder, company_id)
+    require_owner(unit, sale, cylinder, company_id)
     person = _person_of(unit, sale, vault)
     event = Sold(
         order_no=sale.order_no,
@@ -105,17 +104,10 @@ class Transfer(CylinderAct):
 
 def transfer_cylinder(unit: Unit, act: Transfer, company_id: str, by: str, forms: ScanForms) -> Receipt:
     """Record the change of owner. Only the owner of record can state it, so the old owner has signed."""
-    if (done := unit.entry(act.id)) is None:
-        cylinder = find_cylinder(unit, act.code, forms)
-        require_owner(cylinder, company_id)
-    else:
-        cylinder = find_cylinder(unit, done.subject.partition("/")[2], forms)
+    cylinder = find_cylinder(unit, act.code, forms)
+    require_owner(unit, act, cylinder, company_id)
+    if act.to_owner_id == company_id:
+        raise Refused("invalid", "/body/to_owner_id: the cylinder is yours already; name the new owner")
     event = OwnershipTransferred(from_owner_id=company_id, to_owner_id=act.to_owner_id, cosigned=True)
     refs = (f"company/{company_id}", f"company/{act.to_owner_id}")
     return append_about(unit, cylinder, act, event, by=by, refs=refs)
-
-
-def require_owner(cylinder: CylinderState, company_id: str) -> None:
-    """Raise Refused unless the cylinder is the company's own."""
-    if cylinder.owner_id != company_id:
-        raise Refused("other_owner", "the cylinder belongs to another company")

@@ -40,7 +40,9 @@ async def hand_over_cylinder(
     status_code=201,
     summary="Sign a hand-over as the one who takes (交接确认)",
     response_model=Recorded,
-    responses=documented("not_json", "handover_unknown", "id_conflict", "occurred_in_future", "cannot_follow"),
+    responses=documented(
+        "not_json", "handover_unknown", "other_holder", "id_conflict", "occurred_in_future", "cannot_follow"
+    ),
     openapi_extra=takes(custody.Acceptance, ACCEPTANCE),
 )
 async def accept_cylinder(

@@ -74,7 +74,7 @@ def _some_at_a_time(ids: list[str]) -> list[list[str]]:
 @router.get(
     "/v1/recalls/{recall_id}/cylinders",
     summary="The cylinders under a recall and who had them last (召回到户)",
-    responses=documented(),
+    responses=documented("recall_unknown"),
 )
 def list_recalled(
     recall_id: Annotated[Id, Path()],

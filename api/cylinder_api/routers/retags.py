@@ -45,7 +45,7 @@ async def request_tag(
     status_code=201,
     summary="Grant a new tag (换标批准)",
     response_model=Recorded,
-    responses=documented(*_ANSWERS, "serial_differs", "code_unreadable", "code_taken"),
+    responses=documented(*_ANSWERS, "serial_differs", "code_unreadable", "code_taken", "code_not_its_own"),
     openapi_extra=takes(retagging.Grant, RETAG_GRANT),
 )
 async def grant_tag(

@@ -249,6 +249,12 @@ class Unit:
         recent = (text for _, _, about, n, *_, text in staged if about == subject and after < n < before)
         return [parse_entry(text) for text in (*(bytes(row.text) for row in rows), *recent)]
 
+    def staged_under(self, ref: str) -> list[Entry]:
+        """Entries under a reference that this unit, and others before it in this batch, have staged, oldest first."""
+        both = (self._batch.staged, self._own)
+        places = {place for part in both for name, place in part.ref_rows if name == ref}
+        return [parse_entry(row[-1]) for part in both for row in part.entry_rows if row[0] in places]
+
     def append(self, record: Record, recorded_at: int | None = None) -> Receipt:
         """Append `record` to its subject's chain; the answer is durable once the group commit answers.
 
