@@ -461,7 +461,7 @@ def test_the_target_lies_below_the_most_that_any_limit_allows(cylinder: Cylinder
     assert most <= stamp.max_fill_g
     assert most * 1_000 <= 420 * stamp.water_volume_ml
     assert most % 100 == 0 or most == stamp.max_fill_g
-    assert 0 <= target_net_g(cylinder, BOOK) <= max(0, most - 50)
+    assert 0 <= target_net_g(cylinder, BOOK, most) <= max(0, most - 50)
     if stamp.model in BOOK.models:
         model = BOOK.models[stamp.model]
         assert most <= model.nominal_g + model.tolerance_g

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from cylinder_trace.admission import decide_fill
+from cylinder_trace.decision import Decision
 from cylinder_trace.reasons import REASONS, WARNINGS, next_step, sentence
 from cylinder_trace.rulebook import parse_rulebook
 from vectors.admission.cases import FOLDER, Case, base_case, load_cases, rulebook_text, variant, variants
@@ -33,6 +34,15 @@ def test_what_is_told_at_the_scale_is_a_whole_sentence_in_both_languages(case: C
             assert "None" not in text
         assert next_step(reason, "zh")
         assert next_step(reason, "en")
+
+
+def test_a_decision_is_what_pydantic_would_have_let_through() -> None:
+    for case in CASES:
+        decision = decide_fill(case.request, case.cylinder, case.station, case.book, case.now)
+        checked = Decision.model_validate_json(decision.model_dump_json())
+        assert checked == decision, case.name
+        assert decision.model_fields_set == set(Decision.model_fields)
+        assert repr(checked) == repr(decision), case.name
 
 
 def test_the_base_case_is_permitted_without_a_warning() -> None:

@@ -20,6 +20,8 @@ from cylinder_trace.reasons import REASONS, WARNINGS, Reason
 from cylinder_trace.rulebook import Rulebook
 from cylinder_trace.rules import condemned, condition, identity, inspection, ownership, station
 from cylinder_trace.rules.case import Case, CylinderCase, CylinderRule, Findings, Rule
+from cylinder_trace.rules.deadlines import due_month, life_end_month
+from cylinder_trace.values import built
 
 WITHOUT_CYLINDER: Mapping[str, Rule] = {
     "R01": identity.code_unreadable,
@@ -108,15 +110,17 @@ def decide_fill(
     `cylinder` is None when the scan led to no cylinder on file; without a code no scan leads to one, and one whose
     registration was withdrawn is not on file.  The answer carries all reasons.
     """
-    case = Case(request, station_facts, book, now, local_day(now))
     if cylinder is None or request.code is None or cylinder.status == "withdrawn":
+        case = Case(request, station_facts, book, now, local_day(now))
         return _decision(case, None, (*_asked(WITHOUT_CYLINDER, case), *_asked(OF_THE_STATION, case)), ())
-    about = CylinderCase(request, station_facts, book, now, case.today, cylinder)
-    reasons = (*_asked(OF_THE_CYLINDER, about), *_asked(OF_THE_STATION, case))
-    return _decision(case, cylinder, reasons, tuple(_asked(WARNINGS_OF_THE_CYLINDER, about, WARNINGS)))
+    clocks = due_month(cylinder, book), life_end_month(cylinder, book)
+    about = CylinderCase(request, station_facts, book, now, local_day(now), cylinder, *clocks)
+    reasons = (*_asked(OF_THE_CYLINDER, about), *_asked(OF_THE_STATION, about))
+    return _decision(about, cylinder, reasons, tuple(_asked(WARNINGS_OF_THE_CYLINDER, about, WARNINGS)))
 
 
 AnyCase = TypeVar("AnyCase", bound=Case)
+_REFUSAL_FIELDS, _DECISION_FIELDS = set(Refusal.model_fields), set(Decision.model_fields)
 
 
 def _asked(
@@ -125,7 +129,7 @@ def _asked(
     catalogue: Mapping[str, Reason] = REASONS,
 ) -> list[Refusal]:
     return [
-        Refusal(code=code, word=catalogue[code].word, detail=findings)
+        built(Refusal, {"code": code, "word": catalogue[code].word, "detail": {**findings}}, _REFUSAL_FIELDS)
         for code, rule in rules.items()
         if (findings := rule(case)) is not None
     ]
@@ -150,20 +154,24 @@ def _decision(
     permitted = not reasons and cylinder is not None
     outcome: Outcome = "DENY" if not permitted else "WARN" if warnings else "ALLOW"
     limit = max_net_g(cylinder, case.book) if permitted and cylinder else None
-    return Decision(
-        check_id=case.request.check_id,
-        outcome=outcome,
-        reasons=reasons,
-        warnings=warnings,
-        cylinder_id=cylinder.cylinder_id if cylinder else None,
-        cylinder_n=cylinder.n if cylinder else None,
-        max_net_g=limit,
-        target_net_g=target_net_g(cylinder, case.book) if permitted and cylinder else None,
-        rulebook=case.book.name,
-        data_as_of=case.station.data_as_of,
-        decided_at=case.now,
-        start_before=case.now + case.book.fill.permit_start_seconds * 1000 if permitted else None,
-        on_trial=on_trial or None,
+    return built(
+        Decision,
+        {
+            "check_id": case.request.check_id,
+            "outcome": outcome,
+            "reasons": reasons,
+            "warnings": warnings,
+            "cylinder_id": cylinder.cylinder_id if cylinder else None,
+            "cylinder_n": cylinder.n if cylinder else None,
+            "max_net_g": limit,
+            "target_net_g": target_net_g(cylinder, case.book, limit) if limit is not None and cylinder else None,
+            "rulebook": case.book.name,
+            "data_as_of": case.station.data_as_of,
+            "decided_at": case.now,
+            "start_before": case.now + case.book.fill.permit_start_seconds * 1000 if permitted else None,
+            "on_trial": on_trial or None,
+        },
+        _DECISION_FIELDS,
     )
 
 
@@ -179,9 +187,9 @@ def max_net_g(cylinder: CylinderState, book: Rulebook) -> int:
     return min(limits)
 
 
-def target_net_g(cylinder: CylinderState, book: Rulebook) -> int:
-    """Where the scale shuts the valve: the commercial fill of the model, a little below the legal limit."""
-    below_limit = max(0, max_net_g(cylinder, book) - _TARGET_BELOW_LIMIT_G)
+def target_net_g(cylinder: CylinderState, book: Rulebook, limit: int) -> int:
+    """Where the scale shuts the valve: the commercial fill of the model, a little below `limit`, the legal one."""
+    below_limit = max(0, limit - _TARGET_BELOW_LIMIT_G)
     model = book.models.get(cylinder.stamp.model)
     return min(model.nominal_g, below_limit) if model else below_limit
 

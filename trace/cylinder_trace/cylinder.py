@@ -150,7 +150,7 @@ class CylinderState(Frozen):
 
     def is_marked(self, kind: Literal["seized", "lost", "recall"]) -> bool:
         """Whether a mark of this kind stands."""
-        return any(mark.startswith(f"{kind}/") for mark in self.marks or ())
+        return self.marks is not None and any(mark.startswith(f"{kind}/") for mark in self.marks)
 
 
 Change = dict[str, Any]

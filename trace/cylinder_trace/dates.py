@@ -22,7 +22,7 @@ _LAST_MONTH = 9999 * 12 + 11
 _MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _remembered = lru_cache(maxsize=8192)
-"""The same few hundred months and few thousand days are read over and over: a decision reads a dozen of them."""
+"""The same few hundred months and few thousand days come up over and over: a decision needs a dozen of them."""
 
 
 def local_day(at_ms: int) -> int:
@@ -35,6 +35,7 @@ def local_month(at_ms: int) -> int:
     return month_of_day(local_day(at_ms))
 
 
+@_remembered
 def month_of_day(day: int) -> int:
     """The month that a day lies in."""
     local = date.fromordinal(day)
@@ -71,6 +72,7 @@ def format_day(day: int) -> str:
     return date.fromordinal(day).isoformat()
 
 
+@_remembered
 def first_day(month: int) -> int:
     """The ordinal of the first day of a month; every month after 9999-12 begins the day after the calendar ends."""
     if month > _LAST_MONTH:

@@ -25,9 +25,11 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class CylinderCase(Case):
-    """A case whose code led to a cylinder on file."""
+    """A case whose code led to a cylinder on file, with its two clocks (``deadlines``), which several rules ask."""
 
     cylinder: CylinderState
+    due_month: int | None
+    life_end_month: int | None
 
 
 Rule = Callable[[Case], Findings | None]

@@ -2,12 +2,12 @@
 
 from cylinder_trace.dates import first_day, format_month, month_of_day, parse_month
 from cylinder_trace.rules.case import CylinderCase, Findings, because, when
-from cylinder_trace.rules.deadlines import design_life_end_month, life_end_month
+from cylinder_trace.rules.deadlines import design_life_end_month
 
 
 def service_life_ended(case: CylinderCase) -> Findings | None:
     """R24: the month its life ends has begun. 浙江特设条例 10(四)."""
-    end = life_end_month(case.cylinder, case.book)
+    end = case.life_end_month
     if end is None or case.today < first_day(end):
         return None
     return {"until": format_month(end)}
@@ -91,7 +91,7 @@ def reported_lost(case: CylinderCase) -> Findings | None:
 def evaluation_due_soon(case: CylinderCase) -> Findings | None:
     """W26: the stated design life ends within the warning days, and an evaluation could extend it. 特设法 48."""
     end = design_life_end_month(case.cylinder)
-    if end is None or case.cylinder.evaluated_until or end == life_end_month(case.cylinder, case.book):
+    if end is None or case.cylinder.evaluated_until or end == case.life_end_month:
         return None
     left = first_day(end) - case.today
     return {"until": format_month(end)} if 0 < left <= case.book.life.evaluation_notice_days else None
@@ -99,7 +99,7 @@ def evaluation_due_soon(case: CylinderCase) -> Findings | None:
 
 def service_life_ends_soon(case: CylinderCase) -> Findings | None:
     """W24: service life ends within the warning days."""
-    end = life_end_month(case.cylinder, case.book)
+    end = case.life_end_month
     if end is None or not 0 < first_day(end) - case.today <= case.book.inspection.warn_days:
         return None
     return {"until": format_month(end)}

@@ -3,12 +3,12 @@
 from cylinder_trace.cylinder import InspectionState
 from cylinder_trace.dates import format_month, local_month, month_of_day, parse_day, parse_month
 from cylinder_trace.rules.case import CylinderCase, Findings, because, missing, when
-from cylinder_trace.rules.deadlines import due_month, last_legal_day, life_end_month
+from cylinder_trace.rules.deadlines import last_legal_day
 
 
 def inspection_overdue(case: CylinderCase) -> Findings | None:
     """R20: today is past the last legal day of the due month. 特设法 40/84; 浙江特设条例 10(二)."""
-    due = due_month(case.cylinder, case.book)
+    due = case.due_month
     if due is None or case.today <= last_legal_day(due, case.book.inspection):
         return None
     return {"due": format_month(due)}
@@ -69,8 +69,8 @@ def inspection_mark_absent(case: CylinderCase) -> Findings | None:
 
 def inspection_due_soon(case: CylinderCase) -> Findings | None:
     """W20: due within the warning days; apply one month before expiry. 特设法 40."""
-    due = due_month(case.cylinder, case.book)
-    if due is None or due == life_end_month(case.cylinder, case.book):
+    due = case.due_month
+    if due is None or due == case.life_end_month:
         return None
     left = last_legal_day(due, case.book.inspection) - case.today
     return {"due": format_month(due)} if 0 <= left <= case.book.inspection.warn_days else None
