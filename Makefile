@@ -32,7 +32,7 @@ serve: setup ## the service with demo data on 127.0.0.1 (PORT=8000 DATA=.data CY
 	@exec .venv/bin/cylinder-api serve --demo --data "$(DATA)" --port "$(PORT)" --cylinders "$(CYLINDERS)"
 
 test: setup ## every test, one process for each core (WORKERS=2)
-	@$(PY) -m pytest -n "$(WORKERS)" --dist worksteal
+	@$(PY) -m pytest -n "$(WORKERS)" --dist loadfile --no-loadscope-reorder
 
 lint: setup ## ruff: rules and format
 	@$(PY) -m ruff check .
