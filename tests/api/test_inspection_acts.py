@@ -70,6 +70,61 @@ def test_an_item_is_done_by_one_person_and_reviewed_by_another(house: House) -> 
     assert (alone.status_code, alone.json()["code"]) == (403, "same_person")
 
 
+def record_items(house: House, bottle: Bottle, report_no: str, **results: str) -> None:
+    for item, result in results.items():
+        fields = {"report_no": report_no, "item": item, "inspector_id": "in_1", "reviewer_id": "in_2"}
+        assert post(house, "/v1/inspection-items", bottle, **fields, result=result).status_code == 201
+
+
+def test_a_result_whose_items_all_stand_on_record_is_complete(house: House) -> None:
+    bottle = house.new_bottle()
+    record_items(house, bottle, "E-2", **dict.fromkeys(MANDATORY_ITEMS, "passed"), volume="not_applicable")
+    act: dict[str, Any] = {"id": new_id("act"), "occurred_at": now(), "report_no": "E-2"}
+    first = inspect(house, bottle, **act)
+    assert first.status_code == 201
+    inspection = state_of(house, bottle).inspection
+    assert inspection is not None
+    assert inspection.items_recorded is True
+    assert reasons(house, bottle) == []
+    assert inspect(house, bottle, **act).content == first.content
+
+
+@pytest.mark.parametrize("hydrostatic", [None, "not_applicable"])
+def test_a_result_with_an_item_that_nobody_recorded_does_not_count_as_complete(
+    house: House, hydrostatic: str | None
+) -> None:
+    bottle = house.new_bottle()
+    results = dict.fromkeys(MANDATORY_ITEMS - {"hydrostatic"}, "passed")
+    record_items(house, bottle, "E-3", **results, **({"hydrostatic": hydrostatic} if hydrostatic else {}))
+    record_items(house, bottle, "E-4", hydrostatic="passed")
+    assert inspect(house, bottle, report_no="E-3").status_code == 201
+    assert reasons(house, bottle) == ["R22"]
+
+
+def test_an_item_that_fails_after_the_report_said_passed_is_stated_under_a_new_report(house: House) -> None:
+    bottle = house.new_bottle()
+    assert inspect(house, bottle, report_no="E-5").status_code == 201
+    late: dict[str, Any] = {"item": "valve", "result": "failed", "inspector_id": "in_1", "reviewer_id": "in_2"}
+    refused = post(house, "/v1/inspection-items", bottle, report_no="E-5", **late)
+    assert (refused.status_code, refused.json()["code"]) == (422, "cannot_follow")
+    assert post(house, "/v1/inspection-items", bottle, report_no="E-6", **late).status_code == 201
+    assert inspect(house, bottle, report_no="E-6", result="failed", items=[], next_due_month=None).status_code == 201
+    assert reasons(house, bottle) == ["R21"]
+
+
+def test_a_valve_is_replaced_by_another_and_not_by_itself(house: House) -> None:
+    bottle = house.new_bottle()
+    facts = {"maker": "示例阀门单位", "serial": "V-1", "made_month": "2026-01"}
+    assert post(house, "/v1/valves", bottle, **facts, removed_serial="V-1").json()["code"] == "invalid"
+    assert state_of(house, bottle).valve is None
+    act: dict[str, Any] = {"id": new_id("act"), "occurred_at": now(), **facts}
+    first = post(house, "/v1/valves", bottle, **act)
+    assert first.status_code == 201
+    assert post(house, "/v1/valves", bottle, **act).content == first.content
+    assert post(house, "/v1/valves", bottle, **facts).json()["code"] == "invalid"
+    assert post(house, "/v1/valves", bottle, **{**facts, "maker": "另一阀门单位"}).status_code == 201
+
+
 def test_a_valve_that_was_replaced_is_the_one_on_file(house: House) -> None:
     bottle = house.new_bottle()
     facts = {"maker": "示例阀门单位", "serial": "V-2", "made_month": "2026-01", "removed_serial": "V-1"}

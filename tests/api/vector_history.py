@@ -139,6 +139,7 @@ def _inspections(cylinder: CylinderState, request: FillRequest) -> Iterator[Told
             result=inspection.result,
             report_no="I1",
             items=tuple(sorted(MANDATORY_ITEMS)) if inspection.items_complete else None,
+            items_recorded=inspection.items_recorded,
             body_licensed=inspection.body_licensed,
         )
         yield _day(inspection.recorded_on), inspected

@@ -75,6 +75,8 @@ class InspectionState(Frozen):
     items_complete: bool | None = None
     """Whether each mandatory item was done; absent where only the mark is known."""
     body_licensed: bool | None = None
+    items_recorded: bool | None = None
+    """Whether each mandatory item was recorded by itself, as passed; absent where none was."""
 
 
 class MadeState(Frozen):
@@ -358,6 +360,7 @@ def _inspected(state: CylinderState, entry: Entry, event: events.Inspected) -> C
         recorded_on=format_day(local_day(entry.at)),
         items_complete=None if event.items is None else not missing,
         body_licensed=event.body_licensed,
+        items_recorded=event.items_recorded,
     )
     # It ends the stay at the inspection body and keeps the sending's moment: a movement told late is held against
     # that, whichever of the three was recorded first.

@@ -153,6 +153,8 @@ BECAUSE: dict[str, tuple[str, str]] = {
     "head_mark_of_another": ("封头凹印是 {bearer_id} 的", "The mark on its head is that of {bearer_id}"),
     # R22
     "inspection_items_missing": ("{inspected} 的检验缺少必检项目", "The inspection of {inspected} lacks a mandatory item"),
+    "inspection_items_unrecorded": ("{inspected} 的检验没有全部必检项目的逐项记录",
+                                    "Not every mandatory item of the inspection of {inspected} is on record by itself"),
     "inspection_body_not_licensed": ("{inspected} 的检验机构查不到有效核准证",
                                      "No licence is known of the body that inspected it in {inspected}"),
     "valve_not_replaced": ("{inspected} 检验时未更换瓶阀,现瓶阀 {since} 装上",

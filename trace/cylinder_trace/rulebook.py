@@ -51,6 +51,8 @@ class InspectionRules(Frozen):
     """Whether a passed inspection must show each mandatory item (检验项目)."""
     body_licence: Stated = "if_stated"
     """Whether the register must show the body's licence (检验核准)."""
+    item_records: Stated = "if_stated"
+    """Whether each mandatory item must be recorded by itself, not only named in the result (逐项记录)."""
     valve_kept_months: Months | None = None
     """A valve put in so long before a passed inspection was not replaced at it (未更换瓶阀); absent = not asked."""
 

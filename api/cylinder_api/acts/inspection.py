@@ -8,6 +8,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from cylinder_api.acts.common import CylinderAct, append_about, find_cylinder
+from cylinder_api.acts.inspection_items import (
+    all_recorded,
+    require_none_failed,
+    require_not_passed_yet,
+    results_under,
+)
 from cylinder_api.refusals import Refused
 from cylinder_codes.legacy_forms import ScanForms
 from cylinder_trace.cylinder import CylinderState
@@ -97,31 +103,36 @@ _ACT_FIELDS = set(CylinderAct.model_fields)
 def record_verdict(unit: Unit, act: Verdict, body_id: str, by: str, forms: ScanForms) -> Receipt:
     """Record what the inspection body `body_id` states about the cylinder; raises Refused, StateError."""
     cylinder = find_cylinder(unit, act.code, forms)
-    if isinstance(act, Inspection) and act.result == "passed" and unit.entry(act.id) is None:
-        _require_no_failed_item(unit, cylinder, act, body_id)
-    event = _event(unit, act, body_id)
+    if unit.entry(act.id) is None:  # sent again: it was looked at then
+        _require_that_it_fits(unit, cylinder, act, body_id)
+    event = _event(unit, act, cylinder, body_id)
     return append_about(unit, cylinder, act, event, by=by, refs=(f"body/{body_id}",))
 
 
-def _require_no_failed_item(unit: Unit, cylinder: CylinderState, act: Inspection, body_id: str) -> None:
-    """Raise Refused where an item that was recorded under this report failed, and was not done again since."""
-    last: dict[str, tuple[tuple[int, int], str]] = {}
-    for entry in unit.entries_between(f"cylinder/{cylinder.cylinder_id}", -1, cylinder.n):
-        if entry.type == InspectionItemRecorded.type and (entry.data["report_no"], entry.data["body_id"]) == (
-            act.report_no,
-            body_id,
-        ):
-            item, told = str(entry.data["item"]), ((entry.at, entry.n), str(entry.data["result"]))
-            last[item] = max(told, last.get(item, told))
-    if failed := sorted(item for item, (_at, result) in last.items() if result == "failed"):
-        raise Refused("cannot_follow", f"under report {act.report_no} these items failed: {', '.join(failed)}")
+def _require_that_it_fits(unit: Unit, cylinder: CylinderState, act: Verdict, body_id: str) -> None:
+    """Raise Refused for what contradicts the items of its report, or the valve on file."""
+    match act:
+        case Inspection() if act.result == "passed":
+            require_none_failed(results_under(unit, cylinder, act.report_no, body_id), act.report_no)
+        case ItemResult() if act.result == "failed":
+            require_not_passed_yet(unit, cylinder, act.report_no, body_id)
+        case ValveChange():
+            _require_another_valve(cylinder, act)
 
 
-def _event(unit: Unit, act: Verdict, body_id: str) -> Event:
+def _require_another_valve(cylinder: CylinderState, act: ValveChange) -> None:
+    """Raise Refused where the valve that was put in is the one that was there (旧阀当新阀)."""
+    before = cylinder.valve
+    there = before is not None and (before.maker, before.serial) == (act.maker, act.serial)
+    if there or act.serial == act.removed_serial:
+        raise Refused("invalid", "/body/serial: this valve was in before; a valve is replaced by another")
+
+
+def _event(unit: Unit, act: Verdict, cylinder: CylinderState, body_id: str) -> Event:
     facts = {"body_id": body_id, **act.model_dump(exclude=_ACT_FIELDS)}
     match act:
         case Inspection():
-            return _inspected(unit, act, facts)
+            return _inspected(unit, act, cylinder, facts)
         case ItemResult():
             if act.inspector_id == act.reviewer_id:
                 raise Refused("same_person", "whoever did the item does not review it; name two persons")
@@ -140,11 +151,15 @@ def _event(unit: Unit, act: Verdict, body_id: str) -> Event:
             return _destroyed(act, facts)
 
 
-def _inspected(unit: Unit, act: Inspection, facts: dict[str, object]) -> Event:
-    items = act.items if act.items or act.result == "passed" else None
-    said = unit.entry(act.id)  # sent again: what the register said then stands
-    licensed = said.data.get("body_licensed") if said else body_licensed(unit, str(facts["body_id"]), act.occurred_at)
-    return Inspected.model_validate({**facts, "items": items, "body_licensed": licensed})
+def _inspected(unit: Unit, act: Inspection, cylinder: CylinderState, facts: dict[str, object]) -> Event:
+    items, body_id = act.items if act.items or act.result == "passed" else None, str(facts["body_id"])
+    if said := unit.entry(act.id):  # sent again: what the register and the ledger said then stands
+        found = {name: said.data.get(name) for name in ("body_licensed", "items_recorded")}
+    else:
+        results = results_under(unit, cylinder, act.report_no, body_id) if act.result == "passed" else {}
+        licensed = body_licensed(unit, body_id, act.occurred_at)
+        found = {"body_licensed": licensed, "items_recorded": all_recorded(results)}
+    return Inspected.model_validate({**facts, "items": items, **found})
 
 
 def _destroyed(act: Destruction, facts: dict[str, object]) -> Event:

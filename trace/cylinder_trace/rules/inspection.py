@@ -40,6 +40,8 @@ def _lacking(inspection: InspectionState, case: CylinderCase) -> Findings | None
     """What a passed inspection should have done and did not (缺项漏项)."""
     if missing(inspection.items_complete, case.book.inspection.items):
         return because("inspection_items_missing")
+    if missing(inspection.items_recorded, case.book.inspection.item_records):
+        return because("inspection_items_unrecorded")
     put_in = _valve_kept_since(inspection, case)
     return None if put_in is None else because("valve_not_replaced", since=format_month(put_in))
 

@@ -91,6 +91,10 @@ class Inspected(Frozen):
     """Whether the register shows the body's licence in force on that day (检验核准).
 
     Absent = not looked up, or the register holds no inspection licence of that body at all."""
+    items_recorded: bool | None = None
+    """Whether each mandatory item stands in the ledger as passed under this report (逐项记录).
+
+    Absent = not looked up, or none was recorded by itself."""
 
 
 class Evaluated(Frozen):
