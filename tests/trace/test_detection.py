@@ -14,6 +14,7 @@ from cylinder_trace.detection.signals import WORDS, Kind, Signal, sentence
 from cylinder_trace.detection.watch import detect
 from cylinder_trace.events import Event, Stamp, state_event
 from cylinder_trace.rulebook import parse_rulebook
+from cylinder_trace.vocabulary.inspecting import MANDATORY_ITEMS
 from ledgers.homes import Home
 from vectors.admission.cases import base_case, rulebook_text
 
@@ -43,6 +44,10 @@ class Log:
     def one(self, book: str = NATIONAL) -> Signal:
         (signal,) = self.signals(book)
         return signal
+
+
+def kinds(signals: list[Signal]) -> list[str]:
+    return [signal.kind for signal in signals]
 
 
 def cylinder(number: int = 1) -> str:
@@ -84,7 +89,15 @@ def returned(station: str = "st_1") -> Event:
 
 
 def inspected(month: str = "2026-11", due: str | None = "2030-11", result: Any = "passed", body: str = "ib_1") -> Event:
-    return events.Inspected(body_id=body, inspected_month=month, next_due_month=due, result=result, report_no="r")
+    return events.Inspected(
+        body_id=body, inspected_month=month, next_due_month=due, result=result, report_no="r",
+        items=tuple(sorted(MANDATORY_ITEMS)),
+    )  # fmt: skip
+
+
+def taken_over() -> Event:
+    """What is known of an inspection before the cylinder came into this ledger: the mark alone."""
+    return events.Inspected(body_id="ib_1", inspected_month="2026-11", result="passed", report_no="r")
 
 
 def test_a_plain_life_leaves_no_signal() -> None:
@@ -108,8 +121,8 @@ def test_one_code_at_two_stations_sooner_than_the_way_takes(minutes: int, found:
     log = Log()
     first = log.tell(cylinder(), scanned(NOON, "st_1"), NOON)
     second = log.tell(cylinder(), scanned(NOON + minutes * MINUTE, "st_2"), NOON + minutes * MINUTE)
-    kinds = [(signal.kind, signal.evidence) for signal in log.signals()]
-    assert kinds == ([("two_places", (first, second))] if found else [])
+    told = [(signal.kind, signal.evidence) for signal in log.signals()]
+    assert told == ([("two_places", (first, second))] if found else [])
 
 
 def test_a_scan_at_another_station_told_late_counts_by_when_it_occurred() -> None:
@@ -117,6 +130,14 @@ def test_a_scan_at_another_station_told_late_counts_by_when_it_occurred() -> Non
     log.tell(cylinder(), scanned(NOON, "st_1"), NOON)
     log.tell(cylinder(), scanned(NOON - 10 * MINUTE, "st_2"), NOON - 10 * MINUTE, recorded_at=NOON + 5 * HOUR)
     assert log.one().detail == {"minutes": 10, "first": "st_1", "second": "st_2"}
+
+
+def test_a_scan_told_late_is_compared_with_what_was_seen_just_before_it_and_not_with_what_was_told_last() -> None:
+    log = Log()
+    morning = log.tell(cylinder(), scanned(NOON, "st_1"), NOON)
+    log.tell(cylinder(), scanned(NOON + 4 * HOUR, "st_1"), NOON + 4 * HOUR)
+    late = log.tell(cylinder(), scanned(NOON + 10 * MINUTE, "st_2"), NOON + 10 * MINUTE, recorded_at=NOON + 5 * HOUR)
+    assert log.one().evidence == (morning, late)
 
 
 def test_the_same_station_scans_a_cylinder_as_often_as_it_likes() -> None:
@@ -137,14 +158,52 @@ def test_two_fills_without_a_return_are_a_signal_and_with_one_are_none(between: 
     assert good.signals() == []
 
 
-@pytest.mark.parametrize(("third", "found"), [(23 * HOUR, True), (24 * HOUR, False)])
+def test_a_fill_told_after_the_return_that_followed_it_is_no_second_fill() -> None:
+    log = Log()
+    log.tell(cylinder(), filled(NOON), NOON)
+    log.tell(cylinder(), returned("st_1"), NOON + DAY)
+    log.tell(cylinder(), returned("st_2"), NOON + 3 * DAY)
+    log.tell(cylinder(), filled(NOON + 2 * DAY, "st_1"), NOON + 2 * DAY, recorded_at=NOON + 4 * DAY)
+    log.tell(cylinder(), filled(NOON + 5 * DAY, "st_2"), NOON + 5 * DAY)
+    assert log.signals() == []
+
+
+def test_a_fill_told_late_that_lies_between_two_others_is_compared_with_both() -> None:
+    log = Log()
+    log.tell(cylinder(), filled(NOON), NOON)
+    log.tell(cylinder(), returned(), NOON + 3 * DAY)
+    last = log.tell(cylinder(), filled(NOON + 4 * DAY), NOON + 4 * DAY)
+    late = log.tell(cylinder(), filled(NOON + 3 * DAY + HOUR), NOON + 3 * DAY + HOUR, recorded_at=NOON + 5 * DAY)
+    assert log.one().evidence == (last, late)
+
+
+@pytest.mark.parametrize(("third", "found"), [(24 * HOUR - 1, True), (24 * HOUR, False)])
 def test_one_code_filled_three_times_within_the_window(third: int, found: bool) -> None:
     log = Log()
     for after in (0, HOUR, third):
         log.tell(cylinder(), filled(NOON + after), NOON + after)
         log.tell(cylinder(), returned(), NOON + after + MINUTE)
-    kinds = [signal.kind for signal in log.signals()]
-    assert kinds == (["many_fills"] if found else [])
+    assert kinds(log.signals()) == (["many_fills"] if found else [])
+
+
+@pytest.mark.parametrize(("fills", "found"), [(4, 0), (5, 1), (9, 1), (10, 2)])
+def test_each_time_that_the_number_of_fills_is_reached_is_told_once(fills: int, found: int) -> None:
+    log = Log()
+    for turn in range(fills):
+        log.tell(cylinder(), filled(NOON + turn * MINUTE), NOON + turn * MINUTE)
+        log.tell(cylinder(), returned(), NOON + turn * MINUTE)
+    assert kinds(log.signals(NATIONAL.replace("fills_in_window = 3", "fills_in_window = 5"))) == ["many_fills"] * found
+
+
+@pytest.mark.parametrize(("late", "found"), [(0, False), (30 * HOUR, True)])
+def test_a_fill_told_late_counts_in_the_hours_in_which_it_occurred(late: int, found: bool) -> None:
+    log = Log()
+    for at in (NOON + 40 * HOUR, NOON + 41 * HOUR):
+        log.tell(cylinder(), filled(at), at)
+        log.tell(cylinder(), returned(), at + MINUTE)
+    log.tell(cylinder(), returned(), NOON + late + MINUTE)
+    log.tell(cylinder(), filled(NOON + late), NOON + late, recorded_at=NOON + 42 * HOUR)
+    assert kinds(log.signals()) == (["many_fills"] if found else [])
 
 
 def test_the_same_stamp_on_two_cylinders_is_found_by_maker_serial_and_year() -> None:
@@ -199,16 +258,34 @@ def test_a_fill_while_the_record_has_it_at_a_customer() -> None:
     assert (log.one().kind, log.one().detail) == ("filled_at_customer", {"station": "st_2"})
 
 
+def test_a_sale_told_after_the_return_that_followed_it_leaves_the_cylinder_at_the_station() -> None:
+    log = Log()
+    log.tell(cylinder(), returned(), NOON + DAY)
+    log.tell(cylinder(), sold(), NOON, recorded_at=NOON + 2 * DAY)
+    log.tell(cylinder(), filled(NOON + 3 * DAY), NOON + 3 * DAY)
+    assert log.signals() == []
+
+
+@pytest.mark.parametrize(("after", "found"), [(0, False), (1, True)])
+def test_a_fill_told_after_the_sale_counts_by_when_it_occurred(after: int, found: bool) -> None:
+    log = Log()
+    log.tell(cylinder(), sold(), NOON)
+    log.tell(cylinder(), filled(NOON + after), NOON + after, recorded_at=NOON + DAY)
+    assert kinds(log.signals()) == (["filled_at_customer"] if found else [])
+
+
 def moved(giver: str, taker: str) -> Event:
     return events.OwnershipTransferred(from_owner_id=giver, to_owner_id=taker, cosigned=True)
 
 
-@pytest.mark.parametrize(("days", "found"), [(1, True), (30, True), (31, False)])
-def test_ownership_there_and_back_within_the_days(days: int, found: bool) -> None:
+@pytest.mark.parametrize(("after", "found"), [(DAY, True), (30 * DAY, True), (30 * DAY + 1, False)])
+def test_ownership_there_and_back_within_the_days(after: int, found: bool) -> None:
     log = Log()
+    log.tell(cylinder(), filled(NOON - 1), NOON - 1)
+    log.tell(cylinder(), returned(), NOON)
     log.tell(cylinder(), moved("co_1", "co_2"), NOON)
     log.tell(cylinder(), filled(NOON + HOUR), NOON + HOUR)
-    log.tell(cylinder(), moved("co_2", "co_1"), NOON + days * DAY)
+    log.tell(cylinder(), moved("co_2", "co_1"), NOON + after)
     told = [signal.detail["fills"] for signal in log.signals()]
     assert told == ([1] if found else [])
 
@@ -242,6 +319,64 @@ def test_what_becomes_known_late_lists_the_fills_before_it_and_the_last_holder(k
     assert (signal.detail["fills"], signal.detail["holder"]) == (1, "customer/cu_7")
 
 
+BLACK = events.Flagged(flag="black", authority_id="au_1", cause="x")
+
+
+@pytest.mark.parametrize(("before", "found"), [(0, True), (180 * DAY, True), (180 * DAY + 1, False), (-1, False)])
+def test_fills_are_listed_from_the_days_before_what_became_known_was_recorded(before: int, found: bool) -> None:
+    log = Log()
+    if before >= 0:
+        log.tell(cylinder(), filled(NOON - before), NOON - before)
+    log.tell(cylinder(), BLACK, NOON - DAY, recorded_at=NOON)
+    if before < 0:
+        log.tell(cylinder(), filled(NOON - before), NOON - before)
+    assert kinds(log.signals()) == (["known_late"] if found else [])
+
+
+@pytest.mark.parametrize(("before", "found"), [(-1, False), (0, True), (HOUR, True), (180 * DAY, True)])
+def test_a_fill_that_a_station_without_a_line_tells_after_the_flag_is_listed_too(before: int, found: bool) -> None:
+    log = Log()
+    flag = log.tell(cylinder(), BLACK, NOON)
+    late = log.tell(cylinder(), filled(NOON - before, "st_9"), NOON - before, recorded_at=NOON + HOUR)
+    told = [(signal.kind, signal.evidence, signal.detail) for signal in log.signals()]
+    detail = {"word": "flagged", "days": 180, "fills": 1, "holder": "station/st_9"}
+    assert told == ([("known_late", (flag, late), detail)] if found else [])
+
+
+def test_a_fill_told_late_is_listed_once_under_the_first_of_what_became_known_after_it() -> None:
+    log = Log()
+    log.tell(cylinder(), BLACK, NOON - DAY)
+    log.tell(cylinder(), events.Recalled(recall_id="rc_1", cause="x"), NOON)
+    log.tell(cylinder(), events.Seized(authority_id="au_1", document_no="1", cause="x"), NOON + 1)
+    log.tell(cylinder(), filled(NOON - HOUR), NOON - HOUR, recorded_at=NOON + HOUR)
+    assert log.one().detail["word"] == "recalled"
+
+
+def test_the_last_holder_is_who_had_it_last_and_not_who_was_told_last() -> None:
+    log = Log()
+    log.tell(cylinder(), sold("cu_7"), NOON - HOUR)
+    log.tell(cylinder(), filled(NOON - 2 * HOUR), NOON - 2 * HOUR, recorded_at=NOON - MINUTE)
+    log.tell(cylinder(), BLACK, NOON)
+    assert log.one().detail["holder"] == "customer/cu_7"
+
+
+def test_a_copied_code_with_thousands_of_fills_names_the_latest_of_them_and_counts_all() -> None:
+    log = Log()
+    fills = [log.tell(cylinder(), filled(NOON + number), NOON + number) for number in range(60)]
+    flag = log.tell(cylinder(), BLACK, NOON + DAY)
+    (signal,) = [signal for signal in log.signals() if signal.kind == "known_late"]
+    assert (signal.detail["fills"], signal.evidence) == (60, (*fills[-50:], flag))
+
+
+@pytest.mark.parametrize("body", ["ib_1", "ib_2"])
+def test_what_the_body_that_has_the_cylinder_tells_asks_nobody_to_find_it(body: str) -> None:
+    log = Log()
+    log.tell(cylinder(), filled(NOON - 9 * DAY), NOON - 9 * DAY)
+    log.tell(cylinder(), events.SentToInspection(body_id="ib_1"), NOON - DAY)
+    log.tell(cylinder(), inspected(result="failed", body=body), NOON)
+    assert kinds(log.signals()) == ([] if body == "ib_1" else ["known_late"])
+
+
 # --- inspections --------------------------------------------------------------------------------------------
 
 
@@ -264,6 +399,13 @@ def test_inspections_are_counted_by_body_and_day() -> None:
     assert log.signals(few) == []
 
 
+def test_marks_of_cylinders_taken_over_were_not_made_on_the_day_on_which_they_were_recorded() -> None:
+    log = Log()
+    for number in range(2_001):
+        log.tell(cylinder(number), taken_over(), NOON)
+    assert log.signals() == []
+
+
 def read(value: int) -> Event:
     return events.InspectionItemRecorded(
         body_id="ib_1", report_no="r", item="wall_thickness", result="passed", inspector_id="i1", reviewer_id="i2",
@@ -278,6 +420,17 @@ def test_the_same_wall_thickness_on_twenty_cylinders_in_a_row(before: int, found
         log.tell(cylinder(number), read(2_500), NOON)
     log.tell(cylinder(99), read(2_510), NOON)
     assert [signal.kind for signal in log.signals()] == (["inspection_readings"] if found else [])
+
+
+@pytest.mark.parametrize(("passes", "found"), [(4, 0), (5, 1), (9, 1), (10, 2)])
+def test_passes_in_a_row_without_a_reject_are_told_each_time_that_the_number_is_reached(
+    passes: int, found: int
+) -> None:
+    log = Log()
+    for number in range(passes):
+        log.tell(cylinder(number), inspected(), NOON)
+        log.tell(cylinder(100 + number), taken_over(), NOON)
+    assert kinds(log.signals(NATIONAL.replace("no_rejects = 500", "no_rejects = 5"))) == ["no_rejects"] * found
 
 
 def test_five_hundred_passes_in_a_row_and_one_reject_begins_anew() -> None:
@@ -334,6 +487,15 @@ def test_the_mass_balance_is_told_once_a_day_and_not_of_a_station_without_lots()
     assert days == ["2026-11-22", "2026-11-23"]
 
 
+def test_a_day_on_which_more_was_filled_than_received_is_told_once_whatever_order_it_comes_in() -> None:
+    log = Log()
+    log.tell("lot/lot_1", received(1_000), NOON - DAY)
+    for number, days in enumerate((0, 1, 0, 1)):
+        at = NOON + days * DAY + number * MINUTE
+        log.tell(cylinder(number), filled(at), at, recorded_at=NOON + 2 * DAY)
+    assert [signal.detail["day"] for signal in log.signals()] == ["2026-11-22", "2026-11-23"]
+
+
 MIDNIGHT = 1_795_363_200_000  # 2026-11-23T00:00:00+08:00
 
 
@@ -346,6 +508,17 @@ def test_many_fills_in_the_hours_in_which_nobody_looks(start: int, found: bool) 
     for number in range(20):
         log.tell(cylinder(number), filled(start + number * MINUTE), start + number * MINUTE)
     assert [signal.kind for signal in log.signals()] == (["night_fills"] if found else [])
+
+
+@pytest.mark.parametrize(("fills", "found"), [(19, 0), (20, 1), (40, 1)])
+def test_the_fills_of_a_night_are_counted_together_however_late_they_are_told(fills: int, found: int) -> None:
+    log = Log()
+    for number in range(fills):
+        night, next_night = MIDNIGHT + number * MINUTE, MIDNIGHT + DAY + number * HOUR // 10
+        log.tell(cylinder(number), filled(night), night, recorded_at=MIDNIGHT + 2 * DAY)
+        if number < 19:
+            log.tell(cylinder(100 + number), filled(next_night), next_night, recorded_at=MIDNIGHT + 2 * DAY)
+    assert kinds(log.signals()) == ["night_fills"] * found
 
 
 @pytest.mark.parametrize(("minutes", "found"), [(29, True), (30, False)])

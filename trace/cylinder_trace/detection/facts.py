@@ -1,8 +1,17 @@
 """An entry as detection reads it: straight from its text, without the typed event: there are millions."""
 
+from bisect import bisect_left
 from typing import Any, NamedTuple
 
 import orjson
+
+
+class Seen(NamedTuple):
+    """That something occurred (UTC ms), and which entry tells it; `place` where the place matters."""
+
+    at: int
+    hash: str
+    place: str = ""
 
 
 class Fact(NamedTuple):
@@ -15,6 +24,11 @@ class Fact(NamedTuple):
     """By the author's clock, but never after it was recorded."""
     recorded_at: int
     data: dict[str, Any]
+
+    @property
+    def seen(self) -> Seen:
+        """What is remembered of it: `data` would fill the memory within a year."""
+        return Seen(self.at, self.hash)
 
 
 def read_fact(text: bytes, digest: bytes) -> Fact:
@@ -40,3 +54,31 @@ def run_on(before: Run | None, value: int, digest: str) -> Run:
     if before is None or before.value != value:
         return Run(value, 1, digest)
     return before._replace(number=before.number + 1)
+
+
+class Count(NamedTuple):
+    """How many there are of something so far, and the hash of the first."""
+
+    number: int
+    first: str
+
+
+def counted_on(before: Count | None, digest: str) -> Count:
+    """The count after one more."""
+    return Count(1, digest) if before is None else Count(before.number + 1, before.first)
+
+
+def remember(history: list[Seen], seen: Seen) -> int:
+    """Put `seen` where it belongs by the time at which it occurred, however late it is told; its place there."""
+    if not history or history[-1] <= seen:
+        history.append(seen)
+        return len(history) - 1
+    place = bisect_left(history, seen)
+    history.insert(place, seen)
+    return place
+
+
+def forget(history: list[Seen], before: int) -> None:
+    """Take away what occurred before this instant."""
+    if history and history[0].at < before:
+        del history[: bisect_left(history, Seen(before, ""))]

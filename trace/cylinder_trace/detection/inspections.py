@@ -8,8 +8,18 @@ from cylinder_trace.detection.signals import Detail, Signal
 from cylinder_trace.rulebook import Rulebook
 
 
+def _was_made(fact: Fact) -> bool:
+    """Whether the ledger saw the inspection made; of a cylinder taken over only the mark is known, always a good one,
+
+    and thousands are taken over in a day.
+    """
+    return fact.data.get("items") is not None or fact.data["result"] != "passed"
+
+
 class InspectionRate:
     """More inspections by one body in a day than its line can make (检验工厂)."""
+
+    reads = frozenset({"inspected"})
 
     def __init__(self, book: Rulebook) -> None:
         self._limit = book.detection.inspections_a_day
@@ -17,7 +27,7 @@ class InspectionRate:
 
     def take(self, fact: Fact) -> Iterator[Signal]:
         """A signal with the first inspection above the limit of a body's day, by the day of recording."""
-        if fact.type != "inspected":
+        if not _was_made(fact):
             return
         body, day = fact.data["body_id"], local_day(fact.recorded_at)
         now = self._days[body] = run_on(self._days.get(body), day, fact.hash)
@@ -32,13 +42,15 @@ class InspectionRate:
 class SameReadings:
     """One item of the inspection with the same reading on cylinder after cylinder."""
 
+    reads = frozenset({"inspection_item_recorded"})
+
     def __init__(self, book: Rulebook) -> None:
         self._limit = book.detection.same_readings
         self._runs: dict[tuple[str, str], Run] = {}
 
     def take(self, fact: Fact) -> Iterator[Signal]:
         """A signal when a run of equal readings reaches the limit."""
-        if fact.type != "inspection_item_recorded" or (reading := fact.data.get("reading")) is None:
+        if (reading := fact.data.get("reading")) is None:
             return
         key = fact.data["body_id"], fact.data["item"]
         now = self._runs[key] = run_on(self._runs.get(key), reading, fact.hash)
@@ -60,19 +72,19 @@ _PASSED = 1
 class NoRejects:
     """A body whose last several hundred cylinders all passed: no line sees only good cylinders."""
 
+    reads = frozenset({"inspected", "condemned"})
+
     def __init__(self, book: Rulebook) -> None:
         self._limit = book.detection.no_rejects
         self._runs: dict[str, Run] = {}
 
     def take(self, fact: Fact) -> Iterator[Signal]:
         """A signal each time that a run of passes reaches the limit."""
-        if fact.type == "condemned":
-            self._runs.pop(fact.data["body_id"], None)
-        if fact.type != "inspected":
-            return
         body = fact.data["body_id"]
-        if fact.data["result"] != "passed":
+        if fact.type == "condemned" or fact.data["result"] != "passed":
             self._runs.pop(body, None)
+            return
+        if not _was_made(fact):
             return
         now = self._runs[body] = run_on(self._runs.get(body), _PASSED, fact.hash)
         if now.number == self._limit:
@@ -85,13 +97,13 @@ class NoRejects:
 class RingAhead:
     """A mark whose month had not come when it was recorded, or that lasts longer than the interval (标记环超前)."""
 
+    reads = frozenset({"inspected"})
+
     def __init__(self, book: Rulebook) -> None:
         self._interval = book.inspection.interval_months
 
     def take(self, fact: Fact) -> Iterator[Signal]:
         """Signals that `fact` shows alone."""
-        if fact.type != "inspected":
-            return
         inspected, due = parse_month(fact.data["inspected_month"]), fact.data.get("next_due_month")
         recorded = local_month(fact.recorded_at)
         too_long = due is not None and parse_month(due) > inspected + self._interval
