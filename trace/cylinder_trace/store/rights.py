@@ -17,6 +17,7 @@ SERVICE_RIGHTS: Mapping[str, str] = {
     **dict.fromkeys((*APPEND_ONLY, ENTRY_ID.name), _APPEND),
     **dict.fromkeys(("subject_now", "person", "account", "client", "login", "device_code"), _REPLACE),
     "assertion": "SELECT, INSERT, DELETE",  # what has expired proves nothing any more
+    "kept_answer": "SELECT, INSERT, UPDATE, DELETE",  # nobody asks again after some days
     "code": "SELECT, INSERT, DELETE",  # a withdrawn registration gives its codes back
     **dict.fromkeys(("meta", "alembic_version"), _READ),
 }

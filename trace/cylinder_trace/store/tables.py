@@ -2,14 +2,14 @@
 
 `entry`, `entry_ref` and `checkpoint` are append-only, and the database itself refuses to update or delete them.
 `subject_now` and `code` are the read model: they can be dropped and rebuilt by replay.
-`person` is the vault: personal data, encrypted.  `account`, `client`, `assertion`, `login`, `device_code` and `journal`
-belong to the service.
+`person` is the vault: personal data, encrypted.  `account`, `client`, `assertion`, `login`, `device_code`, `journal` and
+`kept_answer` belong to the service.
 """
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = "4"
+SCHEMA_VERSION = "5"
 """The newest of ``migrations``, which make and move what this page describes."""
 # SQLite only makes an INTEGER primary key the row id itself; BIGINT would cost a second index.
 _LONG = BigInteger().with_variant(Integer, "sqlite")
@@ -208,6 +208,22 @@ class JournalRow(SQLModel, table=True):
     status: str
     log_index: int = Field(sa_type=BigInteger)
     text: bytes = Field(sa_type=LargeBinary)
+
+
+class KeptAnswerRow(SQLModel, table=True):
+    """What was answered under an idempotency key, where the ledger alone could not say it again byte for byte."""
+
+    __tablename__ = "kept_answer"
+    __table_args__ = (Index("kept_answer_by_age", "kept_at"),)
+
+    account_id: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    request_sha256: str
+    """Of method, address and payload: the key stands for this request and no other."""
+    kept_at: int = Field(sa_type=BigInteger)
+    status: int
+    answer: bytes | None = Field(default=None, sa_type=LargeBinary)
+    """Compressed (zlib); absent where it held a secret, which is derived anew and never kept."""
 
 
 class MetaRow(SQLModel, table=True):
