@@ -16,6 +16,8 @@ PY := .venv/bin/python
 
 # Nothing of another Python project may leak into ours.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+# Tests start hundreds of processes; with nothing compiled kept, each compiles every package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo serve test lint types contracts load bench bench-large damage soak fuzz mutants wheels lock clean
 
