@@ -13,10 +13,11 @@ A *record* is what an author states; an *entry* is a record with its place in th
 Personal data never enters an event: a sale carries a salted commitment to it (see ``Sold``).
 """
 
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated, Any, NamedTuple, get_args
+from typing import Annotated, Any, NamedTuple, cast, get_args
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from cylinder_trace.canonical import CanonicalError, canonical_json, parse_canonical
 from cylinder_trace.values import Count, Frozen, Id, Instant, Sha256, Subject
@@ -61,6 +62,7 @@ from cylinder_trace.vocabulary.inspecting import (
 from cylinder_trace.vocabulary.licensing import (
     CertificateRecorded,
     DeviceEnrolled,
+    DeviceRevoked,
     HeadSigned,
     LicenceRecorded,
     RulebookPublished,
@@ -113,6 +115,7 @@ __all__ = [
     "Destroyed",
     "DeviceEnrolled",
     "DeviceLink",
+    "DeviceRevoked",
     "DisputeRaised",
     "DisputeResolved",
     "Entry",
@@ -171,6 +174,7 @@ __all__ = [
     "event_version",
     "first_fault",
     "parse_entry",
+    "parse_entry_and_event",
     "parse_event",
     "parse_record",
     "record_text",
@@ -236,6 +240,7 @@ Event = (
     | ScaleLocked
     | ScaleUnlocked
     | DeviceEnrolled
+    | DeviceRevoked
     | HeadSigned
     | RulebookPublished
     # what was told wrongly
@@ -449,3 +454,40 @@ class Entry(Record):
 def parse_entry(text: bytes) -> Entry:
     """The entry in a stored text; raises ValueError if it does not have an entry's shape."""
     return Entry.model_validate_json(text)
+
+
+class _EntryWithEvent(Entry):
+    """An entry whose `data` is its event."""
+
+    def event(self) -> Event:
+        """The event."""
+        return cast(Event, self.data)
+
+
+_READERS: dict[str, Callable[[bytes], _EntryWithEvent]] = {}
+"""Per type word: what reads an entry with its event, so that a text is gone through once and not three times."""
+
+
+def parse_entry_and_event(text: bytes, type_word: str) -> tuple[Entry, Event]:
+    """The entry in a stored text and its event; `type_word` is the type that it is expected to name.
+
+    For reading many: the entry is for the fold of a state, its `data` not to be looked at.  Raises ValueError.
+    """
+    read = _READERS.get(type_word) or _reader(type_word)
+    try:
+        whole = read(text)
+        if whole.type == type_word:
+            return whole, whole.event()
+    except ValueError:
+        pass  # said below, in words about the entry or the event, of the type that the text names
+    entry = parse_entry(text)
+    return entry, parse_event(entry.type, entry.data)
+
+
+def _reader(type_word: str) -> Callable[[bytes], _EntryWithEvent]:
+    cls = EVENT_CLASSES.get(type_word)
+    if cls is None:
+        raise EventError(f"type: no event is called {type_word!r}")
+    model = create_model(f"{cls.__name__}Entry", __base__=_EntryWithEvent, data=(cls, ...))
+    # What `model_validate_json` calls; the way there costs half a microsecond, for every entry.
+    return _READERS.setdefault(type_word, model.__pydantic_validator__.validate_json)

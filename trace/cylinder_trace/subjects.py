@@ -18,7 +18,7 @@ from cylinder_trace.lots import LotState, next_lot_state
 from cylinder_trace.recalls import RecallState, next_recall_state
 from cylinder_trace.standing import CompanyState, WorkerState, next_company_state, next_worker_state
 from cylinder_trace.station import StationState, next_station_state
-from cylinder_trace.values import Count, Frozen, Id, Text, changed
+from cylinder_trace.values import Count, Frozen, Id, Instant, Text, changed
 
 
 class DeviceState(Frozen):
@@ -28,6 +28,8 @@ class DeviceState(Frozen):
     n: Count
     station_id: Id
     vkey: Text
+    revoked_at: Instant | None = None
+    """Since when it is cut off; from then on nothing new of it is taken."""
 
 
 AnyState = TypeVar("AnyState")
@@ -93,9 +95,17 @@ def _expect(cls: type[AnyState], state: SubjectState | None) -> AnyState | None:
 
 
 def _next_device_state(state: DeviceState | None, entry: Entry, event: events.Event) -> DeviceState:
+    if not isinstance(event, _OF_DEVICES) or (state is None and not isinstance(event, events.DeviceEnrolled)):
+        raise StateError(f"{entry.type} cannot follow in a device's chain")
+    if state is not None and state.revoked_at is not None and isinstance(event, _WHILE_TRUSTED):
+        raise StateError(f"device {state.device_id} was cut off; another one is enrolled in its place")
     if isinstance(event, events.DeviceEnrolled):
         device_id = entry.subject.partition("/")[2]
         return DeviceState(device_id=device_id, n=entry.n + 1, station_id=event.station_id, vkey=event.vkey)
-    if state is None or not isinstance(event, events.HeadSigned | events.DisputeRaised | events.DisputeResolved):
-        raise StateError(f"{entry.type} cannot follow in a device's chain")
-    return changed(state, {"n": entry.n + 1})
+    assert state is not None  # noqa: S101 - only an enrolment begins a device
+    revoked = {"revoked_at": entry.recorded_at} if isinstance(event, events.DeviceRevoked) else {}
+    return changed(state, {"n": entry.n + 1, **revoked})
+
+
+_WHILE_TRUSTED = (events.DeviceEnrolled, events.DeviceRevoked, events.HeadSigned)
+_OF_DEVICES = (*_WHILE_TRUSTED, events.DisputeRaised, events.DisputeResolved)

@@ -68,6 +68,8 @@ class Devices:
                 self._take_run(fact)
             elif fact.word == "key":
                 self.keys[fact.device_id] = fact.text
+            elif fact.word == "end":
+                self.keys.pop(fact.device_id, None)
             else:
                 self._take_head(fact)
 
@@ -87,7 +89,7 @@ class Devices:
 
     def _take_record(self, device_id: str, record: DeviceRecord, records: dict[int, DeviceRecord]) -> None:
         if device_id not in self.keys:
-            self._forged(record, "device", f"device {device_id} was not enrolled when this was recorded")
+            self._forged(record, "device", f"device {device_id} was not enrolled, or cut off, when this was recorded")
         elif record[0] in records or record[0] < self.settled.get(device_id, End()).seq:
             self._forged(record, "device", f"device {device_id} has another record {record[0]}")
             return

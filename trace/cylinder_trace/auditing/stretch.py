@@ -26,7 +26,7 @@ _COPIED = ("id", "subject", "n", "type", "occurred_at", "recorded_at")
 _copied = itemgetter(*_COPIED)
 _AT_ONCE = 256
 """Entries that are hashed and then read: so few that their texts are still in the processor's cache."""
-_ABOUT_DEVICES = frozenset({"device_enrolled", "head_signed"})
+_ABOUT_DEVICES = frozenset({"device_enrolled", "device_revoked", "head_signed"})
 _SECOND = ".station"
 _TOLD = 4
 """Number of the group from the id to `recorded_at` (see ``shapes``)."""
@@ -45,7 +45,7 @@ index of the entry, the record's id (without what a second entry adds to it) and
 
 
 class DeviceFact(NamedTuple):
-    """What an entry says about a device beside its records: a signed head, or a key."""
+    """What an entry says about a device beside its records: a signed head, a key, or the end of its trust."""
 
     word: str
     device_id: str
@@ -61,7 +61,7 @@ class DeviceFact(NamedTuple):
 
 @dataclass(slots=True)
 class DeviceRun:
-    """Records of one device, in the order of the log; it gets no new key between them."""
+    """Records of one device, in the order of the log; it gets no new key between them and is not cut off."""
 
     device_id: str
     records: list[DeviceRecord] = field(default_factory=list)
@@ -138,9 +138,9 @@ class _Runs:
         return records
 
     def note(self, fact: DeviceFact) -> None:
-        """A head, or a new key: what the device records from here on is another run."""
+        """A head, a new key, or its end: what the device records from here on is another run."""
         self._facts.append(fact)
-        if fact.word == "key":
+        if fact.word in ("key", "end"):
             self._open.pop(fact.device_id, None)
 
     def close(self) -> None:
@@ -351,6 +351,8 @@ def _note_device(row: StoredEntry, entry: Json, runs: _Runs) -> None:
         runs.of(str(link.get("id"))).append((*place, row.subject))
     elif isinstance(data, dict) and row.type == "device_enrolled":
         runs.note(DeviceFact("key", device_id, row.index, text=str(data.get("vkey")), subject=row.subject))
+    elif row.type == "device_revoked":
+        runs.note(DeviceFact("end", device_id, row.index, subject=row.subject))
     elif isinstance(data, dict) and row.type == "head_signed":
         head, signature = str(data.get("head")), str(data.get("signature"))
         runs.note(DeviceFact("head", device_id, row.index, _whole(data.get("seq")), head, signature, row.subject))

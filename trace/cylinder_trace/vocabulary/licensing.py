@@ -91,6 +91,13 @@ class DeviceEnrolled(Frozen):
     vkey: Text
 
 
+class DeviceRevoked(Frozen):
+    """A station's device is cut off (设备停用): nothing it sends later counts; what it signed before stands."""
+
+    type: ClassVar[str] = "device_revoked"
+    cause: Text
+
+
 class HeadSigned(Frozen):
     """A device signs the head of its own chain (设备链签名): one signature covers all records before it."""
 
