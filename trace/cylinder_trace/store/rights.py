@@ -15,8 +15,9 @@ from cylinder_trace.store.tables import APPEND_ONLY, ENTRY_ID
 _READ, _APPEND, _REPLACE = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE"
 SERVICE_RIGHTS: Mapping[str, str] = {
     **dict.fromkeys((*APPEND_ONLY, ENTRY_ID.name), _APPEND),
-    **dict.fromkeys(("subject_now", "person", "account", "client", "login", "device_code"), _REPLACE),
-    "assertion": "SELECT, INSERT, DELETE",  # what has expired proves nothing any more
+    **dict.fromkeys(("subject_now", "person", "client", "login", "device_code"), _REPLACE),
+    # What has expired opens and proves nothing any more, and goes.
+    **dict.fromkeys(("account", "assertion"), "SELECT, INSERT, UPDATE, DELETE"),
     "kept_answer": "SELECT, INSERT, UPDATE, DELETE",  # nobody asks again after some days
     "code": "SELECT, INSERT, DELETE",  # a withdrawn registration gives its codes back
     **dict.fromkeys(("meta", "alembic_version"), _READ),

@@ -2,14 +2,14 @@
 
 `entry`, `entry_ref` and `checkpoint` are append-only, and the database itself refuses to update or delete them.
 `subject_now` and `code` are the read model: they can be dropped and rebuilt by replay.
-`person` is the vault: personal data, encrypted.  `account`, `client`, `assertion`, `login`, `device_code`, `journal` and
-`kept_answer` belong to the service.
+`person` is the vault: personal data, encrypted.  `account`, `client`, `assertion`, `login`, `device_code`, `journal`
+and `kept_answer` belong to the service.
 """
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = "5"
+SCHEMA_VERSION = "6"
 """The newest of ``migrations``, which make and move what this page describes."""
 # SQLite only makes an INTEGER primary key the row id itself; BIGINT would cost a second index.
 _LONG = BigInteger().with_variant(Integer, "sqlite")
@@ -136,6 +136,8 @@ class AccountRow(SQLModel, table=True):
     """What the token may do, words parted by blanks; absent = all that the role may."""
     expires_at: int | None = Field(default=None, sa_type=BigInteger)
     """From then on it opens nothing; absent = until it is revoked."""
+    started_at: int | None = Field(default=None, sa_type=BigInteger)
+    """When a person signed in; absent = no session, but a token."""
 
 
 class ClientRow(SQLModel, table=True):
