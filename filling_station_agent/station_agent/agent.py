@@ -16,7 +16,7 @@ from station_agent.devices.driver import load_driver
 from station_agent.devices.scale import ModbusScale, ScaleLink
 from station_agent.devices.scanner import KeyboardScanner, WedgeDecoder
 from station_agent.floor import Floor
-from station_agent.journal import Journal
+from station_agent.journal import Journal, JournalBroken
 from station_agent.lane import Lane
 from station_agent.log_keys import LogKeys
 from station_agent.own_acts import OwnActs
@@ -174,6 +174,8 @@ async def _wind_down(agent: Agent) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_STOP_WITHIN_S):
             await _ready(agent)
+    with contextlib.suppress(JournalBroken):
+        await agent.station.write_unwritten()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_LAST_UPLOAD_S):
             await agent.sync.caught_up()

@@ -37,12 +37,15 @@ class Recorder:
         *,
         closes: str | None = None,
         log_index: int | None = None,
+        occurred_at: int | None = None,
     ) -> Record:
-        """Put the statement that `event` happened on the disk; `log_index` if the service already holds it."""
+        """Put the statement that `event` happened on the disk; `log_index` if the service already holds it.
+
+        It happened now, or at `occurred_at` where it could not be written down then.
+        """
         refs = (f"station/{self._station_id}", *([f"worker/{worker_id}"] if worker_id else []))
-        record = state_event(
-            event, id=id, subject=subject, occurred_at=self._clock.now(), by=self._station_id, refs=refs
-        )
+        at = self._clock.now() if occurred_at is None else occurred_at
+        record = state_event(event, id=id, subject=subject, occurred_at=at, by=self._station_id, refs=refs)
         record = await asyncio.to_thread(self.journal.append, record, closes=closes)
         self.acts.add(record, log_index)
         self._recorded.set()

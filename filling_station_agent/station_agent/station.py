@@ -8,11 +8,16 @@
 
 A refusal goes the same way up to (4).  What cannot be told is refused.  A denial that arrives after the 300 ms takes
 the permit back or shuts the valve, and is recorded.
+
+While the journal cannot be written (disk full, read-only), every scan is refused (R67); those refusals wait in memory
+and are written down, with the moment at which they were given, as soon as the journal takes them.
 """
 
 import asyncio
 import secrets
+from collections import deque
 from collections.abc import Awaitable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
@@ -41,6 +46,7 @@ from station_agent.replica import Replica, ReplicaDamaged
 from station_agent.service import ServiceDecision, ServiceGone
 
 SERVICE_WITHIN_S = 0.3
+_WRITE_AGAIN_S = 1.0
 _REST_WITHIN_MS = 3_000
 
 
@@ -104,6 +110,8 @@ class Station:
         self._forms = forms
         self._permits = Permits(boot_id)
         self._listening: set[asyncio.Task[None]] = set()
+        self._unwritten: deque[Judgement] = deque()
+        self._writing = asyncio.Lock()
 
     async def work(self, lane: Lane) -> None:
         """The lane's task: close what an earlier run left open, then walk one scan after another."""
@@ -116,11 +124,15 @@ class Station:
 
     async def scan(self, lane: Lane, raw_scan: str) -> None:
         """The path of one scan. Raises ScaleFault, JournalBroken, PermitRefused; the valve is shut then."""
-        await self._close_open_fills(lane)
+        writable = await self._write_what_waits(lane)
         request = await self._ask_lane(lane, raw_scan)  # (1)
         knowledge = self.look_up(request)  # (2)
-        judgement = await self._judge(lane, request, knowledge)  # (3)
-        permit = await self._record_decision(lane, judgement)  # (4)
+        judgement = await self._judge(lane, request, knowledge if writable else _without_journal(knowledge))  # (3)
+        try:
+            permit = await self._record_decision(lane, judgement)  # (4)
+        except JournalBroken as broken:
+            self._refuse_unwritten(lane, judgement, broken)
+            return
         if permit is None:
             self._refuse(lane, judgement)
         else:
@@ -196,16 +208,7 @@ class Station:
         """(4) Decision and refusal alike are on the disk before anything follows from them."""
         request, decision, knowledge = judgement.request, judgement.decision, judgement.knowledge
         decided_at = self._clock.steady()
-        event = FillDecided(
-            request=request,
-            station=knowledge.facts,
-            decision=decision,
-            decided_by="station",
-            **(self._stood_by(judgement) if judgement.is_own else {}),
-        )
-        subject = f"cylinder/{decision.cylinder_id}" if decision.cylinder_id else f"station/{self.station_id}"
-        log_index = judgement.log_index
-        await self._recorder.append(request.check_id, subject, event, request.worker_id, log_index=log_index)
+        await self._write(judgement)
         lane.view.cylinder, lane.view.decision = knowledge.cylinder, decision
         self._tell("decided", lane, _told(judgement))
         if not decision.permits or knowledge.cylinder is None or judgement.late_denial:
@@ -213,6 +216,21 @@ class Station:
         permit = self._permits.issue(request, decision, knowledge.cylinder.stamp.tare_g, decided_at)
         lane.move(LaneState.PERMITTED)
         return permit
+
+    async def _write(self, judgement: Judgement, occurred_at: int | None = None) -> None:
+        request, decision = judgement.request, judgement.decision
+        event = FillDecided(
+            request=request,
+            station=judgement.knowledge.facts,
+            decision=decision,
+            decided_by="station",
+            **(self._stood_by(judgement) if judgement.is_own else {}),
+        )
+        subject = f"cylinder/{decision.cylinder_id}" if decision.cylinder_id else f"station/{self.station_id}"
+        log_index = judgement.log_index
+        await self._recorder.append(
+            request.check_id, subject, event, request.worker_id, log_index=log_index, occurred_at=occurred_at
+        )
 
     def _stood_by(self, judgement: Judgement) -> dict[str, Any]:
         """What this station took its own decision from, and its signature; the service signs for what it found."""
@@ -276,6 +294,46 @@ class Station:
             started_at=self._clock.now(),
             seen_gross_g=request.empty_gross_g,
         )
+
+    # ------------------------------------------------------------ a journal that cannot be written
+
+    def _refuse_unwritten(self, lane: Lane, judgement: Judgement, broken: JournalBroken) -> None:
+        """R67: no record, no gas. The refusal itself is written down when the journal takes it."""
+        knowledge = _without_journal(judgement.knowledge)
+        denial = decide_fill(judgement.request, knowledge.cylinder, knowledge.facts, knowledge.book, self._clock.now())
+        held = judgement.decision
+        judgement.knowledge = knowledge
+        judgement.decision = denial if held.permits or judgement.is_own else stricter(held, denial)
+        judgement.is_own = judgement.is_own or held.permits
+        if not self._unwritten:
+            self._listen(self._write_when_it_can())
+        self._unwritten.append(judgement)
+        lane.view.cylinder, lane.view.decision = knowledge.cylinder, judgement.decision
+        self._tell("journal_broken", lane, {"detail": str(broken), **words.fields(words.JOURNAL_BROKEN)})
+        self._refuse(lane, judgement)
+
+    async def _write_what_waits(self, lane: Lane) -> bool:
+        """Close what was left open and write what waits; False if the journal does not take it. Raises ScaleFault."""
+        try:
+            await self._close_open_fills(lane)
+            await self.write_unwritten()
+        except JournalBroken:
+            return False
+        return True
+
+    async def write_unwritten(self) -> None:
+        """Write down the refusals that the journal could not take when they were given. Raises JournalBroken."""
+        async with self._writing:
+            while self._unwritten:
+                waiting = self._unwritten[0]
+                await self._write(waiting, waiting.decision.decided_at)
+                self._unwritten.popleft()
+
+    async def _write_when_it_can(self) -> None:
+        while self._unwritten:
+            await asyncio.sleep(_WRITE_AGAIN_S)
+            with suppress(JournalBroken):
+                await self.write_unwritten()
 
     # ------------------------------------------------------------ a denial after the 300 ms
 
@@ -362,6 +420,11 @@ class Station:
         for start in await self._recorder.open_starts():
             if start.scale_id not in scale_ids:
                 await self._recorder.end(None, start, Ending(None, "fault", "the scale is no longer a lane"))
+
+
+def _without_journal(knowledge: Knowledge) -> Knowledge:
+    """The same knowledge at a moment at which nothing can be written down."""
+    return replace(knowledge, facts=knowledge.facts.model_copy(update={"journal_writable": False}))
 
 
 def _told(judgement: Judgement) -> dict[str, Any]:

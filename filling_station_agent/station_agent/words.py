@@ -41,12 +41,18 @@ def fields(said: Said) -> dict[str, str]:
     return {"zh": said[0], "en": said[1]}
 
 
+def _said(code: str) -> Said:
+    """A refusal whose sentence needs no facts, with what to do next."""
+    reason = REASONS[code]
+    zh, en = f"{reason.zh}。{next_step(reason, 'zh')}", f"{reason.en}. {next_step(reason, 'en')}"
+    return zh, en
+
+
 # fmt: off
 CALL_MANAGER: Said = ("放入待处理区,通知站长。", "Put it in the hold area and call the station manager.")
 SCALE_FAULT: Said = ("秤无应答或不稳定,阀门保持关闭。检查秤后重新扫码。",
                      "The scale does not answer or rest; the valve stays shut. Look at the scale and scan again.")
-JOURNAL_BROKEN: Said = ("本机日志无法写入,停止充装,通知站长。",
-                        "The journal cannot be written; filling is stopped. Call the station manager.")
+JOURNAL_BROKEN: Said = _said("R67")
 STARTED_TOO_LATE: Said = ("准充令已失效,请重新扫码。", "The permit has run out; scan again.")
 DENIED_LATE: Said = ("服务端要求停止充装,阀门已关。", "The service asked to stop; the valve is shut.")
 FILL_FAULT: Said = ("充装中断,阀门已关,已记录。通知站长。",

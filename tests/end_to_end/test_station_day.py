@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cylinder_trace.events import DisputeRaised, Filled, parse_record
+from cylinder_trace.events import DisputeRaised, FillDecided, Filled, parse_record
 from stations.pieces import Agent, Place, run, station_in, wait_until
 from stations.service import FILLER, TARE_G, TARGET_G, RealService, code_of, running_service
 
@@ -246,3 +246,23 @@ def test_a_second_agent_does_not_start_in_the_same_folder(tmp_path: Path, slow_p
     refused = run("run", "--headless", "--config", slow_place.config, check=2)
     assert "Another agent already runs" in refused.stderr
     agent.stop()
+
+
+def test_while_the_disk_is_full_every_scan_is_refused_for_it_and_with_room_again_it_is_all_on_the_ledger(
+    service: RealService, place: Place, agent: Agent
+) -> None:
+    place.scales.place(3, "no room", 16_600)
+    agent.type(3, f"PL:W:{FILLER}")
+    agent.wait_for("signed_on", lane=3)
+    with agent.no_room_on_disk():
+        refused = [agent.scan(3, _link(59), "refused", "filled", "fault") for _ in range(3)]
+        assert [line["reasons"] for line in refused] == [["R67"]] * 3
+        assert refused[0]["told"][0]["zh"] == "本机日志无法写入"
+        assert place.scales.openings("no room") == 0
+    filled = agent.scan(3, _link(59))
+    assert (filled["event"], place.scales.openings("no room")) == ("filled", 1)
+    _all_sent(place)
+    told = [event for entry in service.history(59) if isinstance(event := entry.event(), FillDecided)]
+    unwritten = [event.decision.codes for event in told if event.decided_by == "station"]
+    assert unwritten == [("R67",)] * 3
+    assert "outcomes_differ" in _disputes(service, 59)

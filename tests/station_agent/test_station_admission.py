@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cylinder_codes.authenticity import TagKey
-from station_agent import words
+from cylinder_trace.reasons import NEXT_STEPS, REASONS
+from station_agent.lane import LaneState
 from stations.bench import Bench, Home, bench_for, home_in
 from vectors.admission.cases import Case, base_case, load_cases, readable
 
@@ -69,7 +70,7 @@ def test_what_was_said_is_the_first_thing_to_do_with_this_cylinder(home: Home) -
     assert refused["told"][0]["next_zh"] == "挂黄牌,送检验机构。"
 
 
-def test_where_the_journal_cannot_be_written_nothing_is_filled(tmp_path: Path) -> None:
+def test_where_the_journal_cannot_be_written_every_scan_is_refused_for_it(tmp_path: Path) -> None:
     home = home_in(tmp_path)
     case = readable(base_case(), _TAG)
     try:
@@ -78,7 +79,13 @@ def test_where_the_journal_cannot_be_written_nothing_is_filled(tmp_path: Path) -
         home.journal.close()
         bench.scan_now(case.request.code or "")
         assert bench.scale.events("valve_opened") == []
-        assert bench.lane.view.message == words.JOURNAL_BROKEN
+        (refused,) = bench.said("refused")
+        assert refused["reasons"] == ["R67"]
+        assert (refused["told"][0]["zh"], refused["told"][0]["next_zh"]) == (
+            REASONS["R67"].zh,
+            NEXT_STEPS["stop_station"][0],
+        )
+        assert bench.lane.state is LaneState.REFUSED
     finally:
         home.runner.close()
         home.replica.close()

@@ -57,6 +57,65 @@ def _decide(bench: Bench) -> Decision:
     return bench.decided().decision
 
 
+# ---------------------------------------------------------------- no record, no gas
+
+
+def _journal_broken(bench: Bench, home: Home) -> None:
+    home.journal.close()
+    bench.scan_now(CODE)
+    assert bench.lane.state is LaneState.REFUSED
+    assert bench.scale.events("valve_opened") == []
+
+
+def _journal_back(bench: Bench, home: Home, folder: Path) -> None:
+    home.journal = bench.journal = bench.recorder.journal = home_in(folder / "again").journal
+
+
+@pytest.mark.parametrize(("case", "codes"), [(CASE, ("R67",)), (BLACK, ("R32", "R67"))])
+def test_what_was_refused_without_a_journal_is_written_down_when_it_is_back(
+    home: Home, tmp_path: Path, case: Case, codes: tuple[str, ...]
+) -> None:
+    (tmp_path / "again").mkdir()
+    bench = _bench(home, case)
+    _journal_broken(bench, home)
+    _journal_back(bench, home, tmp_path)
+    bench.runner.run(bench.station.write_unwritten())
+    (record,) = bench.records()
+    event = record.event()
+    assert isinstance(event, FillDecided)
+    assert event.decision.codes == codes
+    assert event.station.journal_writable is False
+    assert record.occurred_at == event.decision.decided_at
+    assert event.note is not None
+    bench.runner.run(bench.station.write_unwritten())
+    assert len(bench.records()) == 1
+
+
+def test_the_next_scan_first_writes_what_was_refused_before_it_and_may_then_be_filled(
+    home: Home, tmp_path: Path
+) -> None:
+    (tmp_path / "again").mkdir()
+    bench = _bench(home)
+    _journal_broken(bench, home)
+    _journal_back(bench, home, tmp_path)
+    bench.scan_now(CODE)
+    decisions = [event.decision for record in bench.records() if isinstance(event := record.event(), FillDecided)]
+    assert [decision.codes for decision in decisions] == [("R67",), ()]
+    assert len(_fills(bench)) == 1
+
+
+def test_a_permission_of_the_service_opens_no_valve_while_the_journal_cannot_be_written(
+    home: Home, tmp_path: Path
+) -> None:
+    (tmp_path / "again").mkdir()
+    bench = _bench(home)
+    bench.service.case = CASE
+    _journal_broken(bench, home)
+    _journal_back(bench, home, tmp_path)
+    bench.runner.run(bench.station.write_unwritten())
+    assert (bench.decided().decision.outcome, bench.decided().decision.codes) == ("DENY", ("R67",))
+
+
 # ---------------------------------------------------------------- what is scanned
 
 
@@ -148,19 +207,23 @@ def test_one_code_is_not_filled_twice_before_the_service_has_heard_of_the_first(
 # ---------------------------------------------------------------- the disk
 
 
-def test_when_the_journal_cannot_be_written_no_gas_flows(home: Home) -> None:
+def test_when_the_journal_is_full_no_gas_flows_and_with_room_again_every_refusal_is_written_in_its_order(
+    home: Home,
+) -> None:
     bench = _bench(home)
     home.journal._rows(f"pragma max_page_count = {home.journal._one('pragma page_count')}")
     for _ in range(40):  # fills the pages that are there already
         bench.scan_now("6901234567892")
-        if bench.lane.state is LaneState.FAULT:
+        if "R67" in bench.said("refused")[-1]["reasons"]:
             break
-    before = len(bench.scale.events("valve_opened"))
     bench.scan_now(CODE)
-    assert bench.lane.state is LaneState.FAULT
-    assert bench.lane.view.message
-    assert "日志" in bench.lane.view.message[0]
-    assert len(bench.scale.events("valve_opened")) == before == 0
+    assert bench.said("refused")[-1]["reasons"] == ["R67"]
+    assert bench.lane.state is LaneState.REFUSED
+    assert bench.scale.events("valve_opened") == []
+    home.journal._rows("pragma max_page_count = 100000")
+    bench.runner.run(bench.station.write_unwritten())
+    assert [record.id for record in bench.records()] == [line["check_id"] for line in bench.said("refused")]
+    assert bench.decided().decision.codes == ("R67",)
 
 
 # ---------------------------------------------------------------- the scale

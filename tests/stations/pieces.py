@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import resource
 import signal
 import socket
 import subprocess
@@ -133,6 +134,16 @@ class Agent:
         after = len(self.said)
         self.type(lane, content)
         return self.wait_for(*(until or ("filled", "refused", "fault")), lane=lane, after=after)
+
+    @contextmanager
+    def no_room_on_disk(self) -> Iterator[None]:
+        """The disk is full for this process: a limit on the size of files, beyond which every write fails."""
+        soft, hard = resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (1, hard))
+        try:
+            yield
+        finally:
+            resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (soft, hard))
 
     def kill(self) -> None:
         """Kill -9."""
