@@ -9,7 +9,7 @@ MINUTES ?= 60
 CYLINDERS ?= 5000
 SAMPLE ?= 100
 SECONDS ?= 60
-WORKERS ?= logical
+WORKERS ?= auto
 ONLY ?=
 INTO ?=
 PY := .venv/bin/python
@@ -33,7 +33,7 @@ demo: setup ## the main job, from code to audit, in under a minute
 serve: setup ## the service with demo data on 127.0.0.1 (PORT=8000 DATA=.data CYLINDERS=5000)
 	@exec .venv/bin/cylinder-api serve --demo --data "$(DATA)" --port "$(PORT)" --cylinders "$(CYLINDERS)"
 
-test: setup ## every test, one process for each core (WORKERS=2)
+test: setup ## every test, in several processes (WORKERS=auto)
 	@$(PY) -m pytest -n "$(WORKERS)" --dist loadfile --no-loadscope-reorder
 
 lint: setup ## ruff: rules and format

@@ -25,6 +25,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Three processes for two cores: a third of their time tests wait for other processes, clocks and the disk."""
+    return min(8, (os.cpu_count() or 1) * 3 // 2)  # more would only wait for the longest files
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where several processes share the files, begin with the slow ones, so that none is left alone with one."""
     if hasattr(config, "workerinput"):
