@@ -14,7 +14,7 @@ from cylinder_api.service import ServiceHere
 from cylinder_trace.store.accounts import read_account
 from cylinder_trace.store.tables import AccountRow
 
-Role = Literal["station", "company", "delivery", "inspector", "regulator", "auditor", "admin"]
+Role = Literal["station", "company", "maker", "delivery", "inspector", "regulator", "auditor", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 EVERYBODY = None
 """No token is asked for."""
@@ -44,6 +44,7 @@ ACCESS: dict[str, Rule | None] = {
     "get_cylinder": _for("cylinder:read", "station", "company", "inspector", "regulator", "auditor"),
     "get_history": _for("cylinder:read", "station", "company", "inspector", "regulator", "auditor"),
     "get_history_bundle": _for("cylinder:read", "station", "company", "regulator", "auditor"),
+    "record_making": _for("cylinder:write", "maker"),
     "register_cylinder": _for("cylinder:write", "company"),
     "import_cylinders": _for("import:write", "company"),
     "bind_code": _for("cylinder:write", "company"),
@@ -70,6 +71,14 @@ ACCESS: dict[str, Rule | None] = {
     "lift_seizure": _for("supervision:write", "regulator"),
     "register_use": _for("supervision:write", "regulator"),
     "cancel_registration": _for("supervision:write", "regulator"),
+    "receive_lot": _for("lot:write", "company"),
+    "test_lot": _for("lot:write", "company", "regulator"),
+    "release_lot": _for("lot:write", "company", "regulator"),
+    "block_lot": _for("lot:write", "company", "regulator"),
+    "license_station": _for("supervision:write", "regulator"),
+    "verify_scale": _for("supervision:write", "regulator"),
+    "record_certificate": _for("supervision:write", "regulator"),
+    "correct_entry": _for("supervision:write", "regulator"),
     "record_licence": _for("supervision:write", "regulator"),
     "get_scrapping": _for("supervision:read", "inspector", "regulator", "auditor"),
     "flag_cylinder": _for("supervision:write", "regulator"),

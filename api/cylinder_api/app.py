@@ -11,6 +11,7 @@ from cylinder_api.access_log import AccessLog
 from cylinder_api.bodies import openapi_of
 from cylinder_api.problems import install_handlers
 from cylinder_api.routers import (
+    corrections,
     custody,
     cylinders,
     devices,
@@ -21,6 +22,9 @@ from cylinder_api.routers import (
     imports,
     inspections,
     log,
+    lots,
+    making,
+    permits,
     recalls,
     reports,
     retags,
@@ -40,6 +44,10 @@ _ROUTERS = (
     flags,
     recalls,
     disputes,
+    permits,
+    lots,
+    making,
+    corrections,
     transfers,
     retags,
     reports,

@@ -253,3 +253,77 @@ TRANSFER: dict[str, Any] = {
     "to_owner_id": "co_02",
     "occurred_at": _OCCURRED_AT,
 }
+MAKING: dict[str, Any] = {
+    "id": "mk_01.2026.000021",
+    "code": _CODE,
+    "stamp": REGISTRATION["stamp"],
+    "made_on": "2026-05-18",
+    "certificate_no": "示例合格证 A26050007",
+    "batch_no": "2026-05-B",
+    "occurred_at": _OCCURRED_AT,
+}
+LOT_ARRIVAL: dict[str, Any] = {
+    "id": "co_01.2026.000040",
+    "lot_id": "lot_2026_11_22_1",
+    "station_id": "st_01",
+    "supplier_id": "sup_01",
+    "product": "lpg",
+    "mass_g": 22_400_000,
+    "document_no": "示例送货单 0001",
+    "occurred_at": _OCCURRED_AT,
+}
+LOT_TESTING: dict[str, Any] = {
+    "id": "co_01.2026.000041",
+    "laboratory_id": "lab_01",
+    "report_no": "示例气质报告 0001",
+    "passed": True,
+    "dimethyl_ether_ppm": 120,
+    "odorant_present": True,
+    "occurred_at": _OCCURRED_AT,
+}
+LOT_RELEASE: dict[str, Any] = {
+    "id": "co_01.2026.000042",
+    "report_no": "示例气质报告 0001",
+    "occurred_at": _OCCURRED_AT,
+}
+LOT_BLOCK: dict[str, Any] = {
+    "id": "au_01.2026.000015",
+    "cause": "二甲醚超标 too much dimethyl ether",
+    "occurred_at": _OCCURRED_AT,
+}
+STATION_LICENCE: dict[str, Any] = {
+    "id": "au_01.2026.000016",
+    "station_id": "st_01",
+    "company_id": "co_01",
+    "licence_no": "示例充装许可 0001",
+    "valid_until": "2028-12-31",
+    "region": "330000",
+    "occurred_at": _OCCURRED_AT,
+}
+SCALE_VERIFICATION: dict[str, Any] = {
+    "id": "au_01.2026.000017",
+    "station_id": "st_01",
+    "scale_id": "sc_01_3",
+    "valid_until": "2027-05-31",
+    "occurred_at": _OCCURRED_AT,
+}
+CERTIFICATE: dict[str, Any] = {
+    "id": "au_01.2026.000018",
+    "worker_id": "fl_01_1",
+    "certificate_no": "示例作业人员证 0001",
+    "scope": "filling",
+    "valid_from": "2025-01-01",
+    "valid_until": "2028-12-31",
+    "station_id": "st_01",
+    "occurred_at": _OCCURRED_AT,
+}
+CORRECTION: dict[str, Any] = {
+    "id": "au_01.2026.000019",
+    "entry_id": "co_01.2026.000029",
+    "field": "stamp.serial",
+    "now": "A26050008",
+    "reason": "录入错误 typed wrongly",
+    "approver_id": "regulator_02",
+    "evidence": [{"sha256": "0" * 64, "media_type": "image/jpeg", "size": 182_044}],
+    "occurred_at": _OCCURRED_AT,
+}

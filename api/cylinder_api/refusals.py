@@ -34,6 +34,7 @@ KINDS: dict[str, Kind] = {
     "handover_unknown": Kind(404, "No hand-over is on file under this id"),
     "recall_unknown": Kind(404, "No recall is on file under this id"),
     "lot_unknown": Kind(404, "No gas lot is on file under this id"),
+    "entry_unknown": Kind(404, "No entry that can be corrected is on file under this id"),
     "request_unknown": Kind(404, "No request for a new tag is on file under this id"),
     "dispute_unknown": Kind(404, "No dispute is on file under this id"),
     "import_unknown": Kind(404, "No import is on file under this id"),

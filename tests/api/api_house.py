@@ -36,6 +36,7 @@ LATER = "2099-12-31"
 ORGS = {
     "station": "st_1",
     "company": "co_1",
+    "maker": "mk_1",
     "delivery": "co_1",
     "inspector": "ib_1",
     "regulator": "au_1",

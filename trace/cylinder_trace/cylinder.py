@@ -207,18 +207,25 @@ def _begun(entry: Entry, event: events.Event) -> CylinderState:
 def _registered(state: CylinderState | None, entry: Entry, event: events.CylinderRegistered) -> CylinderState:
     if state is not None and state.status != "made":
         raise StateError("a cylinder is registered once; a correction is another event")
-    registered = CylinderState(
-        cylinder_id=cylinder_id_of(entry.subject),
-        n=entry.n + 1,
-        stamp=event.stamp,
-        owner_id=event.owner_id,
-        registration_no=event.registration_no,
-        in_service_on=event.in_service_on,
-        status_since=entry.at,
-        technical=event.technical,
-        region=event.region,
-    )
-    return registered.model_copy(update={"made": state.made}) if state else registered
+    if state is not None:  # what was said of it since it was made goes on: its codes, and every mark
+        return changed(
+            state, {**_on_file(entry, event), "registration_no": event.registration_no or state.registration_no}
+        )
+    return CylinderState(cylinder_id=cylinder_id_of(entry.subject), **_on_file(entry, event))
+
+
+def _on_file(entry: Entry, event: events.CylinderRegistered) -> Change:
+    return {
+        "n": entry.n + 1,
+        "stamp": event.stamp,
+        "owner_id": event.owner_id,
+        "registration_no": event.registration_no,
+        "in_service_on": event.in_service_on,
+        "status": "empty",
+        "status_since": entry.at,
+        "technical": event.technical,
+        "region": event.region,
+    }
 
 
 def _made_state(event: events.CylinderMade) -> MadeState:

@@ -1,10 +1,8 @@
 """Giving a cylinder one more code (赋码、绑定): a new label, a chip, a number it has from before."""
 
-from cylinder_api.acts.common import CylinderAct, append_about, find_cylinder, read_name, require_owner
-from cylinder_api.refusals import Refused
-from cylinder_codes.authenticity import TagKey, tag_is_genuine
+from cylinder_api.acts.common import CylinderAct, append_about, find_cylinder, read_issued_code, require_owner
+from cylinder_codes.authenticity import TagKey
 from cylinder_codes.legacy_forms import ScanForms
-from cylinder_codes.schemes import Scheme
 from cylinder_trace.events import CodeBound
 from cylinder_trace.store.unit import Receipt, Unit
 
@@ -20,8 +18,6 @@ def bind_code(unit: Unit, act: Binding, company_id: str, by: str, tag_key: TagKe
     """Bind the code. Raises Refused, and CodeTaken for a code that leads to a cylinder or is dead."""
     cylinder = find_cylinder(unit, act.code, forms)
     require_owner(unit, act, cylinder, company_id)
-    code = read_name(act.new_code, forms)
-    if code.scheme == Scheme.OWN and not tag_is_genuine(code, tag_key):
-        raise Refused("code_unreadable", "no such code was ever issued; take it from the label")
+    code = read_issued_code(act.new_code, forms, tag_key)
     event = CodeBound(code=code.text, scheme=code.scheme.value)
     return append_about(unit, cylinder, act, event, by=by, refs=(f"company/{company_id}",))

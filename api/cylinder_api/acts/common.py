@@ -3,9 +3,11 @@
 import hashlib
 
 from cylinder_api.refusals import Refused
+from cylinder_codes.authenticity import TagKey, tag_is_genuine
 from cylinder_codes.identifiers import Code, is_cylinder_id
 from cylinder_codes.legacy_forms import ScanForms
 from cylinder_codes.reading import ReadFailure, read_scan
+from cylinder_codes.schemes import Scheme
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.events import DisputeRaised, Event, Record, state_event
 from cylinder_trace.rulebook import Rulebook
@@ -42,6 +44,14 @@ def read_name(name: str, forms: ScanForms) -> Code:
     if isinstance(read, ReadFailure):
         raise Refused("code_unreadable", read.text_en)
     return read
+
+
+def read_issued_code(name: str, forms: ScanForms, tag_key: TagKey) -> Code:
+    """The code of a label; raises Refused for one of our own that we never issued."""
+    code = read_name(name, forms)
+    if code.scheme == Scheme.OWN and not tag_is_genuine(code, tag_key):
+        raise Refused("code_unreadable", "no such code was ever issued; take it from the label")
+    return code
 
 
 def cylinder_id_for(unit: Unit, name: str, forms: ScanForms) -> str:

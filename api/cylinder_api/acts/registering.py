@@ -7,14 +7,13 @@ Maker, serial number and year of making name one cylinder (唯一性). The stamp
 import hashlib
 from collections.abc import Iterator
 
-from cylinder_api.acts.common import derived_id, read_name, require_not_future, rulebook_in_force
+from cylinder_api.acts.common import derived_id, read_issued_code, require_not_future, rulebook_in_force
 from cylinder_api.acts.recalling import mark_registered
 from cylinder_api.refusals import Refused
-from cylinder_codes.authenticity import TagKey, tag_is_genuine
+from cylinder_codes.authenticity import TagKey
 from cylinder_codes.errors import CodeError
 from cylinder_codes.identifiers import Code, new_cylinder_id, stamp_code
 from cylinder_codes.legacy_forms import ScanForms
-from cylinder_codes.schemes import Scheme
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.dates import format_month, local_month
 from cylinder_trace.events import CodeBound, CylinderRegistered, Event, Stamp, state_event
@@ -58,35 +57,52 @@ def register_cylinder(
 ) -> Receipt:
     """Put the cylinder on file as the company's own, with its codes. Raises Refused, and CodeTaken for a used code."""
     require_not_future(unit, act.occurred_at)
-    code, stamps = read_name(act.code, forms), _stamps_of(act)
-    if code.scheme == Scheme.OWN and not tag_is_genuine(code, tag_key):
-        raise Refused("code_unreadable", "no such code was ever issued; take it from the label")
-    cylinder_id = _cylinder_id(act.id, company_id)
+    code, stamps = read_issued_code(act.code, forms, tag_key), stamps_of(act.stamp, act.occurred_at)
+    cylinder_id = _cylinder_id(unit, act, company_id, code)
     twin = find_twin(unit, stamps)
     if twin is not None and twin.cylinder_id != cylinder_id:
-        raise Refused("registered_twice", _twin_sentence(twin))
+        raise Refused("registered_twice", twin_sentence(twin))
     _require_own_head_mark(act, company_id, rulebook_in_force(unit, rulebook_id))
     return _append(unit, act, cylinder_id, company_id, by, code)
 
 
-def _stamps_of(act: Registration) -> list[str]:
-    stamp, place = act.stamp, "/body/stamp/manufactured_month"
+def stamps_of(stamp: Stamp, occurred_at: int) -> list[str]:
+    """`stamps_of_year` of a stamp that somebody states at `occurred_at`; raises Refused for one that cannot be."""
+    place = "/body/stamp/manufactured_month"
     if stamp.manufactured_month is None:
         raise Refused("invalid", f"{place}: what cannot be read on the steel is not put on file")
-    if stamp.manufactured_month > format_month(local_month(act.occurred_at)):
-        raise Refused("invalid", f"{place}: it cannot have been made after it was put on file")
+    if stamp.manufactured_month > format_month(local_month(occurred_at)):
+        raise Refused("invalid", f"{place}: it cannot have been made after it is stated")
     try:
         return stamps_of_year(stamp.maker, stamp.manufactured_month, stamp.serial)
     except CodeError as error:
         raise Refused("invalid", f"/body/stamp: maker and serial cannot be a stamp: {error}") from error
 
 
-def _cylinder_id(act_id: str, company_id: str) -> str:
-    """The same each time the act is sent."""
-    return new_cylinder_id(hashlib.sha256(f"pinglian-registration-v1\0{company_id}\0{act_id}".encode()).digest()[:16])
+def is_same_stamp(one: Stamp, other: Stamp) -> bool:
+    """Whether two stamps name one cylinder: maker, serial and month of making, as far as both can be read."""
+    return _stamp_code(one) == _stamp_code(other)
 
 
-def _twin_sentence(twin: CylinderState) -> str:
+def _stamp_code(stamp: Stamp) -> Code | None:
+    try:
+        return stamp_code(stamp.maker, str(stamp.manufactured_month), stamp.serial)
+    except CodeError:
+        return None
+
+
+def _cylinder_id(unit: Unit, act: Registration, company_id: str, code: Code) -> str:
+    """The cylinder whose maker's record stands under the code, else a new one: the same each time the act is sent."""
+    if (said := unit.entry(act.id)) is not None:
+        return said.subject.partition("/")[2]
+    made = unit.cylinder_by_code(code.text)
+    if made is not None and made.status == "made" and is_same_stamp(made.stamp, act.stamp):
+        return made.cylinder_id
+    digest = hashlib.sha256(f"pinglian-registration-v1\0{company_id}\0{act.id}".encode()).digest()
+    return new_cylinder_id(digest[:16])
+
+
+def twin_sentence(twin: CylinderState) -> str:
     return (
         f"maker, serial number and year of making are those of {twin.cylinder_id}, on file as {twin.owner_id}'s; "
         "look at the steel of both, and have the wrong one corrected"
@@ -113,17 +129,24 @@ def _append(unit: Unit, act: Registration, cylinder_id: str, company_id: str, by
             refs=(f"company/{company_id}",),
             act_id=act.id,
         )
-        for word, event in _events(act, company_id, code)
+        for word, event in _events(unit.cylinder(cylinder_id), act, company_id, code)
     ]
     receipt = unit.append_all(records)[0]
     mark_registered(unit, [cylinder_id], by)
     return receipt
 
 
-def _events(act: Registration, company_id: str, code: Code) -> Iterator[tuple[str, Event]]:
+def _events(made: CylinderState | None, act: Registration, company_id: str, code: Code) -> Iterator[tuple[str, Event]]:
     facts = {name: getattr(act, name) for name in ("stamp", "registration_no", "in_service_on", "technical", "region")}
     yield "", CylinderRegistered(owner_id=company_id, **facts)
-    yield "code", CodeBound(code=code.text, scheme=code.scheme.value)
-    stamp = stamp_code(act.stamp.maker, str(act.stamp.manufactured_month), act.stamp.serial)
-    if stamp != code:
-        yield "stamp", CodeBound(code=stamp.text, scheme=stamp.scheme.value)
+    yield from names_to_bind(made, code, act.stamp)
+
+
+def names_to_bind(known: CylinderState | None, code: Code | None, stamp: Stamp) -> Iterator[tuple[str, Event]]:
+    """The code on the label, if any, and the stamp as codes of a cylinder, as far as it has not borne them yet."""
+    bound = {*known.codes, *known.voided_codes} if known else set[str]()
+    steel = stamp_code(stamp.maker, str(stamp.manufactured_month), stamp.serial)
+    for word, name in (("code", code), ("stamp", steel)):
+        if name is not None and name.text not in bound:
+            bound.add(name.text)
+            yield word, CodeBound(code=name.text, scheme=name.scheme.value)

@@ -14,14 +14,14 @@ from cylinder_api.acts.common import (
     derived_id,
     find_cylinder,
     raise_dispute,
+    read_issued_code,
     read_name,
     require_not_future,
     require_owner,
 )
 from cylinder_api.refusals import Refused
-from cylinder_codes.authenticity import TagKey, tag_is_genuine
+from cylinder_codes.authenticity import TagKey
 from cylinder_codes.legacy_forms import ScanForms
-from cylinder_codes.schemes import Scheme
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.events import CodeBound, Entry, Event, RetagApproved, RetagRefused, RetagRequested, state_event
 from cylinder_trace.store.unit import Receipt, Unit
@@ -103,9 +103,7 @@ def grant_tag(unit: Unit, request_id: str, act: Grant, approver_id: str, tag_key
         raise Refused(
             "serial_differs", "the serial read from the steel is not the one on file; correct one of them first"
         )
-    code = read_name(act.new_code, forms)
-    if code.scheme == Scheme.OWN and not tag_is_genuine(code, tag_key):
-        raise Refused("code_unreadable", "no such code was ever issued; take it from the label")
+    code = read_issued_code(act.new_code, forms, tag_key)
     granted = RetagApproved(
         request_id=request_id, old_code=request.old_code, new_code=code.text, approver_id=approver_id
     )

@@ -150,6 +150,7 @@ def _grant_all(unit: Unit, tokens: Mapping[Role, str], device_id: str, signer: S
     orgs: dict[Role, str] = {
         "company": station.company_id,
         "delivery": station.company_id,
+        "maker": "mk_demo",
         "inspector": INSPECTION_BODIES[0],
         "regulator": REGULATOR,
         "auditor": REGULATOR,
