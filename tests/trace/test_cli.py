@@ -125,7 +125,7 @@ def test_a_history_bundle_verifies_offline_and_says_what_it_proves(
 
 def test_decisions_taken_again_are_the_same_bit_for_bit(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "replay", home.folder, "--json")
-    assert (status, json.loads(out)) == (0, {"ok": True, "decisions": 1, "differences": []})
+    assert (status, json.loads(out)) == (0, {"ok": True, "decisions": 1, "signed": 0, "differences": []})
 
 
 def test_a_decision_with_a_changed_outcome_does_not_replay(home: Home, capsys: pytest.CaptureFixture[str]) -> None:

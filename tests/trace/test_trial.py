@@ -141,4 +141,4 @@ def test_a_refusal_with_several_facts_replays_in_whatever_order_they_were_found(
 
 def test_the_stored_decisions_still_replay_bit_for_bit(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["replay", str(home.folder), "--until", "2026-09-22", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"ok": True, "decisions": 2, "differences": []}
+    assert json.loads(capsys.readouterr().out) == {"ok": True, "decisions": 2, "signed": 0, "differences": []}

@@ -19,20 +19,27 @@ rulebook, so the note commits to all inputs; no derived state goes into it, so i
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
 import orjson
 
-from cylinder_codes.keys import SigningKey, encode_base64
+from cylinder_codes.keys import KeyFormatError, SigningKey, VerifyingKey, encode_base64, parse_vkey
 from cylinder_codes.note import NoteError, NoteKey, open_note, sign_note
 from cylinder_trace.decision import Decision, FillRequest, StationFacts
+from cylinder_trace.events import DeviceEnrolled, Entry, FillDecided
+from cylinder_trace.values import plain
 
 HEADER = "pinglian-decision/1"
 
 
 class DecisionNoteError(ValueError):
     """The note does not belong to this decision, or was not signed by a key one trusts."""
+
+
+class NoServiceKey(LookupError):
+    """The service signed a decision, and nobody has said with which key it does."""
 
 
 def inputs_hash(
@@ -43,8 +50,8 @@ def inputs_hash(
     `own_act_ids` are the last of the entries known, which the ledger had not shown the station yet.
     """
     inputs: dict[str, Any] = {
-        "request": request.model_dump(mode="json", exclude_none=True),
-        "station": station.model_dump(mode="json", exclude_none=True),
+        "request": plain(request),
+        "station": plain(station),
         "rulebook": decision.rulebook,
         "own_act_ids": list(own_act_ids),
     }
@@ -70,6 +77,50 @@ def check_decision_note(
     if opened.text != _statement(request, decision, inputs_sha256):
         raise DecisionNoteError(f"the note is about another decision than {decision.check_id} as it is recorded")
     return opened.verified_by[0].name
+
+
+@dataclass(slots=True)
+class Signers:
+    """Whose key must stand below a decision: the service's, which is the log's own, or the key of a device.
+
+    A device's key is told by the ledger itself, before anything that the device decided.
+    """
+
+    service: Sequence[NoteKey]
+    _devices: dict[str, tuple[str, VerifyingKey]] = field(default_factory=dict)
+    """Device → its station and its key."""
+
+    def enrol(self, device_id: str, event: DeviceEnrolled) -> None:
+        """From here on the device signs with this key."""
+        try:
+            self._devices[device_id] = event.station_id, parse_vkey(event.vkey)
+        except KeyFormatError:  # with what is no key nobody signs
+            self._devices.pop(device_id, None)
+
+    def fault_in(self, entry: Entry, event: FillDecided) -> str | None:
+        """What is wrong with the note of a stored decision; None if nothing is, or it has none. May raise NoServiceKey.
+
+        That `inputs_sha256` is the hash of what is stored is not asked here.
+        """
+        if event.note is None:
+            return None
+        try:
+            known = self.service if event.decided_by == "service" else [self._key_of(entry, event.request.station_id)]
+            if not known:
+                raise NoServiceKey("the service signed decisions, and its key is not known")
+            check_decision_note(event.note, event.request, event.decision, event.inputs_sha256 or "", known)
+        except DecisionNoteError as error:
+            return str(error)
+        return None
+
+    def _key_of(self, entry: Entry, station_id: str) -> VerifyingKey:
+        device_id = entry.device.id if entry.device else None
+        home, key = self._devices.get(device_id or "", (None, None))
+        if key is None:
+            raise DecisionNoteError(f"no key of device {device_id} was on file when this was recorded")
+        if home != station_id:
+            raise DecisionNoteError(f"device {device_id} is of station {home}, and decided for station {station_id}")
+        return key
 
 
 def _statement(request: FillRequest, decision: Decision, inputs_sha256: str) -> str:

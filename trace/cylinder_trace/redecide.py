@@ -2,7 +2,8 @@
 
 A decision was taken from its request, the station's facts, the rulebook it names, its own moment, and the cylinder
 as it stood after `cylinder_n` entries.  Those are the first of its chain; at a station that had been cut off, the last
-of them may be acts of its own (`own_act_ids`) that came into the chain later.  All of it is in the ledger.
+of them may be acts of its own (`own_act_ids`) that came into the chain later.  All of it is in the ledger; so is the
+key of each device that may have signed.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,9 +16,18 @@ import orjson
 from cylinder_trace.admission import decide_fill
 from cylinder_trace.cylinder import CylinderState, next_state
 from cylinder_trace.decision import Decision
-from cylinder_trace.decision_note import inputs_hash
-from cylinder_trace.events import EVENT_CLASSES, Entry, Event, EventError, FillDecided, RulebookPublished, parse_entry
+from cylinder_trace.decision_note import Signers, inputs_hash
+from cylinder_trace.events import (
+    DeviceEnrolled,
+    Entry,
+    Event,
+    EventError,
+    FillDecided,
+    RulebookPublished,
+    parse_entry_and_event,
+)
 from cylinder_trace.rulebook import Rulebook, RulebookError, parse_rulebook
+from cylinder_trace.values import plain
 
 Texts = Callable[[], Iterable[bytes]]
 """Gives all stored entries in the order of the log; called twice."""
@@ -27,53 +37,74 @@ Texts = Callable[[], Iterable[bytes]]
 class Retaken:
     """A stored decision and the same one taken again; `again` is None if its inputs are not in the ledger."""
 
+    text: bytes
+    """The entry as it is stored."""
     entry: Entry
-    stored: Decision
+    event: FillDecided
     again: Decision | None
-    same_inputs: bool = True
-    """Whether the inputs in the ledger are those whose hash was recorded with the decision."""
+    note_fault: str | None = None
+    """What is wrong with the note in which somebody stands by it; None if nothing is, or nobody asked."""
     tried: Decision | None = None
     """The same by a candidate rulebook, if one is tried."""
 
     @property
+    def stored(self) -> Decision:
+        """The decision as it was taken."""
+        return self.event.decision
+
+    @property
+    def same_inputs(self) -> bool:
+        """Whether the inputs in the ledger are those whose hash was recorded with the decision."""
+        event = self.event
+        hashed = inputs_hash(event.request, event.station, event.decision, event.own_act_ids or ())
+        return event.inputs_sha256 in (None, hashed)
+
+    @property
     def same(self) -> bool:
         """Whether both are the same, bit for bit, and taken from the same inputs."""
-        return self.again is not None and self.same_inputs and _text(self.again) == _text(self.stored)
+        if self.again is None or not self.same_inputs:
+            return False
+        # Quotes in a value are escaped, so these bytes stand in the text as that one field or not at all.
+        return b'"decision":%b,' % _text(self.again) in self.text
 
 
 def retake_decisions(
-    texts: Texts, wanted: Callable[[Entry], bool] = lambda _entry: True, candidate: Rulebook | None = None
+    texts: Texts,
+    wanted: Callable[[Entry], bool] = lambda _entry: True,
+    candidate: Rulebook | None = None,
+    signers: Signers | None = None,
 ) -> Iterator[Retaken]:
     """Take every wanted stored decision again by the rulebook of its time, in the order of the log.
 
-    With a `candidate` each is tried by that too.  Raises ValueError for an entry that cannot be read.
+    With a `candidate` each is tried by that too; with `signers` its note is checked, and devices are enrolled there as
+    they come.  Raises ValueError for an entry that cannot be read.
     """
-    past = _Past(_named_in(texts()))
+    past = _Past(_named_in(texts()), signers)
     for text in texts():
-        if not past.is_about(text):
+        subject, type_word = _subject_and_type(text)
+        if not (_DECISION in text or subject in past.named.subjects or type_word in _ABOUT_ALL):
             continue
-        entry = parse_entry(text)
-        event = _event_of(entry)
+        entry, event = parse_entry_and_event(text, type_word.decode())
         if isinstance(event, FillDecided) and wanted(entry):
-            yield _retaken(entry, event, past, candidate)
+            yield _retaken(text, entry, event, past, candidate)
         past.take(entry, event)
 
 
 def _text(decision: Decision) -> bytes:
-    # The canonical text, without the walk for what has none: one of the two is recorded already.
-    return orjson.dumps(decision.model_dump(mode="json", exclude_none=True), option=orjson.OPT_SORT_KEYS)
-
-
-def _event_of(entry: Entry) -> Event:
-    # Its canonical form was checked when it was stored, and is the audit's matter.
-    if entry.type not in EVENT_CLASSES:
-        raise EventError(f"type: no event is called {entry.type!r}")
-    return EVENT_CLASSES[entry.type].__pydantic_validator__.validate_json(orjson.dumps(entry.data))  # type: ignore[no-any-return]
+    # The canonical text, without the walk for what has none: it is compared with one that is recorded already.
+    return orjson.dumps(plain(decision), option=orjson.OPT_SORT_KEYS)
 
 
 StateKey = tuple[str, int]
 _DECISION = b'"type":"fill_decided"'
-_SUBJECT = b'"subject":"'
+_ABOUT_ALL = frozenset((RulebookPublished.type.encode(), DeviceEnrolled.type.encode()))
+_SUBJECT, _TYPE = b'"subject":"', b'","type":"'
+
+
+def _subject_and_type(text: bytes) -> tuple[bytes, bytes]:
+    # In the alphabetical order of the names nothing but `type` and `v` follows on the entry's own subject.
+    subject, _, rest = text[text.rfind(_SUBJECT) + len(_SUBJECT) :].partition(_TYPE)
+    return subject, rest.partition(b'"')[0]
 
 
 @dataclass(slots=True)
@@ -114,17 +145,12 @@ class _Past:
     """What the ledger held up to a point, as far as its decisions name it."""
 
     named: _Named
+    signers: Signers | None
     now: dict[str, CylinderState] = field(default_factory=dict)
     earlier: dict[StateKey, CylinderState] = field(default_factory=dict)
     own_acts: dict[str, Entry] = field(default_factory=dict)
     """Acts that a station knew before the ledger did, by id."""
     books: dict[str, Rulebook] = field(default_factory=dict)
-
-    def is_about(self, text: bytes) -> bool:
-        """Whether an entry matters: a decision, a rulebook, or about a cylinder that was decided about."""
-        # In the alphabetical order of the names nothing but `type` and `v` follows on the entry's own subject.
-        subject = text[text.rfind(_SUBJECT) + len(_SUBJECT) :].partition(b'"')[0]
-        return subject in self.named.subjects or subject.startswith(b"rulebook/") or _DECISION in text
 
     def take(self, entry: Entry, event: Event) -> None:
         """Fold an entry."""
@@ -139,6 +165,8 @@ class _Past:
             with suppress(RulebookError):  # what cannot be read never decided anything
                 book = parse_rulebook(event.text)
                 self.books[book.name] = book
+        elif isinstance(event, DeviceEnrolled) and self.signers:
+            self.signers.enrol(subject_id, event)
 
     def state(self, key: StateKey) -> CylinderState | None:
         """A cylinder after so many entries of its chain."""
@@ -153,25 +181,21 @@ def _key(event: FillDecided) -> StateKey | None:
     return decision.cylinder_id, decision.cylinder_n - len(event.own_act_ids or ())
 
 
-def _retaken(entry: Entry, event: FillDecided, past: _Past, candidate: Rulebook | None) -> Retaken:
+def _retaken(text: bytes, entry: Entry, event: FillDecided, past: _Past, candidate: Rulebook | None) -> Retaken:
     book, key = past.books.get(event.decision.rulebook), _key(event)
     cylinder = past.state(key) if key else None
+    fault = past.signers.fault_in(entry, event) if past.signers else None
     if book is None or (key and cylinder is None):
-        return Retaken(entry, event.decision, None)
+        return Retaken(text, entry, event, None, fault)
     if cylinder is not None and event.own_act_ids:
         cylinder = _with_own_acts(cylinder, event.own_act_ids, past)
     again = _by(book, event, cylinder)
     tried = _by(candidate, event, cylinder) if candidate else None
-    return Retaken(entry, event.decision, again, _has_inputs(event), tried)
+    return Retaken(text, entry, event, again, fault, tried)
 
 
 def _by(book: Rulebook, event: FillDecided, cylinder: CylinderState | None) -> Decision:
     return decide_fill(event.request, cylinder, event.station, book, event.decision.decided_at)
-
-
-def _has_inputs(event: FillDecided) -> bool:
-    own = event.own_act_ids or ()
-    return event.inputs_sha256 in (None, inputs_hash(event.request, event.station, event.decision, own))
 
 
 def _with_own_acts(cylinder: CylinderState, ids: tuple[str, ...], past: _Past) -> CylinderState:

@@ -81,7 +81,7 @@ def try_rulebook(texts: Texts, candidate: Rulebook, wanted: Callable[[Entry], bo
         if taken.again is None or taken.tried is None:
             trial.not_in_ledger += 1
         elif _answer(taken.again) != _answer(taken.tried):
-            trial.changes.append(_change(taken.entry, taken.again, taken.tried))
+            trial.changes.append(_change(taken.event.request.station_id, taken.again, taken.tried))
     return trial
 
 
@@ -89,8 +89,7 @@ def _answer(decision: Decision) -> tuple[object, ...]:
     return decision.outcome, decision.codes, decision.max_net_g, decision.target_net_g
 
 
-def _change(entry: Entry, before: Decision, after: Decision) -> Change:
-    station_id = entry.data["request"]["station_id"]
+def _change(station_id: str, before: Decision, after: Decision) -> Change:
     return Change(before.check_id, station_id, before.cylinder_id, before.decided_at, before, after)
 
 

@@ -45,6 +45,12 @@ def changed(value: Made, update: Mapping[str, Any]) -> Made:
     return built(type(value), {**value.__dict__, **update}, fields_set)
 
 
+def plain(value: Frozen) -> dict[str, Any]:
+    """``value.model_dump(mode="json", exclude_none=True)``, as it is recorded, without the way there."""
+    fields: dict[str, Any] = value.__pydantic_serializer__.to_python(value, mode="json", exclude_none=True)
+    return fields
+
+
 def _is_month(text: str) -> str:
     try:
         dates.parse_month(text)

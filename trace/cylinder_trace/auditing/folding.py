@@ -3,24 +3,14 @@
 The one place where the ledger's own code is used: what an event *means* has one home.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import cast
+from collections.abc import Iterable, Mapping
 from zlib import crc32
 
 import orjson
-from pydantic import create_model
 
 from cylinder_trace.auditing.stored import Fault, StoredEntry, StoredEvent
 from cylinder_trace.cylinder import CylinderState
-from cylinder_trace.events import (
-    EVENT_CLASSES,
-    CodeBound,
-    Entry,
-    Event,
-    RegistrationWithdrawn,
-    parse_entry,
-    parse_event,
-)
+from cylinder_trace.events import CodeBound, Event, RegistrationWithdrawn, parse_entry_and_event
 from cylinder_trace.subjects import SubjectState, format_state, next_subject_state, parse_state
 
 Code = tuple[str, str]
@@ -57,7 +47,7 @@ class Fold:
     def _fold(self, row: StoredEntry | StoredEvent) -> None:
         subject = row.subject
         self.changed.add(subject)
-        entry, event = _read(row)
+        entry, event = parse_entry_and_event(row.text, row.type)
         before = self.states.get(subject)
         self.states[subject] = next_subject_state(before, entry, event)
         if entry.type in _ABOUT_CODES:
@@ -103,32 +93,6 @@ class Fold:
 def shard_of(subject: str, shards: int) -> int:
     """Which of so many shards folds the subject."""
     return crc32(subject.encode(errors="replace")) % shards
-
-
-_READERS: dict[str, Callable[[bytes], Entry]] = {}
-"""Per type word: what reads an entry that holds its event typed, so that a text is gone through once and not twice."""
-
-
-def _read(row: StoredEntry | StoredEvent) -> tuple[Entry, Event]:
-    """The entry and its event; raises ValueError."""
-    read = _READERS.get(row.type) or _reader(row.type)
-    try:
-        entry = read(row.text)
-        if entry.type == row.type:
-            return entry, cast(Event, entry.data)
-    except ValueError:
-        pass  # said below, in words about the entry or the event, of the type that the text names
-    entry = parse_entry(row.text)
-    return entry, parse_event(entry.type, entry.data)
-
-
-def _reader(type_word: str) -> Callable[[bytes], Entry]:
-    cls = EVENT_CLASSES.get(type_word)
-    if cls is None:
-        raise ValueError(f"no event is called {type_word!r}")
-    model: type[Entry] = create_model(f"{cls.__name__}Entry", __base__=Entry, data=(cls, ...))
-    # What `model_validate_json` calls; the way there costs half a microsecond, for every entry.
-    return _READERS.setdefault(type_word, model.__pydantic_validator__.validate_json)
 
 
 def _same_json(stored: str, folded: str) -> bool:

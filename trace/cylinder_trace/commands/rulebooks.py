@@ -9,6 +9,8 @@ from typing import Any
 
 from cylinder_codes.keys import KeyFormatError
 from cylinder_codes.pem import read_signer
+from cylinder_trace.commands.auditing import few_collections
+from cylinder_trace.commands.pace import Pace
 from cylinder_trace.commands.shared import (
     BAD,
     GOOD,
@@ -19,6 +21,7 @@ from cylinder_trace.commands.shared import (
     period,
     read_text,
     say,
+    texts_of,
 )
 from cylinder_trace.rulebook import Rulebook, RulebookError, parse_rulebook
 from cylinder_trace.rulebook_signing import open_rulebook, sign_rulebook
@@ -108,9 +111,9 @@ def trial(arguments: Namespace) -> int:
     source = open_source_of(arguments)
     since, until = period(arguments)
     try:
-        found = try_rulebook(
-            lambda: (row.text for row in source.entries()), candidate, lambda entry: since <= entry.occurred_at < until
-        )
+        with few_collections(), Pace() as tell:
+            texts = texts_of(source, tell)
+            found = try_rulebook(texts, candidate, lambda entry: since <= entry.occurred_at < until)
     except ValueError as error:
         raise CannotCheck(
             f"an entry cannot be read; what is wrong says: cylinder-trace audit {arguments.source}"

@@ -4,6 +4,8 @@ import json
 import os
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +31,19 @@ def open_source_of(arguments: Namespace) -> Any:
     return _Careful(from_store(lambda: open_source(arguments.source, arguments.token)))
 
 
+def texts_of(source: Any, tell: Callable[[str, int, int], None]) -> Callable[[], Iterator[bytes]]:
+    """Gives all stored entries of a source whenever it is called, and tells how far each pass has come."""
+    from cylinder_trace.store.progress import counted
+
+    size, passes = source.size(), count(1)
+
+    def texts() -> Iterator[bytes]:
+        rows = counted(source.entries(), f"entries read, pass {next(passes)} of 2 已读", size, tell)
+        return (row.text for row in rows)
+
+    return texts
+
+
 class _Careful:
     """A source whose reading errors become one sentence."""
 
@@ -39,13 +54,18 @@ class _Careful:
         return lambda *asked: from_store(lambda: getattr(self._source, name)(*asked))
 
     def entries(self) -> Iterator[Any]:
-        rows = from_store(self._source.entries)
-        while (row := from_store(lambda: next(rows, None))) is not None:
-            yield row
+        with _one_sentence():
+            yield from self._source.entries()
 
 
 def from_store(read: Callable[[], Item]) -> Item:
     """Run a read and turn what the store says into one sentence; the store is an extra that may be missing."""
+    with _one_sentence():
+        return read()
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
     try:
         from cylinder_trace.store.database import StoreError, first_line
     except ModuleNotFoundError as error:
@@ -53,7 +73,7 @@ def from_store(read: Callable[[], Item]) -> Item:
     from sqlalchemy.exc import DBAPIError
 
     try:
-        return read()
+        yield
     except StoreError as error:
         raise CannotCheck(str(error)) from error
     except DBAPIError as error:
@@ -115,6 +135,8 @@ def period(arguments: Namespace) -> tuple[int, int]:
         until = start_of_day_ms(parse_day(arguments.until) + 1) if arguments.until else LATEST_INSTANT + 1
     except ValueError as error:
         raise CannotCheck(f"--since and --until are days, YYYY-MM-DD: {error}") from error
+    if since >= until:
+        raise CannotCheck(f"--since {arguments.since} lies behind --until {arguments.until}; turn them round")
     return since, until
 
 
