@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cylinder_trace.dates import local_day
 from station_agent.agent import assembled
 from station_agent.clock import wall_ms
 from station_agent.device import JOURNAL_FILE, KEY_FILE, REPLICA_FILE, DeviceError, load_device
@@ -163,9 +164,10 @@ async def _data(pull: Callable[[], Awaitable[None]], replica: Replica) -> str:
     known = replica.known
     if known is None:
         raise ReplicaDamaged("nothing is known yet")
-    if wall_ms() - known.as_of > known.book.station.data_max_age_hours * _HOUR_MS:
+    book = known.book_on(local_day(wall_ms()))
+    if wall_ms() - known.as_of > book.station.data_max_age_hours * _HOUR_MS:
         raise ReplicaRefused(f"too old: {age(known, wall_ms())}")
-    return f"{replica.cylinder_count()} cylinders, {age(known, wall_ms())}, rules {known.book.name}"
+    return f"{replica.cylinder_count()} cylinders, {age(known, wall_ms())}, rules {book.name}"
 
 
 def _clock_check(skew_ms: int | None) -> Check:

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from cylinder_codes.keys import decode_base64
 from cylinder_trace.canonical import CanonicalError, canonical_json
 from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.enactment import book_on
 from cylinder_trace.events import first_fault
 from cylinder_trace.lots import LotState
 from cylinder_trace.rulebook import Rulebook, RulebookError, parse_rulebook
@@ -61,6 +62,8 @@ class ReplicaAnswer(Frozen):
     gone: tuple[Id, ...] = ()
     lots: tuple[LotState, ...] = ()
     """The station's gas lots (气质批次), or those of them that changed."""
+    rulebooks_to_come: tuple[str, ...] = ()
+    """Versions of the rulebook that are published and not yet in force (待施行), the next one first."""
     signature: str
     vkey: str
 
@@ -72,10 +75,15 @@ class Known:
     version: int
     as_of: int
     """When the knowledge was last known to be complete, by the service's clock, UTC ms (数据时间)."""
-    book: Rulebook
+    books: tuple[Rulebook, ...]
+    """The version in force when the answer was given, and those that begin later."""
     station: StationState
     lots: Mapping[str, LotState] = field(default_factory=dict)
     """Lot id → gas lot of this station."""
+
+    def book_on(self, day: int) -> Rulebook:
+        """The version that decides on a day (ordinal, Beijing); whether it has ended is asked by the decision."""
+        return book_on(self.books, day) or self.books[0]
 
 
 class Signer(Protocol):
@@ -284,15 +292,17 @@ class Replica:
             raise ReplicaRefused(f"the replica {self._path} cannot be written: {error}") from error
 
 
-_KNOWN_FIELDS = {"station_id", "version", "as_of", "rulebook", "rulebook_name", "station", "lots"}
+_KNOWN_FIELDS = {
+    "station_id", "version", "as_of", "rulebook", "rulebook_name", "station", "lots", "rulebooks_to_come",
+}  # fmt: skip
 
 
 def _known(answer: ReplicaAnswer) -> Known:
     try:
-        book = parse_rulebook(answer.rulebook)
+        book, *to_come = (parse_rulebook(text) for text in (answer.rulebook, *answer.rulebooks_to_come))
     except RulebookError as error:
         raise ReplicaRefused(f"the rulebook sent by the service cannot be read: {error}") from error
     if book.name != answer.rulebook_name:
         raise ReplicaRefused(f"the rulebook is called {book.name} inside and {answer.rulebook_name} outside")
     lots = {lot.lot_id: lot for lot in answer.lots}
-    return Known(answer.version, answer.as_of, book, answer.station, lots)
+    return Known(answer.version, answer.as_of, (book, *to_come), answer.station, lots)

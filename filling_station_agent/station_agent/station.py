@@ -29,6 +29,7 @@ from cylinder_codes.legacy_forms import ScanForms
 from cylinder_codes.reading import MAX_SCAN_LENGTH, ReadFailure, read_scan
 from cylinder_trace.admission import decide_fill, stricter
 from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.dates import local_day
 from cylinder_trace.decision import Decision, FillRequest, StationFacts
 from cylinder_trace.decision_note import inputs_hash
 from cylinder_trace.events import DisputeRaised, FillDecided
@@ -178,13 +179,15 @@ class Station:
         except ReplicaDamaged:
             self._replica.forget()  # sync fetches it whole
             return self.look_up(request)
+        trusted_now = self._clock.trusted_now()
+        book = known.book_on(local_day(self._clock.now() if trusted_now is None else trusted_now))
         lot = known.lots.get(request.lot_id) if request.lot_id else None
         facts = facts_for(known.station, request, known.as_of, skew_ms, lot)
         replica_id = f"{self.station_id}.{known.version}"
         if cylinder is None:
-            return Knowledge(None, facts, known.book, replica_id=replica_id)
+            return Knowledge(None, facts, book, replica_id=replica_id)
         cylinder, own_act_ids = self._recorder.acts.on_top_of(cylinder, known.version)
-        return Knowledge(cylinder, facts, known.book, own_act_ids, replica_id)
+        return Knowledge(cylinder, facts, book, own_act_ids, replica_id)
 
     async def _judge(self, lane: Lane, request: FillRequest, knowledge: Knowledge) -> Judgement:
         """(3) Decide here, ask there; the stricter holds. A tie is told in the service's words: it knows more."""

@@ -2,13 +2,14 @@
 
 import base64
 import json
+from pathlib import Path
 
 from api_house import House, check_body, listening, new_id, next_change, now, settle
 
 from cylinder_codes.keys import parse_vkey
 from cylinder_trace import events
 from cylinder_trace.canonical import canonical_json
-from cylinder_trace.events import state_event
+from cylinder_trace.events import RulebookPublished, state_event
 
 
 def replica(house: House, since: int | None = None) -> dict[str, object]:
@@ -36,6 +37,20 @@ def test_the_replica_holds_the_companys_cylinders_the_station_and_the_rulebook_a
     key = parse_vkey(str(said["vkey"]))
     assert key == house.running.keys.log.verifying_key
     assert key.verify(base64.b64decode(str(said["signature"])), canonical_json(signed))
+
+
+def test_a_version_published_ahead_is_in_the_replica_before_its_first_day(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        assert "rulebooks_to_come" not in replica(house), "earlier agents read this answer"
+        text = str(replica(house)["rulebook"])
+        later = text.replace('version = "2026.1"', 'version = "2099.1"').replace('"2026-01-01"', '"2099-01-01"', 1)
+        house.append("rulebook/cn-default", RulebookPublished(rulebook_id="cn-default", version="2099.1", text=later))
+        said = replica(house)
+        assert (said["rulebook"], said["rulebooks_to_come"]) == (text, [later])
+        signed = {name: value for name, value in said.items() if name != "signature"}
+        assert house.running.keys.log.verifying_key.verify(
+            base64.b64decode(str(said["signature"])), canonical_json(signed)
+        )
 
 
 def test_with_since_only_what_changed_is_sent(house: House) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from cylinder_codes.keys import SigningKey
 from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.dates import parse_day
 from station_agent.replica import Replica, ReplicaAnswer, ReplicaDamaged, ReplicaRefused, open_answer
 from stations.bench import DEVICE_KEY, LOG_KEY, replica_text
 from vectors.admission.cases import base_case
@@ -46,10 +47,28 @@ def test_what_was_taken_is_known_also_after_a_restart(replica: Replica, file: Pa
     assert again.find(CODE) == CYLINDER
     assert again.cylinder(CYLINDER.cylinder_id) == CYLINDER
     assert again.known
-    assert (again.known.version, again.known.as_of, again.known.book.name) == (12, CASE.now + 5_000, CASE.book.name)
+    assert (again.known.version, again.known.as_of, again.known.books[0].name) == (12, CASE.now + 5_000, CASE.book.name)
     assert again.reference() == {"server_at": 1}
     assert not again.was_damaged
     again.close()
+
+
+def test_a_version_to_come_is_known_also_after_a_restart_and_a_broken_one_is_refused(
+    replica: Replica, file: Path
+) -> None:
+    later = CASE.book_text.replace('version = "2026.1"', 'version = "2027.1"').replace("2026-01-01", "2027-01-01", 1)
+    replica.take(_answer(since=10, version=11, rulebooks_to_come=[later]))
+    again = _open(file)
+    for known in (replica.known, again.known):
+        assert known
+        days = [parse_day(day) for day in ("2026-12-31", "2027-01-01")]
+        assert [known.book_on(day).version for day in days] == ["2026.1", "2027.1"]
+    again.close()
+    with pytest.raises(ReplicaRefused):
+        replica.take(_answer(since=11, version=12, rulebooks_to_come=["x = 1"]))
+    replica.take(_answer(since=11, version=12))
+    assert replica.known
+    assert len(replica.known.books) == 1, "it was in force by then, or taken back"
 
 
 def test_a_delta_changes_what_changed_and_removes_what_is_gone(replica: Replica) -> None:

@@ -10,14 +10,17 @@ import pytest
 from cylinder_codes.authenticity import TagKey
 from cylinder_codes.identifiers import make_code
 from cylinder_codes.legacy_forms import ScanForms, parse_legacy_forms
+from cylinder_trace.dates import parse_day, start_of_day_ms
 from cylinder_trace.decision import Decision
 from cylinder_trace.decision_note import check_decision_note, inputs_hash
 from cylinder_trace.events import DisputeRaised, FillDecided, Filled
+from cylinder_trace.rulebook import parse_rulebook
 from station_agent.devices.scanner import Badge, Dropped, Finding, Scan, StampSeen, Statement
 from station_agent.floor import Floor
 from station_agent.journal import Start
 from station_agent.lane import NOTHING_STATED, LaneState
-from stations.bench import DEVICE_KEY, Bench, BenchScale, Home, bench_for, home_in
+from station_agent.replica import open_answer
+from stations.bench import DEVICE_KEY, LOG_KEY, Bench, BenchScale, Home, bench_for, home_in, replica_text
 from vectors.admission.cases import Case, base_case
 
 CODE = make_code(bytes(10), TagKey("tests", bytes(32))).text
@@ -55,6 +58,56 @@ def _fills(bench: Bench) -> list[Filled]:
 def _decide(bench: Bench) -> Decision:
     bench.scan_now(CODE)
     return bench.decided().decision
+
+
+# ---------------------------------------------------------------- the day on which the rules change
+
+MIDNIGHT = start_of_day_ms(parse_day("2026-11-23"))
+
+
+def _three_years_ago(text: str, now: int) -> Case:
+    """A cylinder that four years of interval permit, and three do not."""
+    assert CASE.cylinder is not None
+    assert CASE.cylinder.inspection is not None
+    inspection = CASE.cylinder.inspection.model_copy(
+        update={"inspected_month": "2023-06", "next_due_month": None, "recorded_on": "2023-06-20"}
+    )
+    cylinder = CASE.cylinder.model_copy(update={"inspection": inspection})
+    return replace(CASE, cylinder=cylinder, book_text=text, book=parse_rulebook(text), now=now)
+
+
+def _offline_over_midnight(home: Home, text: str, to_come: list[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """What a station that heard from its service on the eve decides in the last and the first millisecond."""
+    eve = _three_years_ago(text, MIDNIGHT - 1)
+    assert eve.cylinder is not None
+    answer = replica_text(eve, (eve.cylinder,), rulebooks_to_come=to_come)
+    home.replica.take(open_answer(answer, eve.request.station_id, LOG_KEY.verifying_key))
+    decisions = []
+    for now in (MIDNIGHT - 1, MIDNIGHT):
+        bench = _bench(home, replace(eve, now=now), known=False, remembers=False)
+        bench.scan_now(CODE)
+        decisions.append((bench.decided().decision.rulebook, bench.decided().decision.codes))
+    return decisions
+
+
+def test_a_station_without_network_decides_by_the_new_version_from_its_first_moment_on(home: Home) -> None:
+    text = CASE.book_text
+    new = text.replace('version = "2026.1"', 'version = "2026.2"').replace(
+        "interval_months = 48", "interval_months = 36"
+    )
+    new = new.replace('valid_from = "2026-01-01"', 'valid_from = "2026-11-23"')
+    assert _offline_over_midnight(home, text, [new]) == [
+        ("cn-default@2026.1", ()),
+        ("cn-default@2026.2", ("R20",)),
+    ]
+
+
+def test_a_station_without_network_refuses_when_its_version_has_ended_without_a_successor(home: Home) -> None:
+    ends = CASE.book_text.replace('valid_from = "2026-01-01"', 'valid_from = "2026-01-01"\nvalid_until = "2026-11-22"')
+    assert _offline_over_midnight(home, ends, []) == [
+        ("cn-default@2026.1", ()),
+        ("cn-default@2026.1", ("R66",)),
+    ]
 
 
 # ---------------------------------------------------------------- no record, no gas

@@ -6,7 +6,7 @@ import pytest
 
 from cylinder_trace.cylinder import StateError
 from cylinder_trace.dates import parse_day
-from cylinder_trace.enactment import RulebookState, in_force, next_rulebook_state, text_in_force
+from cylinder_trace.enactment import RulebookState, in_force, next_rulebook_state, text_in_force, texts_to_come
 from cylinder_trace.events import Entry, Event, RulebookPublished, Seized
 from vectors.admission.cases import rulebook_text
 
@@ -47,6 +47,13 @@ def interval_on(state: RulebookState, day: str) -> int:
 def test_a_version_published_ahead_decides_from_its_first_day_on_and_the_old_one_until_then() -> None:
     state = published(version("1", "2026-01-01"), version("2", "2027-01-01", interval=36))
     assert [interval_on(state, day) for day in ("2026-12-31", "2027-01-01", "2030-01-01")] == [48, 36, 36]
+
+
+def test_what_is_published_and_not_yet_in_force_is_told_the_next_one_first() -> None:
+    one, two, three = (version(str(year - 2025), f"{year}-01-01") for year in (2026, 2027, 2028))
+    state = published(three, one, two, "# not a rulebook")
+    told_ahead = [texts_to_come(state, parse_day(day)) for day in ("2026-12-31", "2027-01-01", "2028-01-01")]
+    assert told_ahead == [(two, three), (three,), ()]
 
 
 def test_the_order_of_publishing_does_not_matter_for_what_is_in_force() -> None:

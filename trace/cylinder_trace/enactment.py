@@ -43,11 +43,23 @@ def text_in_force(state: RulebookState, day: int) -> str | None:
     It is the one that began last; before the first day of all, the first.  Whether it has ended meanwhile is asked by
     the decision itself (`Rulebook.covers`), which then refuses.
     """
-    begins = {text: book.valid_from for text in _texts(state) if (book := _parsed(text)) is not None}
-    if not begins:
-        return None
-    begun = [text for text, first_day in begins.items() if parse_day(first_day) <= day]
-    return max(begun, key=begins.__getitem__) if begun else min(begins, key=begins.__getitem__)
+    books = {text: book for text in _texts(state) if (book := _parsed(text)) is not None}
+    decides = book_on(books.values(), day)
+    return next((text for text, book in books.items() if book is decides), None)
+
+
+def texts_to_come(state: RulebookState, day: int) -> tuple[str, ...]:
+    """The texts of the versions that are published already and begin after a day, the next one first."""
+    books = {text: book for text in _texts(state) if (book := _parsed(text)) is not None}
+    later = [text for text, book in books.items() if parse_day(book.valid_from) > day]
+    return tuple(sorted(later, key=lambda text: books[text].valid_from))
+
+
+def book_on(books: Iterable[Rulebook], day: int) -> Rulebook | None:
+    """The version of `books` that decides on a day: the one that began last; before the first day of all, the first."""
+    known = sorted(books, key=lambda book: book.valid_from)
+    begun = [book for book in known if parse_day(book.valid_from) <= day]
+    return begun[-1] if begun else next(iter(known), None)
 
 
 def in_force(state: RulebookState, day: int) -> Rulebook | None:

@@ -8,7 +8,7 @@ from cylinder_api.refusals import Refused
 from cylinder_codes.keys import SigningKey, encode_base64, format_vkey
 from cylinder_trace.canonical import canonical_json
 from cylinder_trace.dates import local_day
-from cylinder_trace.enactment import RulebookState, text_in_force
+from cylinder_trace.enactment import RulebookState, text_in_force, texts_to_come
 from cylinder_trace.lots import LotState
 from cylinder_trace.rulebook import parse_rulebook
 from cylinder_trace.station import StationState
@@ -29,8 +29,9 @@ def make_replica(
     book = reader.state(f"rulebook/{rulebook_id}")
     if not isinstance(station, StationState) or station.company_id is None:
         raise Refused("station_unknown", f"no station {station_id} with a licence is on file")
-    text = text_in_force(book, local_day(as_of)) if isinstance(book, RulebookState) else None
-    if text is None:
+    today = local_day(as_of)
+    text = text_in_force(book, today) if isinstance(book, RulebookState) else None
+    if text is None or not isinstance(book, RulebookState):
         raise Refused("rulebook_missing", f"no rulebook {rulebook_id} has been published into this ledger")
     since = since if _builds_on(reader, station_id, since, version) else 0
     states = reader.states("cylinder", owner_id=station.company_id, since=since)
@@ -46,8 +47,11 @@ def make_replica(
         "gone": _gone(reader, station.company_id, since) if since else [],
         "vkey": format_vkey(key.verifying_key),
     }
-    if lots := _lots(reader, station_id, since):  # without any, the answer is one that earlier agents read too
+    # Without any of these the answer is one that earlier agents read too.
+    if lots := _lots(reader, station_id, since):
         answer["lots"] = lots
+    if to_come := [later for later in texts_to_come(book, today) if later != text]:
+        answer["rulebooks_to_come"] = to_come
     return {**answer, "signature": encode_base64(key.sign(canonical_json(answer)))}
 
 

@@ -76,6 +76,8 @@ class Replica(BaseModel):
     gone: list[str]
     lots: list[LotState] = []
     """The station's gas lots; absent where there are none."""
+    rulebooks_to_come: list[str] = []
+    """Versions published ahead, whole, the next one first: the station changes over by its own trusted clock."""
     signature: str
     """Base64 Ed25519 by the log's key over the canonical JSON of everything else."""
     vkey: str
