@@ -30,14 +30,24 @@ from cylinder_trace.store.database import StoreError
 from cylinder_trace.store.durable import sync_folder
 from cylinder_trace.store.progress import Tell, silent
 from cylinder_trace.store.snapshot import Row
-from cylinder_trace.store.tables import CodeRow, EntryRefRow, EntryRow, MetaRow, SubjectNowRow
+from cylinder_trace.store.tables import (
+    CodeRow,
+    EntryRefRow,
+    EntryRow,
+    FigureRow,
+    FleetRow,
+    FollowedRow,
+    MetaRow,
+    SubjectNowRow,
+)
 
 FORMAT = "pinglian-backup/1"
 FILES, LOG, TABLES = "files", "log", "tables"
 UNFINISHED_MARK, _MANIFEST, _SUMS = "unfinished", "manifest.json", "SHA256SUMS"
 
 ENTRY: Table = EntryRow.__table__  # type: ignore[attr-defined]
-_MADE_ANEW = {row.__tablename__ for row in (EntryRow, EntryRefRow, SubjectNowRow, CodeRow, MetaRow)}
+_READ_MODELS = (SubjectNowRow, CodeRow, FleetRow, FigureRow, FollowedRow)
+_MADE_ANEW = {row.__tablename__ for row in (EntryRow, EntryRefRow, *_READ_MODELS, MetaRow)}
 KEPT: tuple[Table, ...] = tuple(table for table in SQLModel.metadata.sorted_tables if table.name not in _MADE_ANEW)
 """Tables whose rows are copied; a table that is new some day is among them by itself."""
 

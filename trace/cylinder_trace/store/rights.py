@@ -19,6 +19,8 @@ SERVICE_RIGHTS: Mapping[str, str] = {
     # What has expired opens and proves nothing any more, and goes.
     **dict.fromkeys(("account", "assertion"), "SELECT, INSERT, UPDATE, DELETE"),
     "kept_answer": "SELECT, INSERT, UPDATE, DELETE",  # nobody asks again after some days
+    # the follower of the log keeps them, and a rebuild empties them first
+    **dict.fromkeys(("fleet", "figure", "followed"), "SELECT, INSERT, UPDATE, DELETE"),
     "code": "SELECT, INSERT, DELETE",  # a withdrawn registration gives its codes back
     **dict.fromkeys(("meta", "alembic_version"), _READ),
 }

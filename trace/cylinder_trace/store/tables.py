@@ -2,6 +2,7 @@
 
 `entry`, `entry_ref` and `checkpoint` are append-only, and the database itself refuses to update or delete them.
 `subject_now` and `code` are the read model: they can be dropped and rebuilt by replay.
+`fleet`, `figure` and `followed` are the lists and monthly figures, which follow the log and are made anew from it.
 `person` is the vault: personal data, encrypted.  `account`, `client`, `assertion`, `login`, `device_code`, `journal`
 and `kept_answer` belong to the service.
 """
@@ -9,7 +10,7 @@ and `kept_answer` belong to the service.
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = "6"
+SCHEMA_VERSION = "7"
 """The newest of ``migrations``, which make and move what this page describes."""
 # SQLite only makes an INTEGER primary key the row id itself; BIGINT would cost a second index.
 _LONG = BigInteger().with_variant(Integer, "sqlite")
@@ -117,6 +118,8 @@ class PersonRow(SQLModel, table=True):
     wrapped_key: bytes | None = Field(default=None, sa_type=LargeBinary)
     sealed: bytes = Field(sa_type=LargeBinary)
     commitment: str
+    company_id: str | None = None
+    """Who took the data and answers for it (个人信息处理者); absent in rows from before it was kept."""
 
 
 class AccountRow(SQLModel, table=True):
@@ -226,6 +229,73 @@ class KeptAnswerRow(SQLModel, table=True):
     status: int
     answer: bytes | None = Field(default=None, sa_type=LargeBinary)
     """Compressed (zlib); absent where it held a secret, which is derived anew and never kept."""
+
+
+_WORD = String().with_variant(String(collation="C"), "postgresql")
+"""Text in the order of its code points, so that what begins alike stands together."""
+
+
+class FleetRow(SQLModel, table=True):
+    """A cylinder as lists show it: its state after the first `followed` entries of the log, and what it is found by."""
+
+    __tablename__ = "fleet"
+    __table_args__ = (
+        *(Index(f"fleet_by_{name}", column, "cylinder_id") for name, column in (
+            ("due", "due_day"), ("owner", "owner_id"), ("station", "station_id"), ("district", "district"),
+            ("maker", "maker"), ("serial", "serial"), ("status", "status"), ("lot", "lot_id"),
+        )),
+        *(Index(f"fleet_{name}", "cylinder_id", sqlite_where=text(on_sqlite), postgresql_where=text(on_postgresql))
+          for name, on_sqlite, on_postgresql in (
+            ("black", "black = 1", "black"), ("lost", "lost = 1", "lost"), ("marked", "marks <> ''", "marks <> ''"),
+        )),
+    )  # fmt: skip
+
+    cylinder_id: str = Field(primary_key=True, sa_type=_WORD)
+    owner_id: str
+    station_id: str | None = None
+    """Where it was seen last."""
+    district: str | None = Field(default=None, sa_type=_WORD)
+    """Its region, else that of its owner's first station (行政区划代码)."""
+    maker: str
+    serial: str
+    model: str
+    made: str | None = None
+    """Month of making, YYYY-MM."""
+    status: str
+    due_day: int | None = None
+    """The last day (ordinal) on which it may be filled without another inspection; absent when its life has ended."""
+    lot_id: str | None = None
+    """The gas lot of its last fill."""
+    black: bool
+    lost: bool
+    marks: str
+    """Every mark that stands, as ``|black|seized|``; empty without any."""
+    state: str
+    memo: str
+    """What the follower remembers of it beyond the state."""
+
+
+class FigureRow(SQLModel, table=True):
+    """A monthly sum; month 0 is the stock of now."""
+
+    __tablename__ = "figure"
+
+    month: int = Field(primary_key=True, sa_type=Integer)
+    """Months since year 0."""
+    word: str = Field(primary_key=True, sa_type=_WORD)
+    district: str = Field(primary_key=True, sa_type=_WORD)
+    company_id: str = Field(primary_key=True)
+    station_id: str = Field(primary_key=True)
+    value: int = Field(sa_type=BigInteger)
+
+
+class FollowedRow(SQLModel, table=True):
+    """How much of the log `fleet` and `figure` hold, and what their follower needs to go on."""
+
+    __tablename__ = "followed"
+
+    name: str = Field(primary_key=True)
+    value: str
 
 
 class MetaRow(SQLModel, table=True):
