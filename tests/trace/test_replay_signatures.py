@@ -180,6 +180,22 @@ def test_a_device_that_was_enrolled_elsewhere_or_with_no_key_decides_nothing(
     assert named in told["differences"][0]["again"]
 
 
+def test_a_device_that_was_cut_off_before_decides_nothing(
+    sound: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(sound, folder := tmp_path / "data")
+    end = _stated(events.DeviceRevoked(cause="stolen"), "end", "device/dev_1").model_dump(mode="json")
+    place = {"n": 0, "prev": "", "recorded_at": START}
+
+    def cut_off(entries: list[Json]) -> list[Json]:
+        return [*entries[:-1], {name: value for name, value in (end | place).items() if value is not None}, entries[-1]]
+
+    recompute(folder, cut_off, sign=False)
+    status, told = replayed(capsys, folder)
+    assert (status, [item["check_id"] for item in told["differences"]]) == (1, ["check.station"])
+    assert "no key of device dev_1" in told["differences"][0]["again"]
+
+
 def test_decisions_signed_before_the_log_s_key_was_rotated_check_with_the_new_key_alone(
     sound: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -83,7 +83,7 @@ def check_decision_note(
 class Signers:
     """Whose key must stand below a decision: the service's, which is the log's own, or the key of a device.
 
-    A device's key is told by the ledger itself, before anything that the device decided.
+    A device's key is told by the ledger itself, before anything that the device decided; so is its end.
     """
 
     service: Sequence[NoteKey]
@@ -95,7 +95,11 @@ class Signers:
         try:
             self._devices[device_id] = event.station_id, parse_vkey(event.vkey)
         except KeyFormatError:  # with what is no key nobody signs
-            self._devices.pop(device_id, None)
+            self.cut_off(device_id)
+
+    def cut_off(self, device_id: str) -> None:
+        """From here on nothing that it signs counts."""
+        self._devices.pop(device_id, None)
 
     def fault_in(self, entry: Entry, event: FillDecided) -> str | None:
         """What is wrong with the note of a stored decision; None if nothing is, or it has none. May raise NoServiceKey.

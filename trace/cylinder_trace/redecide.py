@@ -19,6 +19,7 @@ from cylinder_trace.decision import Decision
 from cylinder_trace.decision_note import Signers, inputs_hash
 from cylinder_trace.events import (
     DeviceEnrolled,
+    DeviceRevoked,
     Entry,
     Event,
     EventError,
@@ -76,8 +77,8 @@ def retake_decisions(
 ) -> Iterator[Retaken]:
     """Take every wanted stored decision again by the rulebook of its time, in the order of the log.
 
-    With a `candidate` each is tried by that too; with `signers` its note is checked, and devices are enrolled there as
-    they come.  Raises ValueError for an entry that cannot be read.
+    With a `candidate` each is tried by that too; with `signers` its note is checked, and devices are enrolled there
+    and cut off as they come.  Raises ValueError for an entry that cannot be read.
     """
     past = _Past(_named_in(texts()), signers)
     for text in texts():
@@ -97,7 +98,7 @@ def _text(decision: Decision) -> bytes:
 
 StateKey = tuple[str, int]
 _DECISION = b'"type":"fill_decided"'
-_ABOUT_ALL = frozenset((RulebookPublished.type.encode(), DeviceEnrolled.type.encode()))
+_ABOUT_ALL = frozenset(cls.type.encode() for cls in (RulebookPublished, DeviceEnrolled, DeviceRevoked))
 _SUBJECT, _TYPE = b'"subject":"', b'","type":"'
 
 
@@ -165,8 +166,14 @@ class _Past:
             with suppress(RulebookError):  # what cannot be read never decided anything
                 book = parse_rulebook(event.text)
                 self.books[book.name] = book
-        elif isinstance(event, DeviceEnrolled) and self.signers:
-            self.signers.enrol(subject_id, event)
+        elif self.signers:
+            self._take_key(subject_id, event, self.signers)
+
+    def _take_key(self, device_id: str, event: Event, signers: Signers) -> None:
+        if isinstance(event, DeviceEnrolled):
+            signers.enrol(device_id, event)
+        elif isinstance(event, DeviceRevoked):
+            signers.cut_off(device_id)
 
     def state(self, key: StateKey) -> CylinderState | None:
         """A cylinder after so many entries of its chain."""
