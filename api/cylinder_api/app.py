@@ -5,10 +5,11 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 
 from cylinder_api.access_log import AccessLog
 from cylinder_api.bodies import openapi_of
+from cylinder_api.idempotency import Acts, KeepAnswers, Replay
 from cylinder_api.problems import install_handlers
 from cylinder_api.routers import (
     corrections,
@@ -76,9 +77,12 @@ def create_app(service: Service) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = service
+    app.state.acts = Acts(service)
     for module in _ROUTERS:
         app.include_router(module.router)
     install_handlers(app)
+    app.add_exception_handler(Replay, _answer_again)
+    app.add_middleware(KeepAnswers)
     app.add_middleware(AccessLog)
     _own_openapi(app)
     return app
@@ -94,6 +98,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.feed.stop()
         await feed
         await asyncio.to_thread(service.close)
+
+
+async def _answer_again(_request: Request, replay: Exception) -> Response:
+    assert isinstance(replay, Replay)  # noqa: S101 - Starlette hands over what was registered
+    return Response(replay.answer, replay.status, media_type="application/json")
 
 
 def _own_openapi(app: FastAPI) -> None:

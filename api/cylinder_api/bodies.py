@@ -11,7 +11,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import models_json_schema
 
-from cylinder_api.problems import Problem
+from cylinder_api.idempotency import EXEMPT, HEADER, KEY_PATTERN, WRITES, act_key, begin_act
+from cylinder_api.problems import Problem, documented
 from cylinder_api.refusals import Refused
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -32,6 +33,7 @@ class JsonBody(Generic[Body]):
 
     async def __call__(self, request: Request) -> Body:
         """The body; raises RequestValidationError with the place of each fault."""
+        act_key(request)  # before anything is read
         kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if kind != "application/json":
             raise Refused("not_json", "send Content-Type: application/json")
@@ -43,7 +45,17 @@ class JsonBody(Generic[Body]):
             raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
         # Only now: the nesting of what fits the model has an end.
         json.loads(text, object_pairs_hook=_require_once)
+        await begin_act(request, own_id(body), text)
         return body
+
+
+def own_id(body: BaseModel) -> str | None:
+    """The id of the act that a body carries, if it carries one."""
+    name = next((name for name in _ID_FIELDS if name in type(body).model_fields), None)
+    return getattr(body, name) if name else None
+
+
+_ID_FIELDS = ("id", "check_id")
 
 
 def _require_once(pairs: list[tuple[str, object]]) -> None:
@@ -91,4 +103,36 @@ def openapi_of(app: FastAPI) -> dict[str, Any]:
     )
     schemas = document["components"]["schemas"]
     document["components"]["schemas"] = dict(sorted({**named["$defs"], **schemas}.items()))
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if asks_for_key(method, path, operation["operationId"]):
+                _document_key(operation)
     return document
+
+
+def asks_for_key(method: str, path: str, operation_id: str) -> bool:
+    """Whether an operation wants an Idempotency-Key."""
+    return method.upper() in WRITES and path.startswith("/v1/") and operation_id not in EXEMPT
+
+
+def _document_key(operation: dict[str, Any]) -> None:
+    operation.setdefault("parameters", []).append(_KEY_PARAMETER)
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    if name := next((name for name in _ID_FIELDS if name in body.get("example", {})), None):
+        note = f"The same text as `{name}` in the body: one act, one id."
+        operation["parameters"][-1] = {**_KEY_PARAMETER, "description": note, "example": body["example"][name]}
+    for status, answer in documented(*_KEY_REFUSALS, public=True).items():
+        said = operation["responses"].setdefault(str(status), answer)
+        missing = [line for line in answer["description"].split("; ") if line not in said["description"].split("; ")]
+        said["description"] = "; ".join([said["description"], *missing])
+
+
+_KEY_REFUSALS = ("idempotency_key_missing", "still_running", "idempotency_key_differs", "id_conflict")
+_KEY_PARAMETER: dict[str, Any] = {
+    "name": HEADER,
+    "in": "header",
+    "required": True,
+    "description": "The id of this act, made by the caller; the same request again gets the same answer again.",
+    "schema": {"type": "string", "pattern": KEY_PATTERN},
+    "example": "order-20261122-0001",
+}

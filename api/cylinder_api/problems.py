@@ -106,7 +106,9 @@ def install_handlers(app: FastAPI) -> None:
 
 async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)  # noqa: S101 - Starlette hands over what was registered
-    headers = {"WWW-Authenticate": "Bearer"} if error.kind.status == 401 else None
+    headers = {"WWW-Authenticate": "Bearer"} if error.kind.status == 401 else {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
     return problem(error.code, error.detail, headers=headers)
 
 

@@ -15,6 +15,7 @@ class Kind(NamedTuple):
 
 KINDS: dict[str, Kind] = {
     "malformed_request": Kind(400, "The request cannot be read"),
+    "idempotency_key_missing": Kind(400, "A write needs an Idempotency-Key"),
     "unauthenticated": Kind(401, "A valid bearer token is needed"),
     "not_allowed": Kind(403, "This role may not do this"),
     "scope_missing": Kind(403, "The token is too narrow for this"),
@@ -39,7 +40,7 @@ KINDS: dict[str, Kind] = {
     "dispute_unknown": Kind(404, "No dispute is on file under this id"),
     "import_unknown": Kind(404, "No import is on file under this id"),
     "method_not_allowed": Kind(405, "This method is not offered here"),
-    "id_conflict": Kind(409, "The id is taken by an act that says something else"),
+    "still_running": Kind(409, "The same request is still being worked on"),
     "code_taken": Kind(409, "The code already leads to another cylinder"),
     "registered_twice": Kind(409, "The same cylinder is on file already"),
     "second_person_needed": Kind(409, "A second person must look first"),
@@ -47,6 +48,8 @@ KINDS: dict[str, Kind] = {
     "too_large": Kind(413, "The body is too large"),
     "not_json": Kind(415, "The body must be JSON"),
     "invalid": Kind(422, "The request does not fit its description"),
+    "idempotency_key_differs": Kind(422, "The Idempotency-Key is not the id of the act"),
+    "id_conflict": Kind(422, "The id is taken by an act that says something else"),
     "code_unreadable": Kind(422, "This is not a cylinder code"),
     "code_not_its_own": Kind(422, "The code does not lead to this cylinder"),
     "serial_differs": Kind(422, "The serial on the steel is not the one on file"),
@@ -64,10 +67,12 @@ KINDS: dict[str, Kind] = {
 class Refused(Exception):
     """The service refuses with `code`; `detail` is one sentence for people, without personal data."""
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str, retry_after_s: int | None = None) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
+        self.retry_after_s = retry_after_s
+        """After how many seconds the same request may succeed."""
 
     @property
     def kind(self) -> Kind:

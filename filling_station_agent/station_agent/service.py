@@ -1,5 +1,6 @@
 """The service (云端服务), as the station talks to it over HTTP. Every failure is one exception, `ServiceGone`."""
 
+import hashlib
 import json
 import ssl
 from collections.abc import AsyncIterator, Sequence
@@ -121,7 +122,7 @@ class Service:
     async def decide(self, request: FillRequest) -> ServiceDecision:
         """Ask whether the cylinder may be filled. Raises ServiceGone."""
         body = request.model_dump_json(exclude_none=True).encode()
-        answer = _object(await self._send("POST", "/v1/fill-checks", body))
+        answer = _object(await self._send("POST", "/v1/fill-checks", body, request.check_id))
         try:
             decision = Decision.model_validate_json(json.dumps(answer["decision"]))
         except (KeyError, ValidationError) as error:
@@ -135,9 +136,8 @@ class Service:
     async def upload(self, device_id: str, records: Sequence[bytes], head: dict[str, Any]) -> UploadAnswers:
         """Hand over records of the device's chain, oldest first. Raises ServiceGone."""
         body = {"device_id": device_id, "records": [text.decode() for text in records], "head": head}
-        answer = await self._send(
-            "POST", f"/v1/stations/{self._station_id}/entries", canonical_json(body), timeout_s=60
-        )
+        path = f"/v1/stations/{self._station_id}/entries"
+        answer = await self._send("POST", path, canonical_json(body), timeout_s=60)
         try:
             return UploadAnswers.model_validate_json(answer)
         except ValidationError as error:
@@ -173,8 +173,10 @@ class Service:
         """Raises ServiceGone unless the service says that it is ready."""
         await self._send("GET", "/readyz")
 
-    async def _send(self, method: str, path: str, body: bytes | None = None, timeout_s: float = _ANSWER_S) -> bytes:
-        headers = {"Content-Type": "application/json"} if body is not None else {}
+    async def _send(
+        self, method: str, path: str, body: bytes | None = None, key: str | None = None, timeout_s: float = _ANSWER_S
+    ) -> bytes:
+        headers = {} if body is None else {"Content-Type": "application/json", "Idempotency-Key": key or _key_of(body)}
         timeout = httpx.Timeout(timeout_s, connect=_CONNECT_S)
         try:
             response = await self._http.request(method, path, content=body, headers=headers, timeout=timeout)
@@ -183,6 +185,11 @@ class Service:
         if response.is_success:
             return response.content
         raise ServiceRefused(_told(response.status_code, response.content), response.status_code)
+
+
+def _key_of(body: bytes) -> str:
+    """The idempotency key of a request whose body has no id of its own: the same whenever it is sent again."""
+    return hashlib.sha256(body).hexdigest()
 
 
 async def _changes(response: httpx.Response) -> AsyncIterator[Change]:

@@ -102,7 +102,7 @@ class StationDay(FastHttpUser):
 
     def _post(self, path: str, body: Body, name: str, entry_type: str, entry_id: str) -> Any:
         """Post `body`; note what the answer says was recorded. None when the answer is no receipt for it."""
-        headers = self.line.station.headers
+        headers = {**self.line.station.headers, "Idempotency-Key": entry_id}
         with self.client.post(path, json=body, headers=headers, name=name, catch_response=True) as response:
             answer = response.json() if response.status_code in (200, 201) else None
             receipt = answer["receipt"] if answer else None

@@ -30,6 +30,7 @@ from cylinder_trace.decision import Decision, FillRequest, Outcome, StationFacts
 from cylinder_trace.events import Event, Record, Stamp, record_text, state_event
 from cylinder_trace.rulebook import parse_rulebook
 from cylinder_trace.store.unit import Unit
+from servers.keyed import keyed_client
 
 RULEBOOK = Path(events.__file__).parent / "rulebooks" / "cn-default.toml"
 LATER = "2099-12-31"
@@ -130,7 +131,7 @@ class House:
         """A client that calls as this role, or with another token, or as nobody."""
         token = token or (f"token-of-{role}" if role else None)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        client = httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False, verify=False)
+        client = keyed_client(self.url, headers)
         self._clients.append(client)
         return client
 

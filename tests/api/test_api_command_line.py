@@ -182,7 +182,7 @@ def test_devices_and_people_are_let_in_and_out_while_the_service_runs(demo: Path
     with House(demo) as service:
         issued = answer("enrol", "--station", "st_01", "--data", demo)
         body = {"code": issued["code"], "vkey": "pc+00000000+AQ=="}
-        assert httpx.post(f"{service.url}/v1/devices/enrol", json=body).json()["code"] == "invalid"
+        assert service.as_(None).post("/v1/devices/enrol", json=body).json()["code"] == "invalid"
         assert "no station st_99" in run("enrol", "--station", "st_99", "--data", demo).sentence
         added = ("user", "add", "--id", "wang", "--role", "regulator", "--org", "au_01", "--data", demo)
         headers = {"Authorization": f"Bearer {answer(*added)['token']}"}

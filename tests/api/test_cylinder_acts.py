@@ -57,7 +57,7 @@ def test_the_same_sale_to_somebody_else_is_a_conflict_that_names_nobody(house: H
     body = sale(bottle)
     client.post("/v1/sales", json=body)
     answer = client.post("/v1/sales", json={**body, "customer": {**BUYER, "name": "另一位"}})
-    assert (answer.status_code, answer.json()["code"]) == (409, "id_conflict")
+    assert (answer.status_code, answer.json()["code"]) == (422, "id_conflict")
     assert "另一位" not in answer.text
 
 

@@ -53,7 +53,7 @@ def test_a_check_id_used_for_another_question_is_a_conflict(house: House) -> Non
     body = check_body(bottle)
     client.post("/v1/fill-checks", json=body)
     answer = client.post("/v1/fill-checks", json={**body, "lane": 2})
-    assert (answer.status_code, answer.json()["code"]) == (409, "id_conflict")
+    assert (answer.status_code, answer.json()["code"]) == (422, "id_conflict")
     assert answer.headers["content-type"] == "application/problem+json"
 
 
@@ -71,7 +71,7 @@ def test_an_answer_lost_after_the_commit_is_given_again(house: House) -> None:
     body = check_body(bottle)
     house.running.ledger.submit(lambda unit: time.sleep(0.4))
     with pytest.raises(httpx.ReadTimeout):
-        house.as_("station").post("/v1/fill-checks", json=body, timeout=0.1)
+        house.as_("station").post("/v1/fill-checks", json=body, timeout=httpx.Timeout(30, read=0.1))
     house.running.ledger.transact(lambda unit: None)
     answer = house.as_("station").post("/v1/fill-checks", json=body)
     assert answer.json()["decision"]["outcome"] == "ALLOW"

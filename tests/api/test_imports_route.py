@@ -10,6 +10,8 @@ from cylinder_codes.identifiers import make_code
 
 HEADERS = "气瓶条码,出厂编号,制造单位,型号,制造年月,皮重,容积,最大充装量(kg),使用登记证编号,检验日期,产权单位"
 
+_HEAD = "POST /v1/imports HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token-of-company\r\nIdempotency-Key: k\r\n"
+
 
 def new_code(house: House, number: int) -> str:
     return make_code(b"I" + now().to_bytes(8, "big")[-7:] + number.to_bytes(2, "big"), house.running.keys.tag).text
@@ -111,14 +113,12 @@ def test_a_body_without_a_file_is_a_named_problem(house: House) -> None:
 def test_a_body_that_announces_a_gigabyte_is_refused_before_it_is_sent(house: House) -> None:
     host, port = house.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as caller:
-        head = "POST /v1/imports HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token-of-company\r\n"
-        caller.sendall(f"{head}Content-Length: {2**30}\r\n\r\n".encode())
+        caller.sendall(f"{_HEAD}Content-Length: {2**30}\r\n\r\n".encode())
         assert b"HTTP/1.1 413" in caller.recv(65_536)
 
 
 def test_a_body_that_announces_little_and_comes_in_chunks_without_end_is_refused(house: House) -> None:
     host, port = house.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as caller:
-        head = "POST /v1/imports HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token-of-company\r\n"
-        caller.sendall(f"{head}Content-Length: 10\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n--x\r\n\r\n".encode())
+        caller.sendall(f"{_HEAD}Content-Length: 10\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n--x\r\n\r\n".encode())
         assert b"HTTP/1.1 411" in caller.recv(65_536)

@@ -59,7 +59,7 @@ def test_a_transfer_sent_again_about_another_cylinder_is_not_answered_as_if_it_h
     act: dict[str, Any] = {"id": new_id("transfer"), "occurred_at": now(), "to_owner_id": "co_2"}
     assert post(house, "/v1/transfers", first, "company", **act).status_code == 201
     taken = post(house, "/v1/transfers", second, "company", **act)
-    assert (taken.status_code, taken.json()["code"]) == (409, "id_conflict")
+    assert (taken.status_code, taken.json()["code"]) == (422, "id_conflict")
     assert state_of(house, second).owner_id == "co_1"
 
 

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-import httpx
 from api_house import House, now
 from api_process import Served
+
+from servers.keyed import keyed_client
 
 BUYER = {"name": "ZZ演示姓名ZZ", "id_number": "ZZ-ID-4711", "phone": "ZZ-PHONE-4712", "address": "ZZ演示路4713号"}
 
@@ -13,7 +14,7 @@ def test_a_buyers_name_number_telephone_and_address_are_found_nowhere_on_disk_an
     with House(tmp_path) as house:
         bottles = [house.new_bottle() for _ in range(3)]
     service = Served("--data", tmp_path, "--log-level", "debug")
-    headers = {"Authorization": "Bearer token-of-delivery"}
+    client = keyed_client(service.url, {"Authorization": "Bearer token-of-delivery"})
     answers = []
     for number, bottle in enumerate(bottles):
         sale = {
@@ -21,10 +22,11 @@ def test_a_buyers_name_number_telephone_and_address_are_found_nowhere_on_disk_an
             "worker_id": "dw_1", "customer": BUYER, "safety_check_passed": True, "occurred_at": now(),
         }  # fmt: skip
         broken = {**sale, "id": "x", "customer": {**BUYER, "phone": ["ZZ-PHONE-4712"], "ZZ-ID-4711": "x"}}
-        url = f"{service.url}/v1/sales"
-        answers.append(httpx.post(url, json=sale, headers=headers))
-        answers.append(httpx.post(url, json=broken, headers=headers))
-        answers.append(httpx.post(f"{url}?name=ZZ-PHONE-4712", json=sale, headers=headers))
+        url = "/v1/sales"
+        answers.append(client.post(url, json=sale))
+        answers.append(client.post(url, json=broken))
+        answers.append(client.post(f"{url}?name=ZZ-PHONE-4712", json=sale))
+    client.close()
     assert [answer.status_code for answer in answers] == [201, 422, 201] * 3
     # the database is read while it still has its write-ahead log, too
     places = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

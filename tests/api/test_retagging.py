@@ -54,7 +54,7 @@ def test_a_refused_tag_leaves_the_old_one_alive_and_a_request_is_answered_once(h
     assert answer(house, asked, "refuse", cause="标签完好").status_code == 201
     assert scanned(house, bottle.code) == []
     late = answer(house, asked, new_code=new_code(house, 701))
-    assert (late.status_code, late.json()["code"]) == (409, "id_conflict")
+    assert (late.status_code, late.json()["code"]) == (422, "id_conflict")
     assert state_of(house, bottle).codes == (bottle.code,)
 
 

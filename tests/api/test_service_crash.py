@@ -11,6 +11,7 @@ from api_process import Served
 
 from cylinder_api.folder import open_folder
 from cylinder_trace.store.sound import audit_home
+from servers.keyed import keyed_client
 
 
 def test_killed_while_recording_nothing_acknowledged_is_lost_and_a_retry_gets_the_same_answer(tmp_path: Path) -> None:
@@ -22,7 +23,7 @@ def test_killed_while_recording_nothing_acknowledged_is_lost_and_a_retry_gets_th
     headers = {"Authorization": "Bearer token-of-station"}
 
     def ask(some: list[dict[str, object]]) -> None:
-        with httpx.Client(base_url=service.url, headers=headers, trust_env=False, verify=False) as client:
+        with keyed_client(service.url, headers) as client:
             for body in some:
                 try:
                     answer = client.post("/v1/fill-checks", json=body)
@@ -40,7 +41,7 @@ def test_killed_while_recording_nothing_acknowledged_is_lost_and_a_retry_gets_th
         thread.join()
 
     service = Served("--data", tmp_path)
-    with httpx.Client(base_url=service.url, headers=headers, trust_env=False, verify=False) as client:
+    with keyed_client(service.url, headers) as client:
         for body in bodies:
             if (before := acknowledged.get(str(body["check_id"]))) is not None:
                 assert client.post("/v1/fill-checks", json=body).content == before
@@ -56,7 +57,8 @@ def test_what_was_acknowledged_before_a_signal_is_published_when_the_service_has
         bottle = house.new_bottle()
     service = Served("--data", tmp_path)
     headers = {"Authorization": "Bearer token-of-station"}
-    receipt = httpx.post(f"{service.url}/v1/fill-checks", json=check_body(bottle), headers=headers).json()["receipt"]
+    with keyed_client(service.url, headers) as client:
+        receipt = client.post("/v1/fill-checks", json=check_body(bottle)).json()["receipt"]
     assert service.stop() == 0
     size = (tmp_path / "log" / "checkpoint").read_text("utf-8").split("\n")[1]
     assert int(size) == receipt["index"] + 1

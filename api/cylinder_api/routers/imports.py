@@ -11,6 +11,7 @@ from starlette.datastructures import UploadFile
 from cylinder_api.access import Account, Caller
 from cylinder_api.acts import importing
 from cylinder_api.bodies import JsonBody, takes
+from cylinder_api.idempotency import act_key, begin_act
 from cylinder_api.problems import documented
 from cylinder_api.refusals import Refused
 from cylinder_api.service import ServiceHere
@@ -91,6 +92,7 @@ class TableFile(NamedTuple):
 
 async def read_file(request: Request) -> TableFile:
     """The part `file` of a multipart body; raises Refused for one that is too large, before reading it."""
+    act_key(request)  # before anything is read
     length = request.headers.get("content-length", "")
     # Chunks may come without end, whatever length is announced beside them.
     if not length.isdecimal() or "transfer-encoding" in request.headers:
@@ -101,7 +103,10 @@ async def read_file(request: Request) -> TableFile:
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise Refused("invalid", "/body/file: send multipart/form-data with the table as a file called file")
-        return TableFile(await file.read(), file.filename or "table")
+        table = TableFile(await file.read(), file.filename or "table")
+    # Not the body itself: what parts its pieces is drawn anew each time it is sent.
+    await begin_act(request, None, table.name.encode() + b"\0" + table.data)
+    return table
 
 
 _FILE_SCHEMA = {

@@ -38,8 +38,9 @@ def _prepare_fill_check(scale: Scale) -> Iterator[Pair]:
 def fill_check_request(station: Station, port: int, number: int) -> bytes:
     """A scan of the next cylinder, on the lanes in turn, every check with an id of its own."""
     cylinder = station.cylinders[number % len(station.cylinders)]
-    body = fill_request(station, f"bench-{number}", number % 8 + 1, cylinder.code, cylinder.tare_g + 100)
-    return post(_PATH, port, station.headers, body)
+    check_id = f"bench-{number}"
+    body = fill_request(station, check_id, number % 8 + 1, cylinder.code, cylinder.tare_g + 100)
+    return post(_PATH, port, {**station.headers, "Idempotency-Key": check_id}, body)
 
 
 @contextmanager

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import httpx
 from operators import Scan
+
+from servers.keyed import keyed_client
 
 Decision = dict[str, Any]
 
@@ -16,7 +17,7 @@ class Service:
     def __init__(self, url: str, tokens: dict[str, str]) -> None:
         self.url = url
         self._tokens = tokens
-        self._client = httpx.Client(base_url=url, timeout=30)
+        self._client = keyed_client(url)
 
     def get(self, role: str, path: str, **query: Any) -> Any:
         """JSON at `path`; raises httpx.HTTPStatusError for anything but success."""
