@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from cylinder_api.refusals import Refused
 from cylinder_api.service import ServiceHere
-from cylinder_trace.store.accounts import read_account
+from cylinder_trace.store.accounts import secret_sha256
 from cylinder_trace.store.tables import AccountRow
 
 Role = Literal["station", "company", "maker", "delivery", "inspector", "regulator", "auditor", "admin"]
@@ -127,14 +127,14 @@ _bearer = HTTPBearer(auto_error=False, description="A token of a device, a perso
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def account_of(
+async def account_of(
     request: Request,
     service: ServiceHere,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Account:
     """The caller, if their role and token may call this operation; raises Refused with 401 or 403."""
     secret = credentials.credentials if credentials else _session_of(request)
-    row = read_account(service.ledger.engine, secret) if secret else None
+    row = await service.accounts.get(secret_sha256(secret)) if secret else None
     if row is None or not is_in_force(row, service.clock()):
         raise Refused("unauthenticated", "send Authorization: Bearer with a token that is in force")
     account = Account.model_validate(row, from_attributes=True)

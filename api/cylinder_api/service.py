@@ -1,19 +1,22 @@
 """What every route works with: the ledger, the keys, the vault, the feed of changes."""
 
-import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
 from cylinder_api.answers import Recorded
 from cylinder_api.folder import Keys, open_folder
+from cylinder_api.gathering import Delivery, Gathered
 from cylinder_api.live import Feed, MemoryPush, Push, RedisPush
 from cylinder_api.settings import Settings
+from cylinder_trace.store.accounts import accounts_of
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.publishing import publishing_of
+from cylinder_trace.store.tables import AccountRow
 from cylinder_trace.store.unit import NO_HINTS, Hints, Receipt, Unit
 from cylinder_trace.store.vault import Vault
 
@@ -35,10 +38,13 @@ class Service:
     vault: Vault
     feed: Feed
     clock: Callable[[], int]
+    accounts: Gathered[str, AccountRow]
+    """The account of a secret's SHA-256, as the database has it at this moment."""
+    _delivery: Delivery = field(default_factory=Delivery)
 
     async def commit(self, work: Callable[[Unit], Answer], hints: Hints = NO_HINTS) -> Answer:
         """Run `work` in the next group commit; the answer means durable. `hints`: what it will look up."""
-        return await asyncio.wrap_future(self.ledger.submit(work, hints))
+        return await self._delivery.of(self.ledger.submit(work, hints))
 
     async def record(self, work: Callable[[Unit], Receipt]) -> Recorded:
         """`commit` work that records one act, and answer with its signed receipt."""
@@ -47,6 +53,7 @@ class Service:
     def close(self) -> None:
         """Finish what was acknowledged and let go of everything."""
         self.feed.push.stop()
+        self.accounts.close()
         self.ledger.close()
 
 
@@ -57,10 +64,11 @@ def open_service(settings: Settings, clock: Callable[[], int] = system_clock) ->
     push: Push = RedisPush(settings.redis_url) if settings.redis_url else MemoryPush()
     feed = Feed(ledger.reader, push, clock)
     ledger.listen(feed.committed)
-    return Service(settings, keys, ledger, Vault(keys.master), feed, clock)
+    accounts = Gathered(partial(accounts_of, ledger.engine))
+    return Service(settings, keys, ledger, Vault(keys.master), feed, clock, accounts)
 
 
-def service_here(request: Request) -> Service:
+async def service_here(request: Request) -> Service:
     """The service that this app serves."""
     service: Service = request.app.state.service
     return service

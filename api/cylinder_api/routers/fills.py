@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel
 
 from cylinder_api.access import Caller
@@ -46,7 +46,7 @@ class FillRecorded(Recorded):
 )
 async def check_fill(
     caller: Caller, service: ServiceHere, asked: Annotated[FillRequest, Depends(JsonBody(FillRequest))]
-) -> dict[str, Any]:
+) -> Response:
     """ALLOW, WARN or DENY with all reasons, recorded durably before the answer. A DENY is an answer, not an error.
 
     `check_id` is made by the station and is the idempotency key: the same check again gets the same answer.
@@ -58,7 +58,8 @@ async def check_fill(
     key = service.keys.log
     act = partial(fill.check_fill, request=request, device_id=caller.account_id, rulebook_id=rulebook_id, key=key)
     decision, receipt = await service.commit(act, fill.hints_for(request, rulebook_id))
-    return {"decision": decision, "told": tell(decision), "receipt": service.ledger.sign(receipt)}
+    answer = FillCheckAnswer(decision=decision, told=tell(decision), receipt=service.ledger.sign(receipt))
+    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
 
 
 @router.get(

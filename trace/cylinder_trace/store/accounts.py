@@ -1,8 +1,9 @@
 """Who holds which bearer token. The token itself is nowhere: only its SHA-256 is kept."""
 
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, bindparam, select
 from sqlmodel import SQLModel
 
 from cylinder_trace.store.tables import AccountRow, SubjectNowRow
@@ -10,6 +11,7 @@ from cylinder_trace.store.unit import upsert
 
 _account = AccountRow.__table__  # type: ignore[attr-defined]
 _now = SubjectNowRow.__table__  # type: ignore[attr-defined]
+_BY_SECRETS = select(_account).where(_account.c.token_sha256.in_(bindparam("secrets", expanding=True)))
 
 
 def secret_sha256(secret: str) -> str:
@@ -19,10 +21,14 @@ def secret_sha256(secret: str) -> str:
 
 def read_account(engine: Engine, token: str) -> AccountRow | None:
     """The account whose token this is, revoked or not."""
+    return accounts_of(engine, [secret_sha256(token)]).get(secret_sha256(token))
+
+
+def accounts_of(engine: Engine, secrets_sha256: Sequence[str]) -> Mapping[str, AccountRow]:
+    """The accounts, revoked or not, whose secrets have these SHA-256, by them."""
     with engine.connect() as connection:
-        query = select(_account).where(_account.c.token_sha256 == secret_sha256(token))
-        row = connection.execute(query).one_or_none()
-    return AccountRow(**row._mapping) if row else None
+        rows = connection.execute(_BY_SECRETS, {"secrets": secrets_sha256}).all()
+    return {row.token_sha256: AccountRow(**row._mapping) for row in rows}
 
 
 def read_accounts(engine: Engine) -> list[AccountRow]:
