@@ -1,8 +1,13 @@
 """`cylinder-trace audit` as it is used: several processes, going on where it stopped, indexes, further signatures."""
 
 import json
+import os
+import pty
+import re
+import select
 import shutil
-import time
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,10 +20,11 @@ from cylinder_codes.keys import SigningKey, format_signer, format_vkey
 from cylinder_codes.note import format_lines, split_note
 from cylinder_trace import cli
 from cylinder_trace.audit import Auditor, read_vkey
-from cylinder_trace.commands.auditing import STRETCH, Progress, Reading, State
+from cylinder_trace.commands.auditing import STRETCH, Reading, State
 from cylinder_trace.cosignature import ED25519_COSIGNATURE, ML_DSA_44, Cosigner, format_cosigner_key
 from cylinder_trace.store.audit_reading import DatabaseRows
 from cylinder_trace.store.ledger import Ledger
+from cylinder_trace.store.progress import silent
 from cylinder_trace.store.publishing import Publishing
 from ledgers.attacks import Json, by_hand, make_ledger, recompute
 from ledgers.homes import KEY, Clock, Home, bound, registered, returned
@@ -137,7 +143,7 @@ def test_what_was_wrong_before_a_stop_stays_in_the_report_and_new_faults_join_it
     source = DatabaseRows(f"sqlite:///{folder}/ledger.db", folder)
     auditor = Auditor(source.checkpoints(), read_vkey(VKEY), published=source.published())
     state = State(str(path), auditor)
-    Reading(auditor, source, state, Progress(0, 9_000)).alone(STRETCH)
+    Reading(auditor, source, state, silent).alone(STRETCH)
     state.save()
     source.close()
     found = audit(capsys, folder, "--since", path, "--jobs", jobs)
@@ -158,17 +164,30 @@ def test_a_state_of_another_log_or_kind_of_audit_is_refused_with_a_sentence(
         assert "cannot be gone on from" in capsys.readouterr().err
 
 
-def test_progress_is_said_once_a_second_with_speed_and_time_left(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Progress(0, 1_000)
-    progress.show(10)
-    assert capsys.readouterr().err == "", "not before a second has passed"
+AN_AUDIT_OF_A_SECOND = """
+import time
+from cylinder_trace.commands.pace import Pace
+with Pace() as tell:
+    tell("entries checked", 10, 1000)
+    tell("entries checked", 20, 1000)
     time.sleep(1.05)
-    progress.show(250)
-    progress.show(300)
-    said = capsys.readouterr().err
-    assert said.startswith("250/1000 entries checked, ")
-    assert said.rstrip().endswith("s left")
-    assert said.count("\n") == 1
+    tell("entries checked", 250, 1000)
+    tell("entries checked", 300, 1000)
+"""
+
+
+def test_progress_on_a_terminal_is_said_once_a_second_with_speed_and_time_left_and_wiped_at_the_end() -> None:
+    ours, theirs = pty.openpty()
+    try:
+        subprocess.run([sys.executable, "-c", AN_AUDIT_OF_A_SECOND], stderr=theirs, check=True)
+        shown = ""
+        while not shown.endswith("\r\r\x1b[K"):  # a terminal hands over what it has, not always all of it
+            assert select.select([ours], [], [], 5)[0], f"the line is not wiped: {shown!r}"
+            shown += os.read(ours, 10_000).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert re.fullmatch(r"\r\x1b\[Kentries checked: 250/1000, [0-9]+/s, [0-9]+ s left\r\r\x1b\[K", shown)
 
 
 # --- what was copied out of the entries ---------------------------------------------------------------------

@@ -3,7 +3,6 @@
 import gc
 import json
 import os
-import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
@@ -16,12 +15,14 @@ import orjson
 from cylinder_codes.keys import format_vkey
 from cylinder_trace.audit import Auditor, AuditReport, Cosigner, Fault, LogKey, Stretch, read_cosigner, read_vkey
 from cylinder_trace.auditing.references import Span, differing, name_references
+from cylinder_trace.commands.pace import Pace
 from cylinder_trace.commands.shared import BAD, GOOD, CannotCheck, from_store, kept_checkpoint, read_text, text_or_file
 from cylinder_trace.cosignature import CosignerKey, format_cosigner_key
 from cylinder_trace.policy import Policy, PolicyError, parse_policy
 
 if TYPE_CHECKING:
     from cylinder_trace.commands.audit_crew import Crew
+    from cylinder_trace.store.progress import Tell
 
 Key = TypeVar("Key")
 AUDIT = "recompute the whole ledger from nothing and name every fault"
@@ -56,10 +57,12 @@ def audit(arguments: Namespace) -> int:
     """Run `audit`."""
     source = from_store(lambda: _open(arguments.source, arguments.token))
     try:
-        with few_collections():
-            return _audit(arguments, source)
+        with few_collections(), Pace() as tell:
+            report = _audit(arguments, source, tell)
     finally:
         source.close()
+    print(json.dumps(report.as_json(), ensure_ascii=False) if arguments.json else _story(report))
+    return GOOD if report.ok else BAD
 
 
 @contextmanager
@@ -81,7 +84,7 @@ def _open(place: str, token: str | None) -> Any:
     return open_audit_source(place, token)
 
 
-def _audit(arguments: Namespace, source: Any) -> int:
+def _audit(arguments: Namespace, source: Any, tell: "Tell") -> AuditReport:
     kept = [kept_checkpoint(path) for path in arguments.remembered]
     notes = from_store(source.checkpoints)  # before the size: what is signed is there, also while the ledger grows
     published = from_store(source.published)
@@ -93,7 +96,7 @@ def _audit(arguments: Namespace, source: Any) -> int:
     )  # fmt: skip
     auditor.references = not arguments.integrity and source.references(0, 0) is not None
     state = State(arguments.since, auditor)
-    reading = Reading(auditor, source, state, Progress(auditor.joined.next_index, end))
+    reading = Reading(auditor, source, state, tell)
     worth = end - auditor.joined.next_index >= _WORTH_A_PROCESS
     jobs = arguments.jobs or (len(os.sched_getaffinity(0)) if worth else 1)
     if jobs > 1 and from_store(source.count) == end:  # where entries are missing, reading goes from gap to gap
@@ -104,8 +107,7 @@ def _audit(arguments: Namespace, source: Any) -> int:
         state.save()
     if not (arguments.vkey or arguments.policy):
         report.not_excluded.append(_key_on_trust())
-    print(json.dumps(report.as_json(), ensure_ascii=False) if arguments.json else _story(report))
-    return GOOD if report.ok else BAD
+    return report
 
 
 def _key_on_trust() -> Any:
@@ -167,8 +169,8 @@ def stretches(start: int, end: int) -> Iterator[tuple[int, int]]:
 class Reading:
     """The log read to its end, and what goes with it."""
 
-    def __init__(self, auditor: Auditor, source: Any, state: "State", progress: "Progress") -> None:
-        self.auditor, self.source, self.state, self.progress = auditor, source, state, progress
+    def __init__(self, auditor: Auditor, source: Any, state: "State", tell: "Tell") -> None:
+        self.auditor, self.source, self.state, self.tell = auditor, source, state, tell
         self._references: list[Fault] = []
 
     def alone(self, end: int) -> None:
@@ -179,7 +181,7 @@ class Reading:
             rows, tiles = self._read(first, stop)
             self.auditor.check(rows, tiles)
             self._settle_devices(end)
-            self.shown(stop)
+            self.shown(stop, end)
             # A changed index can open a gap that no reading by ranges would ever cross.
             first = stop if rows else max(stop, from_store(lambda: self.source.next_from(stop)))  # noqa: B023
 
@@ -200,7 +202,7 @@ class Reading:
             examined, folded = crew.examined()
             self.auditor.take_folded(folded)
             # Joined and folded is now all before this window, so that a state written here is whole.
-            self.shown(window[-1][1])
+            self.shown(window[-1][1], end)
         self._join(examined)
         self.auditor.take_folded(crew.folded())
 
@@ -227,9 +229,9 @@ class Reading:
     def _read(self, first: int, stop: int) -> tuple[Any, Any]:
         return from_store(lambda: (self.source.rows(first, stop), self.source.tiles(first, stop)))
 
-    def shown(self, stop: int) -> None:
-        """Everything up to `stop` has been examined."""
-        self.progress.show(stop)
+    def shown(self, stop: int, end: int) -> None:
+        """Everything up to `stop`, of what goes up to `end`, has been examined."""
+        self.tell("entries checked 核查", stop, end)
         self.state.save_sometimes()
 
 
@@ -296,25 +298,6 @@ def _references_beyond(source: Any, auditor: Auditor) -> list[Fault]:
 def spans_that_differ(source: Any, spans: Sequence[Span]) -> list[Span]:
     """The spans, which follow on each other, in which the stored references are not what the entries say."""
     return differing(spans, source.references(spans[0].first, spans[-1].stop)) if spans else []
-
-
-class Progress:
-    """How far it is, once a second on standard error."""
-
-    def __init__(self, start: int, end: int) -> None:
-        self._start, self._end = start, end
-        self._began = self._shown = time.monotonic()
-
-    def show(self, done: int) -> None:
-        """`done` entries have been checked, counted from the log's first."""
-        now = time.monotonic()
-        if now - self._shown < 1:
-            return
-        self._shown = now
-        rate = (done - self._start) / (now - self._began)
-        line = f"{done}/{self._end} entries checked, {rate:,.0f}/s, {(self._end - done) / rate:.0f} s left"
-        print(f"\r{line} " if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)
-        sys.stderr.flush()
 
 
 class State:
