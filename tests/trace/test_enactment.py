@@ -6,7 +6,14 @@ import pytest
 
 from cylinder_trace.cylinder import StateError
 from cylinder_trace.dates import parse_day
-from cylinder_trace.enactment import RulebookState, in_force, next_rulebook_state, text_in_force, texts_to_come
+from cylinder_trace.enactment import (
+    RulebookState,
+    in_force,
+    next_rulebook_state,
+    text_in_force,
+    texts_to_come,
+    version_named,
+)
 from cylinder_trace.events import Entry, Event, RulebookPublished, Seized
 from vectors.admission.cases import rulebook_text
 
@@ -54,6 +61,12 @@ def test_what_is_published_and_not_yet_in_force_is_told_the_next_one_first() -> 
     state = published(three, one, two, "# not a rulebook")
     told_ahead = [texts_to_come(state, parse_day(day)) for day in ("2026-12-31", "2027-01-01", "2028-01-01")]
     assert told_ahead == [(two, three), (three,), ()]
+
+
+def test_a_version_is_found_by_its_name_before_and_after_it_is_in_force() -> None:
+    state = published(version("1", "2026-01-01"), "# not a rulebook", version("2", "2027-01-01", interval=36))
+    found = [version_named(state, name) for name in ("1", "2", "3")]
+    assert [book and book.inspection.interval_months for book in found] == [48, 36, None]
 
 
 def test_the_order_of_publishing_does_not_matter_for_what_is_in_force() -> None:

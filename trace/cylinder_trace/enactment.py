@@ -68,6 +68,11 @@ def in_force(state: RulebookState, day: int) -> Rulebook | None:
     return None if text is None else parse_rulebook(text)
 
 
+def version_named(state: RulebookState, version: str) -> Rulebook | None:
+    """The version of this name, in force or not; None if it was never published."""
+    return next((book for book in _books(_texts(state)) if book.version == version), None)
+
+
 def _texts(state: RulebookState) -> tuple[str, ...]:
     return (*(state.earlier or ()), state.text)
 

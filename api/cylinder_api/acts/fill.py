@@ -13,6 +13,7 @@ from cylinder_codes.reading import ReadFailure, read_scan
 from cylinder_trace.admission import decide_fill
 from cylinder_trace.decision import Decision, FillRequest, StationFacts
 from cylinder_trace.decision_note import inputs_hash, sign_decision
+from cylinder_trace.enactment import RulebookState, version_named
 from cylinder_trace.events import (
     Entry,
     FillDecided,
@@ -168,25 +169,20 @@ def report_fill(unit: Unit, report: FillReport, station_id: str, device_id: str)
 def record_fill(unit: Unit, record: Record, fill: Filled) -> RecordedFill:
     """Record that gas went in. What happened is never rejected; what should not have happened is disputed."""
     receipt = unit.append(record)
-    doubts = _doubts_about(unit, record, fill, receipt.n)
-    if not receipt.replayed:
-        dispute_all(unit, record, doubts)
-    return RecordedFill(receipt, doubts[0].kind if doubts else None)
+    return _disputed(unit, record, receipt, _doubts_about(unit, record, fill, receipt.n))
 
 
 def record_check(unit: Unit, record: Record, check: PrefillChecked | PostfillChecked | Reweighed) -> RecordedFill:
     """Record a list that was gone through, or a second weight; each doubt about it becomes a dispute."""
-    receipt = unit.append(record)
-    doubts = _doubts_about_check(unit, check)
+    return _disputed(unit, record, unit.append(record), _doubts_about_check(unit, check))
+
+
+def _disputed(unit: Unit, record: Record, receipt: Receipt, doubts: Sequence[Doubt]) -> RecordedFill:
+    """Raise a dispute for each doubt about an act that was recorded just now, in the history that it belongs to."""
     if not receipt.replayed:
-        dispute_all(unit, record, doubts)
+        for doubt in doubts:
+            raise_dispute(unit, record, record.subject, doubt.kind, f"{record.type} {record.id}: {doubt.message}")
     return RecordedFill(receipt, doubts[0].kind if doubts else None)
-
-
-def dispute_all(unit: Unit, record: Record, doubts: Sequence[Doubt]) -> None:
-    """Raise a dispute for each doubt about a recorded act, in the history that the act belongs to."""
-    for doubt in doubts:
-        raise_dispute(unit, record, record.subject, doubt.kind, f"{record.type} {record.id}: {doubt.message}")
 
 
 def _doubts_about(unit: Unit, record: Record, fill: Filled, n: int) -> list[Doubt]:
@@ -214,8 +210,13 @@ def _doubts_about_check(unit: Unit, check: PrefillChecked | PostfillChecked | Re
 
 
 def _book_of(unit: Unit, decided: FillDecided | None) -> Rulebook | None:
-    """The rulebook that a decision was taken by, as far as it is in force still."""
-    return unit.rulebook(decided.decision.rulebook.partition("@")[0]) if decided else None
+    """The version of the rulebook that a decision was taken by; of one that was never published, the one in force."""
+    if decided is None:
+        return None
+    rulebook_id, _, version = decided.decision.rulebook.partition("@")
+    state = unit.subject(f"rulebook/{rulebook_id}").state
+    quoted = version_named(state, version) if isinstance(state, RulebookState) else None
+    return quoted or unit.rulebook(rulebook_id)
 
 
 def _fill_under(unit: Unit, check_id: str) -> Filled | None:
