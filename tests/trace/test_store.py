@@ -287,8 +287,8 @@ def test_a_home_that_cannot_be_used_is_named_in_one_sentence(url: str, said: str
 def test_a_batch_that_cannot_be_written_is_refused_and_the_ledger_goes_on(ledger: Ledger) -> None:
     unwritable = ledger.submit(lambda unit: unit.put(MetaRow(key="k", value="\ud800")))
     with pytest.raises(StoreError):
-        unwritable.result(timeout=5)
-    receipts = ledger.submit(partial(_append, record=registered(1))).result(timeout=5)
+        unwritable.result(timeout=30)
+    receipts = ledger.submit(partial(_append, record=registered(1))).result(timeout=30)
     assert receipts.index == ledger.reader.size() - 1 == 0
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from witness_house import W1, RunningWitness, running_witness
@@ -90,18 +90,18 @@ def test_a_witness_that_is_not_there_delays_nothing_and_is_asked_again(tmp_path:
     port = free_port()
     with opened(tmp_path / "data", f"http://127.0.0.1:{port}") as ledger:
         ledger.append([registered(number) for number in range(1, 40)])
-        soon(lambda: "\n39\n" in shown(tmp_path / "data"), within_s=3)
+        soon(lambda: "\n39\n" in shown(tmp_path / "data"))
         with running_witness(tmp_path / "w", LOG_KEYS, port=port):
             soon(lambda: cosigned(tmp_path / "data", 39))
 
 
 def test_a_witness_that_never_answers_delays_nothing(tmp_path: Path) -> None:
-    asked = []
+    asked, over = [], Event()
 
     class Silent(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             asked.append(self.path)
-            time.sleep(3)
+            over.wait()
 
         def log_message(self, *_: object) -> None:
             pass
@@ -113,8 +113,9 @@ def test_a_witness_that_never_answers_delays_nothing(tmp_path: Path) -> None:
         with opened(tmp_path / "data", f"http://127.0.0.1:{server.server_address[1]}") as ledger:
             for number in (1, 2, 3):
                 ledger.append([registered(number)])
-                soon(lambda size=number: f"\n{size}\n" in shown(tmp_path / "data"), within_s=2)  # type: ignore[misc]
+                soon(lambda size=number: f"\n{size}\n" in shown(tmp_path / "data"))  # type: ignore[misc]
     finally:
+        over.set()
         server.shutdown()
         server.server_close()
     assert asked == ["/add-checkpoint"]
