@@ -68,6 +68,7 @@ NO_SUCH_CARD: Said = ("认不出这张卡。", "This card is not known.")
 FINDINGS: dict[Finding, Said] = {
     "stamp_mismatch": ("钢印与档案不符", "stamp differs from the file"),
     "mark_absent": ("没有检验标识", "inspection mark missing"),
+    "mark_differs": ("检验标记与记录不符", "inspection mark differs from the record"),
     "body_damaged": ("瓶体损伤", "body damaged"),
     "valve_damaged": ("瓶阀松动、损坏或异形", "valve loose, damaged or of a wrong kind"),
     "tag_refitted": ("标签有换贴痕迹", "tag looks refitted"),

@@ -138,6 +138,33 @@ def test_a_refusal_names_its_basis_and_who_may_lift_it(reason: Reason) -> None:
     assert "TSG" not in reason.basis, "its clause numbers are known at second hand only"
 
 
+# Written from the table of refusals: action S send to inspection, C collect for scrapping, F fix the data or the
+# cylinder, X stop the station, H a human looks (H+S and then it is inspected anew), R return to the owner; override
+# N never, D by correction with evidence and a second person, A by the authority that set the mark; strength law,
+# published, practice.
+THE_TABLE = """
+R01 F N law · R02 F D law · R03 H N practice · R04 H D law · R05 C N law · R06 H D published
+R10 R N law · R11 F N law · R12 F N law · R13 C N published · R14 H D published · R15 H D practice
+R20 S N law · R21 C N law · R22 H+S N published · R23 S N law · R24 C N law · R25 C N published · R26 S N law
+R30 C N law · R31 C N published · R32 C A published · R33 C N published · R34 C N published · R35 C N law
+R36 C A published · R37 C N law · R38 H A practice
+R40 S N published · R41 S N published · R42 S N published · R43 F N published · R44 S N published · R45 F N law
+R46 S N published · R50 X N law · R51 X N published
+R60 X N law · R61 X N law · R62 X N practice · R63 X N published · R64 F N law · R65 X N practice · R66 X N practice
+R67 X N practice · R68 H N published · R69 H D practice
+"""
+ACTION: dict[NextAct, str] = {
+    "inspect": "S", "scrap": "C", "return": "R", "correct": "F", "drain": "F", "mend": "F", "check": "F",
+    "rescan": "F", "stop_station": "X", "investigate": "H", "reinspect": "H+S",
+}  # fmt: skip
+OVERRIDE: dict[Lift, str] = {"never": "N", "new_evidence_and_second_person": "D", "flagging_authority": "A"}
+
+
+def test_what_is_done_who_may_lift_it_and_how_strong_its_basis_is_are_as_the_table_of_refusals_says() -> None:
+    told = [f"{one.code} {ACTION[one.next_act]} {OVERRIDE[one.lift]} {one.strength}" for one in REASONS.values()]
+    assert told == [row.strip() for row in THE_TABLE.replace("\n", " · ").split(" · ") if row.strip()]
+
+
 @each_reason
 def test_a_rule_is_short_enough_to_be_read_at_once(reason: Reason) -> None:
     lines, _start = inspect.getsourcelines(RULES[reason.code])

@@ -13,6 +13,7 @@ Outcome = Literal["ALLOW", "WARN", "DENY"]
 Finding = Literal[
     "stamp_mismatch",
     "mark_absent",
+    "mark_differs",
     "body_damaged",
     "valve_damaged",
     "tag_refitted",
@@ -29,9 +30,9 @@ Finding = Literal[
     "tare_unclear",
 ]
 """What the filler saw on the steel before filling (充装前检查), each an item of the list P1 to P17:
-钢印不符 P1 · 无检验标识 P6 · 瓶体损伤 P10 · 瓶阀不合规 P12 · 标签有换贴痕迹 P1 · 钢印打磨补打 P4 · 翻新 P13 ·
-报废标记 P13 · 无封头凹印 P17 · 螺纹护罩 P13 · 气液双相未标明 P16 · 改装 P4 · 护罩底座手轮缺损 P11 · 颜色字样不符 P5 ·
-无余压或未抽真空 P8 P9 · 皮重不清 P14.
+钢印不符 P1 · 无检验标识、检验标记与记录不符 P6 · 瓶体损伤 P10 · 瓶阀不合规 P12 · 标签有换贴痕迹 P1 · 钢印打磨补打 P4 ·
+翻新 P13 · 报废标记 P13 · 无封头凹印 P17 · 螺纹护罩 P13 · 气液双相未标明 P16 · 改装 P4 ·
+护罩底座手轮缺损 P11 · 颜色字样不符 P5 · 无余压或未抽真空 P8 P9 · 皮重不清 P14.
 """
 
 

@@ -12,7 +12,17 @@ from typing import Literal, NamedTuple
 from cylinder_trace.cylinder import STATUS_ZH
 
 NextAct = Literal[
-    "inspect", "scrap", "return", "correct", "drain", "mend", "check", "stop_station", "investigate", "rescan"
+    "inspect",
+    "scrap",
+    "return",
+    "correct",
+    "drain",
+    "mend",
+    "check",
+    "stop_station",
+    "investigate",
+    "reinspect",
+    "rescan",
 ]
 Lift = Literal["never", "new_evidence_and_second_person", "flagging_authority"]
 Strength = Literal["law", "published", "practice"]
@@ -30,6 +40,10 @@ NEXT_STEPS: dict[NextAct, tuple[str, str]] = {
     "check": ("做完充装前检查,再扫码。", "Go through the pre-fill list, then scan again."),
     "stop_station": ("停止本秤充装,通知站长。", "Stop filling at this scale and call the station manager."),
     "investigate": ("放入待处理区,通知站长核查。", "Put it in the hold area and call the station manager."),
+    "reinspect": (
+        "放入待处理区,通知站长核查,重新送检。",
+        "Put it in the hold area and call the station manager; it is to be inspected anew.",
+    ),
     "rescan": ("擦净二维码,再扫一次。", "Wipe the code and scan once more."),
 }
 
@@ -59,7 +73,7 @@ _TABLE = (
     Reason("R05", "code_voided", "此码已注销", "This code has been cancelled",
            "scrap", "never", "特种设备安全法48", "law"),
     Reason("R06", "tag_not_approved", "标签有换贴的痕迹", "The tag shows signs of having been refitted",
-           "investigate", "new_evidence_and_second_person", "换标须经批准", "published"),
+           "investigate", "new_evidence_and_second_person", "换标须经批准;上海:擅自换标按充装非自有气瓶处理", "published"),
     Reason("R10", "not_owned_by_station", "产权单位是 {owner_id},不是本充装单位", "Its owner is {owner_id}, not this "
            "station's company", "return", "never", "城镇燃气管理条例18(七)", "law"),
     Reason("R11", "not_registered", "投用超过 {days} 天仍未办理使用登记", "Not registered within {days} days of service",
@@ -78,8 +92,8 @@ _TABLE = (
     Reason("R21", "inspection_failed", "{inspected} 检验不合格", "It failed inspection in {inspected}",
            "scrap", "never", "特种设备安全法84(一);浙江特设条例10(三)", "law"),
     Reason("R22", "inspection_not_credible", "检验标记的日期对不上:{inspected} 检,有效至 {due}", "The months on the "
-           "inspection mark do not fit: inspected {inspected}, next due {due}", "investigate", "never",
-           "检验报告不得弄虚作假", "law"),
+           "inspection mark do not fit: inspected {inspected}, next due {due}", "reinspect", "never",
+           "检验报告不得弄虚作假;贵港市2021年检验标记处罚案", "published"),
     Reason("R23", "inspection_mark_absent", "没有检验标识", "The inspection mark is missing",
            "inspect", "never", "浙江特设条例10(一)", "law"),
     Reason("R24", "service_life_ended", "使用年限已于 {until} 届满", "Its service life ended in {until}",
@@ -107,7 +121,7 @@ _TABLE = (
            "investigate", "flagging_authority", "协查", "practice"),
     Reason("R40", "body_damaged", "瓶体有损伤", "The body is damaged", "inspect", "never", "充装前检查 P10", "published"),
     Reason("R41", "valve_damaged", "瓶阀松动、损坏或不合规", "The valve is loose, damaged or of a wrong kind",
-           "inspect", "never", "充装前检查 P12", "published"),
+           "inspect", "never", "充装前检查 P12;GB 7512", "published"),
     Reason("R42", "fittings_missing", "护罩、底座、手轮或螺栓缺损", "Collar, foot ring, hand wheel or bolts are missing or broken",
            "inspect", "never", "充装前检查 P11", "published"),
     Reason("R43", "marking_wrong", "颜色、字样或充装单位标志不符", "Colour, lettering or the filling company's sign is not as "
@@ -155,6 +169,7 @@ BECAUSE: dict[str, tuple[str, str]] = {
     "inspection_items_missing": ("{inspected} 的检验缺少必检项目", "The inspection of {inspected} lacks a mandatory item"),
     "inspection_items_unrecorded": ("{inspected} 的检验没有全部必检项目的逐项记录",
                                     "Not every mandatory item of the inspection of {inspected} is on record by itself"),
+    "mark_differs": ("瓶上的检验标记与记录不一致", "The inspection mark on it is not the one on record"),
     "inspection_body_not_licensed": ("{inspected} 的检验机构查不到有效核准证",
                                      "No licence is known of the body that inspected it in {inspected}"),
     "valve_not_replaced": ("{inspected} 检验时未更换瓶阀,现瓶阀 {since} 装上",

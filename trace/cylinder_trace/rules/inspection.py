@@ -23,27 +23,30 @@ def inspection_failed(case: CylinderCase) -> Findings | None:
 
 
 def inspection_not_credible(case: CylinderCase) -> Findings | None:
-    """R22: months that cannot be true, an item or a new valve lacking, or a body without licence. 报告不得弄虚作假."""
+    """R22: a mark that differs, months that cannot be true, an item or a new valve lacking, a body without licence."""
     inspection = case.cylinder.inspection
+    if "mark_differs" in case.request.findings:
+        return because("mark_differs")
     if inspection is None:
         return None
     facts: Findings = {"inspected": inspection.inspected_month, "due": inspection.next_due_month or "-"}
     if not _months_fit(inspection, case):
         return facts
-    if inspection.result == "passed" and (lacking := _lacking(inspection, case)):
-        return lacking | facts
-    unlicensed = missing(inspection.body_licensed, case.book.inspection.body_licence)
+    return _lacking(inspection, case, facts)
+
+
+def _lacking(inspection: InspectionState, case: CylinderCase, facts: Findings) -> Findings | None:
+    """What an inspection should have had and did not: each item and a new valve (缺项漏项), a licensed body."""
+    rules = case.book.inspection
+    if inspection.result == "passed":
+        if missing(inspection.items_complete, rules.items):
+            return because("inspection_items_missing", **facts)
+        if missing(inspection.items_recorded, rules.item_records):
+            return because("inspection_items_unrecorded", **facts)
+        if (put_in := _valve_kept_since(inspection, case)) is not None:
+            return because("valve_not_replaced", since=format_month(put_in), **facts)
+    unlicensed = missing(inspection.body_licensed, rules.body_licence)
     return because("inspection_body_not_licensed", **facts) if unlicensed else None
-
-
-def _lacking(inspection: InspectionState, case: CylinderCase) -> Findings | None:
-    """What a passed inspection should have done and did not (缺项漏项)."""
-    if missing(inspection.items_complete, case.book.inspection.items):
-        return because("inspection_items_missing")
-    if missing(inspection.items_recorded, case.book.inspection.item_records):
-        return because("inspection_items_unrecorded")
-    put_in = _valve_kept_since(inspection, case)
-    return None if put_in is None else because("valve_not_replaced", since=format_month(put_in))
 
 
 def _months_fit(inspection: InspectionState, case: CylinderCase) -> bool:
