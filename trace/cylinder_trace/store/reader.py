@@ -80,13 +80,17 @@ class Reader:
 
     def entry(self, id: str) -> StoredEntry | None:
         """The entry with this id."""
-        query = select(_entry).where(_entry.c.id == id)
+        rows = self.entries_called([id])
+        return rows[0] if rows else None
+
+    def entries_called(self, ids: Sequence[str]) -> list[StoredEntry]:
+        """The entries with these ids, of some hundred at most, in any order."""
+        query = select(_entry).where(_entry.c.id.in_(ids))
         if self._engine.dialect.name == "postgresql":
             # There the id is no key of any part of `entry`; the table beside it says in which one it is.
             place = and_(_entry.c.subject == ENTRY_ID.c.subject, _entry.c.log_index == ENTRY_ID.c.log_index)
-            query = select(_entry).join(ENTRY_ID, place).where(ENTRY_ID.c.id == id)
-        rows = self._entries(query)
-        return rows[0] if rows else None
+            query = select(_entry).join(ENTRY_ID, place).where(ENTRY_ID.c.id.in_(ids))
+        return self._entries(query)
 
     def history(self, subject: str, below: int | None = None) -> list[StoredEntry]:
         """All entries of a subject's chain, oldest first; with `below`, those with a smaller log index."""

@@ -1,0 +1,177 @@
+"""A stretch of the log, folded: which rows it changes and what it adds to the figures. Nothing is written here.
+
+A stretch ends where something must happen to all rows first: a month closes, another rulebook comes into force, a
+station moves.  What happens depends on the log alone, and on no clock but the ledger's own.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from cylinder_trace import events
+from cylinder_trace.audit import StoredEntry
+from cylinder_trace.cylinder import StateError
+from cylinder_trace.dates import local_day, month_of_day
+from cylinder_trace.enactment import next_rulebook_state
+from cylinder_trace.events import Entry, EventError, parse_entry
+from cylinder_trace.rulebook import Rulebook
+from cylinder_trace.store.fleet.counting import Counter, Key, Sums, add
+from cylinder_trace.store.fleet.folding import (
+    Due,
+    Known,
+    StationPlace,
+    district_of_owner,
+    known_of,
+    shelf_of,
+    words_of,
+)
+from cylinder_trace.store.fleet.place import Followed, Redo, book_on
+
+log = logging.getLogger(__name__)
+STOCK = 0
+"""The month under which the stock of now is counted."""
+Scans = Mapping[str, tuple[int, str | None]]
+"""Check id → log index of its first decision, and the gas lot that it names."""
+
+
+class Stretch:
+    """One step of the follower, from where it stands."""
+
+    def __init__(self, followed: Followed, rulebook_id: str) -> None:
+        self.place, self.rules = followed.place, followed.rules
+        self.stations = dict(followed.stations)
+        self.rows: list[dict[str, Any]] = []
+        """Rows to be written."""
+        self.closed: list[int] = []
+        """Months that end before anything of this stretch is added."""
+        self._rulebook = f"rulebook/{rulebook_id}"
+        self._known: dict[str, Known] = {}
+        self._touched: dict[str, Known] = {}
+        self._folded = False
+        self._counter = Counter(self.stations, self._book(local_day(self.place.recorded_at)))
+
+    @property
+    def sums(self) -> Sums:
+        """What is to be added to the figures."""
+        return self._counter.sums
+
+    @property
+    def after(self) -> Followed:
+        """Where the follower stands when this is written."""
+        return Followed(self.place, self.stations, self.rules)
+
+    def fold(self, entries: Sequence[StoredEntry], known: Mapping[str, Known], scans: Scans) -> None:
+        """Fold entries as far as a stretch goes; `known`: the rows of their cylinders, by subject."""
+        self._known = dict(known)
+        for stored in entries:
+            if not self.turn(local_day(stored.recorded_at)) or self.place.redo is not None:
+                break
+            self._take(stored, scans)
+        self._write_rows()
+
+    def turn(self, day: int) -> bool:
+        """Let it be `day` at Beijing; False when entries were folded that must be written before."""
+        month = month_of_day(day)
+        opened = self.place.month is not None and month > self.place.month
+        name = _name(self._book(day))
+        changes = name != self.place.rulebook
+        if (opened or changes) and self._folded:
+            return False
+        if opened:
+            self.closed = list(range(self.place.month or month, month))
+        self._move(month=month if self.place.month is None else max(month, self.place.month), rulebook=name)
+        self._counter.book = self._book(day)
+        if changes and self.place.size:
+            self._move(redo=Redo())
+        return True
+
+    def redo(self, rows: Sequence[Mapping[str, Any]], done: bool) -> None:
+        """Make these stored rows anew, under the rulebook and the stations of now."""
+        redo = self.place.redo
+        assert redo is not None  # noqa: S101 - asked only then
+        for row in rows:
+            known = known_of(row)
+            self._touched[known.cylinder_id] = known
+        self._write_rows()
+        kept = {row["cylinder_id"]: row for row in rows}
+        self.rows = [row for row in self.rows if _differs(row, kept[row["cylinder_id"]])]
+        behind = None if done else redo.model_copy(update={"after": rows[-1]["cylinder_id"]})
+        self._move(redo=behind)
+
+    def _take(self, stored: StoredEntry, scans: Scans) -> None:
+        self._folded = True
+        self._move(size=stored.index + 1, recorded_at=stored.recorded_at)
+        try:
+            entry = parse_entry(stored.text)
+            self._fold(stored, entry, entry.event(), scans)
+        except (ValueError, EventError, StateError) as error:
+            # What the ledger took follows; what was changed since is the audit's matter, and must not stop the lists.
+            log.error("entry %d is left out of the lists: %s", stored.index, type(error).__name__)
+
+    def _fold(self, stored: StoredEntry, entry: Entry, event: events.Event, scans: Scans) -> None:
+        kind, _, name = entry.subject.partition("/")
+        if kind == "cylinder":
+            known = self._known.setdefault(entry.subject, Known(name))
+            index, lot_id = scans.get(getattr(event, "check_id", ""), (stored.index, None))
+            self._counter.count(entry, event, known, scanned=index < stored.index)
+            known.take(entry, event, lot_id)
+            self._touched[entry.subject] = known
+        elif isinstance(event, events.FillDecided):
+            self._counter.count(entry, event, None, scanned=False)
+        elif isinstance(event, events.StationLicensed):
+            self._license(name, entry, event)
+        elif entry.subject == self._rulebook:
+            self.rules = next_rulebook_state(self.rules, entry, event)
+
+    def _license(self, station_id: str, entry: Entry, event: events.StationLicensed) -> None:
+        held = self.stations.get(station_id)
+        if held is not None and entry.at < held.at:
+            return
+        owners = {event.company_id, *([held.company_id] if held else [])}
+        before = {owner: district_of_owner(self.stations, owner) for owner in owners}
+        self.stations[station_id] = StationPlace(event.company_id, event.region, entry.at)
+        moved = sorted(owner for owner in owners if district_of_owner(self.stations, owner) != before[owner])
+        if moved:
+            self._move(redo=Redo(owners=tuple(moved)))
+
+    def _write_rows(self) -> None:
+        due = Due(self._counter.book, self.stations)
+        for known in self._touched.values():
+            row = known.row(due)
+            self._shift(known, row)
+            self.rows.append(row)
+
+    def _shift(self, known: Known, row: Mapping[str, Any]) -> None:
+        """Take a cylinder from where it was counted in the stock to where it is counted now."""
+        if known.shelf is not None:
+            for word in known.words:
+                add(self.sums, Key(STOCK, word, *known.shelf), -1)
+        for word in words_of(row):
+            add(self.sums, Key(STOCK, word, *shelf_of(row)), 1)
+
+    def _book(self, day: int) -> Rulebook | None:
+        return book_on(self.rules, day)
+
+    def _move(self, **change: Any) -> None:
+        self.place = self.place.model_copy(update=change)
+
+
+def _name(book: Rulebook | None) -> str | None:
+    return f"{book.rulebook_id}@{book.version}" if book else None
+
+
+def _differs(row: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
+    return any(row[name] != stored[name] for name in ("due_day", "district"))
+
+
+def checks_of(entries: Sequence[StoredEntry]) -> set[str]:
+    """The check ids under which cylinders were filled."""
+    return {orjson.loads(stored.text)["data"]["check_id"] for stored in entries if stored.type == "filled"}
+
+
+def scans_of(decisions: Sequence[StoredEntry]) -> dict[str, tuple[int, str | None]]:
+    """What the decisions under check ids say of the fills."""
+    said = {row.id: (row.index, orjson.loads(row.text)["data"]) for row in decisions if row.type == "fill_decided"}
+    return {id: (index, data["request"].get("lot_id")) for id, (index, data) in said.items()}
