@@ -7,9 +7,8 @@ import base64
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager
 from functools import cache
-from io import StringIO
 from tempfile import TemporaryDirectory
 
 from sqlalchemy import create_engine, insert
@@ -22,10 +21,11 @@ from cylinder_trace.audit import Auditor, StoredEntry, read_vkey
 from cylinder_trace.chain import EMPTY, Head, next_head, next_link, record_hash, seal
 from cylinder_trace.checkpoint import Checkpoint, sign_checkpoint
 from cylinder_trace.commands.audit_crew import Crew
-from cylinder_trace.commands.auditing import STRETCH, Progress, Reading, State, few_collections
+from cylinder_trace.commands.auditing import STRETCH, Reading, State, few_collections
 from cylinder_trace.events import DeviceEnrolled, HeadSigned, Record, state_event
 from cylinder_trace.merkle import HashesInMemory, root_hash
 from cylinder_trace.store.audit_reading import DatabaseRows
+from cylinder_trace.store.progress import silent
 from cylinder_trace.store.tables import EntryRow
 
 _KEY = SigningKey("bench.example/ledger", bytes(32))
@@ -175,8 +175,8 @@ def _write_database(url: str, rows: Sequence[StoredEntry]) -> None:
 def _read_all(url: str, notes: Sequence[str], crew: Crew | None) -> None:
     auditor, source = Auditor(notes, _LOG_KEY, integrity=True), DatabaseRows(url, None)
     end = source.size()
-    with redirect_stderr(StringIO()), few_collections():
-        reading = Reading(auditor, source, State(None, auditor), Progress(0, end))
+    with few_collections():
+        reading = Reading(auditor, source, State(None, auditor), silent)
         reading.spread(crew, 2, end) if crew else reading.alone(end)
     report = auditor.finish()
     source.close()
