@@ -12,6 +12,7 @@ from cylinder_api.bodies import JsonBody, takes
 from cylinder_api.examples import ACCEPTANCE, HAND_OVER, SEIZURE, SEIZURE_LIFTING
 from cylinder_api.problems import documented
 from cylinder_api.service import ServiceHere
+from cylinder_api.stating import state
 from cylinder_trace.values import Id
 
 router = APIRouter(tags=["custody"])
@@ -30,9 +31,7 @@ async def hand_over_cylinder(
     caller: Caller, service: ServiceHere, act: Annotated[custody.HandOver, Depends(JsonBody(custody.HandOver))]
 ) -> Any:
     """By whoever has it. The other side signs with `/accept`; until then nobody may fill it on this basis."""
-    forms = service.settings.forms
-    work = partial(custody.hand_over, act=act, holder_id=caller.org_id, by=caller.account_id, forms=forms)
-    return await service.record(work)
+    return await state(service, caller, custody.hand_over, act)
 
 
 @router.post(
@@ -68,9 +67,7 @@ async def seize_cylinder(
     caller: Caller, service: ServiceHere, act: Annotated[custody.Seizure, Depends(JsonBody(custody.Seizure))]
 ) -> Any:
     """From now on only the authority hands it over: to an inspection body, and from there to scrap."""
-    forms = service.settings.forms
-    work = partial(custody.seize, act=act, authority_id=caller.org_id, by=caller.account_id, forms=forms)
-    return await service.record(work)
+    return await state(service, caller, custody.seize, act)
 
 
 @router.post(
@@ -87,6 +84,4 @@ async def lift_seizure(
     act: Annotated[custody.SeizureLifting, Depends(JsonBody(custody.SeizureLifting))],
 ) -> Any:
     """By the authority that seized it. What speaks against the cylinder beside that goes on speaking."""
-    forms = service.settings.forms
-    work = partial(custody.lift_seizure, act=act, authority_id=caller.org_id, by=caller.account_id, forms=forms)
-    return await service.record(work)
+    return await state(service, caller, custody.lift_seizure, act)

@@ -12,6 +12,7 @@ from cylinder_api.bodies import JsonBody, takes
 from cylinder_api.examples import FLAG, FLAG_CLEARING, LICENCE, LOCK
 from cylinder_api.problems import documented
 from cylinder_api.service import ServiceHere
+from cylinder_api.stating import state
 
 router = APIRouter(tags=["supervision"])
 _REFUSALS = ("not_json", "id_conflict", "occurred_in_future")
@@ -50,9 +51,7 @@ async def clear_flag(
     act: Annotated[flagging.FlagClearing, Depends(JsonBody(flagging.FlagClearing))],
 ) -> Any:
     """The mark stays in the history; from now on it no longer refuses. One person of its authority is enough."""
-    forms = service.settings.forms
-    work = partial(flagging.clear_flag, act=act, authority_id=caller.org_id, by=caller.account_id, forms=forms)
-    return await service.record(work)
+    return await state(service, caller, flagging.clear_flag, act)
 
 
 @router.post(

@@ -1,17 +1,17 @@
 """What an inspection body states (检验机构): items, valve, result, evaluation, condemning, destruction."""
 
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
-from cylinder_api.access import Account, Caller
+from cylinder_api.access import Caller
 from cylinder_api.acts import inspection, scrapping
 from cylinder_api.answers import Recorded
 from cylinder_api.bodies import JsonBody, takes
 from cylinder_api.examples import CONDEMNATION, DESTRUCTION, EVALUATION, INSPECTION, ITEM_RESULT, VALVE_CHANGE
 from cylinder_api.problems import documented
-from cylinder_api.service import Service, ServiceHere
+from cylinder_api.service import ServiceHere
+from cylinder_api.stating import state
 
 router = APIRouter(tags=["inspection"])
 _USUAL = ("not_json", "cylinder_unknown", "code_unreadable", "id_conflict", "occurred_in_future", "cannot_follow")
@@ -32,7 +32,7 @@ async def record_inspection(
     act: Annotated[inspection.Inspection, Depends(JsonBody(inspection.Inspection))],
 ) -> Any:
     """Stated by the body that the token speaks for. A passed one without a mandatory item is not recorded (缺项)."""
-    return await _record(service, caller, act)
+    return await state(service, caller, inspection.record_verdict, act)
 
 
 @router.post(
@@ -49,7 +49,7 @@ async def record_inspection_item(
     act: Annotated[inspection.ItemResult, Depends(JsonBody(inspection.ItemResult))],
 ) -> Any:
     """Done by one person, reviewed by another."""
-    return await _record(service, caller, act)
+    return await state(service, caller, inspection.record_verdict, act)
 
 
 @router.post(
@@ -66,7 +66,7 @@ async def change_valve(
     act: Annotated[inspection.ValveChange, Depends(JsonBody(inspection.ValveChange))],
 ) -> Any:
     """From its making the valve's own life counts."""
-    return await _record(service, caller, act)
+    return await state(service, caller, inspection.record_verdict, act)
 
 
 @router.post(
@@ -83,7 +83,7 @@ async def evaluate_cylinder(
     act: Annotated[inspection.Evaluation, Depends(JsonBody(inspection.Evaluation))],
 ) -> Any:
     """A passed one says until when it may be used; a failed one takes back what an earlier one gave."""
-    return await _record(service, caller, act)
+    return await state(service, caller, inspection.record_verdict, act)
 
 
 @router.post(
@@ -100,7 +100,7 @@ async def condemn_cylinder(
     act: Annotated[inspection.Condemnation, Depends(JsonBody(inspection.Condemnation))],
 ) -> Any:
     """For good: a condemned cylinder is never filled again."""
-    return await _record(service, caller, act)
+    return await state(service, caller, inspection.record_verdict, act)
 
 
 @router.post(
@@ -117,16 +117,10 @@ async def destroy_cylinder(
     act: Annotated[inspection.Destruction, Depends(JsonBody(inspection.Destruction))],
 ) -> Any:
     """With the hashes of the pictures that show it: at least three, each of another file."""
-    return await _record(service, caller, act)
+    return await state(service, caller, inspection.record_verdict, act)
 
 
 @router.get("/v1/scrapping", summary="Days from condemned to destroyed (报废待毁天数)", responses=documented())
 def get_scrapping(caller: Caller, service: ServiceHere) -> scrapping.Scrapping:
     """Of those that were destroyed, and of those that still wait."""
     return scrapping.days_until_destroyed(service.ledger.reader, service.clock())
-
-
-async def _record(service: Service, caller: Account, act: inspection.Verdict) -> Recorded:
-    forms = service.settings.forms
-    work = partial(inspection.record_verdict, act=act, body_id=caller.org_id, by=caller.account_id, forms=forms)
-    return await service.record(work)

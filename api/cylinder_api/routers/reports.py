@@ -1,17 +1,17 @@
 """What a holder reports of a cylinder (送检、丢失、找回), and what an authority registers (使用登记、注销)."""
 
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
-from cylinder_api.access import Account, Caller
+from cylinder_api.access import Caller
 from cylinder_api.acts import reporting
 from cylinder_api.answers import Recorded
 from cylinder_api.bodies import JsonBody, takes
 from cylinder_api.examples import CANCELLATION, FINDING, LOSS, SENDING, USE_REGISTRATION
 from cylinder_api.problems import documented
-from cylinder_api.service import Service, ServiceHere
+from cylinder_api.service import ServiceHere
+from cylinder_api.stating import state
 
 router = APIRouter(tags=["cylinders"])
 _USUAL = ("not_json", "cylinder_unknown", "code_unreadable", "id_conflict", "occurred_in_future", "cannot_follow")
@@ -29,7 +29,7 @@ async def send_to_inspection(
     caller: Caller, service: ServiceHere, act: Annotated[reporting.Sending, Depends(JsonBody(reporting.Sending))]
 ) -> Any:
     """By its owner or whoever has it. Until it is inspected or back it is not filled."""
-    return await _report(service, caller, act)
+    return await state(service, caller, reporting.report, act)
 
 
 @router.post(
@@ -44,7 +44,7 @@ async def report_lost(
     caller: Caller, service: ServiceHere, act: Annotated[reporting.Loss, Depends(JsonBody(reporting.Loss))]
 ) -> Any:
     """By its owner or whoever has it: the very next check anywhere refuses it."""
-    return await _report(service, caller, act)
+    return await state(service, caller, reporting.report, act)
 
 
 @router.post(
@@ -59,7 +59,7 @@ async def report_found(
     caller: Caller, service: ServiceHere, act: Annotated[reporting.Finding, Depends(JsonBody(reporting.Finding))]
 ) -> Any:
     """By whoever reported it lost."""
-    return await _report(service, caller, act)
+    return await state(service, caller, reporting.report, act)
 
 
 @router.post(
@@ -76,7 +76,7 @@ async def register_use(
     act: Annotated[reporting.UseRegistration, Depends(JsonBody(reporting.UseRegistration))],
 ) -> Any:
     """One live registration for each cylinder: another number is refused."""
-    return await _register(service, caller, act)
+    return await state(service, caller, reporting.register_use, act)
 
 
 @router.post(
@@ -93,20 +93,4 @@ async def cancel_registration(
     act: Annotated[reporting.Cancellation, Depends(JsonBody(reporting.Cancellation))],
 ) -> Any:
     """An end: the cylinder is never filled again."""
-    return await _register(service, caller, act)
-
-
-async def _report(
-    service: Service, caller: Account, act: reporting.Sending | reporting.Loss | reporting.Finding
-) -> Recorded:
-    forms = service.settings.forms
-    work = partial(reporting.report, act=act, holder_id=caller.org_id, by=caller.account_id, forms=forms)
-    return await service.record(work)
-
-
-async def _register(
-    service: Service, caller: Account, act: reporting.UseRegistration | reporting.Cancellation
-) -> Recorded:
-    forms = service.settings.forms
-    work = partial(reporting.register_use, act=act, authority_id=caller.org_id, by=caller.account_id, forms=forms)
-    return await service.record(work)
+    return await state(service, caller, reporting.register_use, act)

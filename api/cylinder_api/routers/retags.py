@@ -12,6 +12,7 @@ from cylinder_api.bodies import JsonBody, takes
 from cylinder_api.examples import RETAG_DENIAL, RETAG_GRANT, RETAG_REQUEST
 from cylinder_api.problems import documented
 from cylinder_api.service import ServiceHere
+from cylinder_api.stating import state
 from cylinder_trace.values import Id
 
 router = APIRouter(tags=["codes"])
@@ -35,9 +36,7 @@ async def request_tag(
     act: Annotated[retagging.RetagRequest, Depends(JsonBody(retagging.RetagRequest))],
 ) -> Any:
     """With the serial read from the steel and a picture of it. Until it is answered the old code is not filled."""
-    forms = service.settings.forms
-    work = partial(retagging.request_tag, act=act, company_id=caller.org_id, by=caller.account_id, forms=forms)
-    return await service.record(work)
+    return await state(service, caller, retagging.request_tag, act)
 
 
 @router.post(

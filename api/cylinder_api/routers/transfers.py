@@ -12,6 +12,7 @@ from cylinder_api.bodies import JsonBody, takes
 from cylinder_api.examples import BINDING, REGISTRATION, TRANSFER
 from cylinder_api.problems import documented
 from cylinder_api.service import ServiceHere
+from cylinder_api.stating import state
 
 router = APIRouter(tags=["trade"])
 
@@ -54,9 +55,7 @@ async def transfer_cylinder(
     caller: Caller, service: ServiceHere, act: Annotated[trade.Transfer, Depends(JsonBody(trade.Transfer))]
 ) -> Any:
     """Only the owner of record may; a cooling time runs before the new owner's stations may fill it."""
-    forms = service.settings.forms
-    work = partial(trade.transfer_cylinder, act=act, company_id=caller.org_id, by=caller.account_id, forms=forms)
-    return await service.record(work)
+    return await state(service, caller, trade.transfer_cylinder, act)
 
 
 @router.post(
