@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_house import Bottle, House, new_id, now
+from api_house import Bottle, House, check_body, filled, new_id, now
 from test_black_flags import flag, open_for, resolve
 from test_custody import SECOND, accept, give
 from test_imports_route import new_code
@@ -154,6 +154,19 @@ def test_a_cylinder_made_in_the_future_is_not_put_on_file(house: House) -> None:
     refused = register(house, registration(house, stamp={"manufactured_month": "2098-01"}))
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
     assert "manufactured_month" in refused.json()["detail"]
+
+
+# --- filling ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_fill_that_ends_in_the_future_is_kept_and_disputed(house: House) -> None:
+    bottle, station = house.new_bottle(), house.as_("station")
+    body = check_body(bottle)
+    station.post("/v1/fill-checks", json=body)
+    report = filled(body["check_id"]).model_dump(exclude={"station_id"}) | {"ended_at": now() + 600_000}
+    answer = station.post("/v1/fills", json={"id": new_id("fill"), **report})
+    assert (answer.status_code, answer.json()["dispute"]) == (201, "ends_in_the_future")
+    assert house.disputes(bottle.subject) == ["ends_in_the_future"]
 
 
 # --- recalls --------------------------------------------------------------------------------------------------------

@@ -16,9 +16,10 @@ from cylinder_trace.values import Frozen, Id, Instant
 
 SERVICE = "service"
 """Author of what the service itself states."""
+FUTURE_SLACK_MS = 120_000
+"""So far ahead of the ledger's clock a caller's may run."""
 _LONGEST_ID = 80
 _LONGEST_MESSAGE = 200
-_FUTURE_SLACK_MS = 120_000
 
 
 class CylinderAct(Frozen):
@@ -92,7 +93,7 @@ def require_owner(unit: Unit, act: CylinderAct, cylinder: CylinderState, company
 
 def require_not_future(unit: Unit, occurred_at: int) -> None:
     """Raise Refused for an act dated after the ledger's clock: it would outlast every true act after it."""
-    if occurred_at > unit.now + _FUTURE_SLACK_MS:
+    if occurred_at > unit.now + FUTURE_SLACK_MS:
         raise Refused("occurred_in_future", "occurred_at lies after the service's clock; check the device's clock")
 
 

@@ -6,7 +6,7 @@ scan → read the code again → what the ledger knows → decide_fill → recor
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from cylinder_api.acts.common import SERVICE, raise_dispute, rulebook_in_force
+from cylinder_api.acts.common import FUTURE_SLACK_MS, SERVICE, raise_dispute, rulebook_in_force
 from cylinder_codes.keys import SigningKey
 from cylinder_codes.legacy_forms import ScanForms
 from cylinder_codes.reading import ReadFailure, read_scan
@@ -192,6 +192,10 @@ def _doubts_about(unit: Unit, record: Record, fill: Filled, n: int) -> list[Doub
     cylinder = unit.cylinder(record.subject.partition("/")[2])
     if cylinder is not None and cylinder.status == "withdrawn":
         doubts.insert(0, Doubt("registration_withdrawn", "the cylinder's registration had been withdrawn"))
+    if fill.ended_at > unit.now + FUTURE_SLACK_MS:
+        doubts.append(
+            Doubt("ends_in_the_future", "its end lies after the service's clock; the device's clock is wrong")
+        )
     has_permit = all(doubt.kind != "fill_without_permit" for doubt in doubts)
     if has_permit and _is_used(unit, record.subject, fill.check_id, n):
         doubts.append(Doubt("permit_used_twice", f"gas went in before under check {fill.check_id}"))
