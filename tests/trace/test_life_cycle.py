@@ -256,6 +256,8 @@ ACTS: dict[str, Event] = {
     "condemn": events.Condemned(body_id="body-1", cause="wall too thin"),
 }  # fmt: skip
 STEPS = st.lists(st.sampled_from(["fill", "fill", "fill", "return", "return", *ACTS]), max_size=14)
+REGISTERED_BY_NOBODY = events.CylinderRegistered(stamp=CYLINDER.stamp, owner_id="company-1", in_service_on="2022-06-01")
+"""On file, and not yet registered for use."""
 BEGINNING: tuple[Event, ...] = (
     events.CylinderRegistered(
         stamp=CYLINDER.stamp, owner_id="company-1", registration_no="E-1", in_service_on="2022-06-01"
@@ -268,13 +270,20 @@ BEGINNING: tuple[Event, ...] = (
 class Life:
     """A cylinder's chain as the service would write it: each scan decided from what the chain says by then."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, registered: bool = True) -> None:
         self.entries: list[Entry] = []
         self.texts: list[bytes] = []
         self._head = EMPTY
+        self._heads = [EMPTY]
         self._days = iter(DAYS)
-        for event in BEGINNING:
+        for event in BEGINNING if registered else (REGISTERED_BY_NOBODY,):
             self.add(event, DAYS[0] - DAY_MS)
+
+    def take_back(self) -> None:
+        """The ledger refused the last one."""
+        self.entries.pop()
+        self.texts.pop()
+        self._head = self._heads.pop()
 
     def add(self, event: Event, at: int, id: str = "", recorded_at: int = 0) -> None:
         record = state_event(
@@ -283,6 +292,7 @@ class Life:
         sealed = seal(record, self._head, max(at, recorded_at))
         self.entries.append(sealed.entry)
         self.texts.append(sealed.text)
+        self._heads.append(self._head)
         self._head = next_head(sealed)
 
     @property
@@ -331,3 +341,55 @@ def test_every_decision_of_a_life_replays_bit_for_bit_and_no_later_fact_changes_
     retaken = list(retake_decisions(lambda: log(life)))
     assert all(decision.same for decision in retaken)
     assert [decision.again for decision in retaken][: len(early)] == early
+
+
+REGISTERINGS = st.lists(
+    st.sampled_from(["EXAMPLE-1", "EXAMPLE-2", "cancel", "return", "condemn", "withdraw"]), max_size=8
+)
+
+
+def use_registered(number: str) -> events.UseRegistered:
+    return events.UseRegistered(registration_no=number, authority_id="authority-1", registered_on="2026-10-13")
+
+
+@laws
+@given(REGISTERINGS)
+def test_a_cylinder_never_has_two_live_registrations_and_none_after_it_was_cancelled(told: list[str]) -> None:
+    acts: dict[str, Event] = {
+        "cancel": events.RegistrationCancelled(authority_id="authority-1", receipt_no="C-1", cause="报废"),
+        "return": ACTS["return"],
+        "condemn": ACTS["condemn"],
+        "withdraw": events.RegistrationWithdrawn(import_id="i-1", company_id="company-1", cause="by mistake"),
+    }
+    life = Life(registered=False)
+    accepted: list[str] = []
+    for step, at in zip(told, DAYS, strict=False):
+        try:
+            life.add(acts.get(step) or use_registered(step), at)
+            assert life.state.n == len(life.entries)
+        except StateError:
+            life.take_back()
+            continue
+        accepted.append(step)
+    numbers = {step for step in accepted if step.startswith("EXAMPLE")}
+    assert {life.state.registration_no} - {None} == numbers
+    assert len(numbers) <= 1
+    if "cancel" in accepted:
+        assert life.state.status in ("cancelled", "withdrawn")
+
+
+@laws
+@given(st.lists(st.tuples(*[st.text("XYZ", min_size=12, max_size=20)] * 4), min_size=1, max_size=3), STEPS)
+def test_what_anybody_may_read_of_a_cylinder_holds_nothing_of_who_bought_its_gas(
+    buyers: list[tuple[str, str, str, str]], steps: list[str]
+) -> None:
+    life = Life()
+    for (order, point, worker, customer), at in zip(buyers, DAYS, strict=False):
+        sold = events.Sold(
+            order_no=order, point_id=point, worker_id=worker, customer_id=customer, identity_commitment="9f" * 32,
+            safety_check_passed=True,
+        )  # fmt: skip
+        life.add(sold, at)
+    life.live(steps)
+    shown = life.state.model_dump_json()
+    assert not [value for buyer in buyers for value in (*buyer, "9f" * 32) if value in shown]
