@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 from unicodedata import normalize
 
 from cylinder_api.access import ROLES
@@ -19,6 +19,7 @@ from cylinder_api.commands.town import DEFAULT_SEED
 from cylinder_api.folder import DEFAULT_ORIGIN, FolderError
 from cylinder_api.refusals import Refused
 from cylinder_api.town.plan import DEFAULT_CYLINDERS
+from cylinder_codes.command_line import OneSentenceParser
 from cylinder_codes.keys import KeyFormatError, check_key_name
 from cylinder_codes.legacy_forms import LegacyFormError
 from cylinder_codes.terminal import escape_what_cannot_be_shown
@@ -68,13 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 2
 
 
-class _OneSentenceParser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = _OneSentenceParser(
+    parser: argparse.ArgumentParser = OneSentenceParser(
         prog="cylinder-api",
         description="The HTTP service over the ledger of gas cylinders (瓶链).",
         epilog=_OVERVIEW,

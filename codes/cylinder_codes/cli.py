@@ -8,9 +8,9 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
 
 from cylinder_codes.book.file import BookError
+from cylinder_codes.command_line import OneSentenceParser
 from cylinder_codes.commands import (
     book,
     importing,
@@ -79,13 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return NOT_CHECKED
 
 
-class _OneSentenceParser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(NOT_CHECKED, f"{self.prog}: {message}; see {self.prog} --help\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _OneSentenceParser(
+    parser = OneSentenceParser(
         prog="cylinder-codes",
         description="One bottle, one code (一瓶一码): make, print, read and check the codes of gas cylinders.",
         epilog=_OVERVIEW,

@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from cylinder_codes.command_line import OneSentenceParser
 from cylinder_codes.terminal import escape_what_cannot_be_shown
 from station_agent import agent, care, enrol
 from station_agent import words as said
@@ -44,13 +45,6 @@ exit codes: 0 good · 1 checked and bad · 2 could not be done
 Command = Callable[[argparse.Namespace], int]
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says one sentence about a wrong argument and where to read on."""
-
-    def error(self, message: str) -> Any:
-        self.exit(COULD_NOT, f"{self.prog}: {message}; see {self.prog} --help\n")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the result is the exit code: 0 good, 1 checked and bad, 2 could not check."""
     escape_what_cannot_be_shown()
@@ -78,8 +72,8 @@ def _say(sentence: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     about = "The agent of a filling station (充装站代理)."
-    parser = _Parser(prog="station-agent", description=about, epilog=_OVERVIEW, formatter_class=raw)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+    parser = OneSentenceParser(prog="station-agent", description=about, epilog=_OVERVIEW, formatter_class=raw)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = _explained(commands, "run", "run the station: scans come from the keyboard, valves obey permits")
     _add_config(run)
@@ -257,7 +251,7 @@ def _export(arguments: argparse.Namespace) -> int:
 def _simulate(words: list[str]) -> int:
     from station_agent.devices import simulator  # Modbus servers take half a second to import
 
-    parser = _Parser(prog=f"station-agent {_SIMULATOR}")
+    parser = OneSentenceParser(prog=f"station-agent {_SIMULATOR}")
     _explain(parser, simulator.ABOUT)
     simulator.add_arguments(parser)
     return simulator.run(parser.parse_args(words))

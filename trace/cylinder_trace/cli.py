@@ -7,8 +7,9 @@ Exit status: 0 good, 1 checked and bad, 2 could not check.
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
+from cylinder_codes.command_line import OneSentenceParser
 from cylinder_codes.terminal import escape_what_cannot_be_shown
 from cylinder_trace.commands import auditing, detecting, moving, proving, replaying, rotation, rulebooks, witness
 from cylinder_trace.commands.shared import (
@@ -65,13 +66,8 @@ def _joined(words: Sequence[str]) -> list[str]:
     return ["witness serve", *words[2:]] if list(words[:2]) == ["witness", "serve"] else list(words)
 
 
-class _OneSentenceParser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(COULD_NOT_CHECK, f"{self.prog}: {message}; see {self.prog} --help\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _OneSentenceParser(
+    parser = OneSentenceParser(
         prog="cylinder-trace",
         description="Check a cylinder ledger without trusting its owner. 不必信任账本所有者即可核查气瓶账本。",
         epilog=_OVERVIEW,
