@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from unicodedata import normalize
 
 from cylinder_codes.base32 import encode_base32
@@ -32,7 +32,7 @@ from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.dates import local_day
 from cylinder_trace.decision import Decision, FillRequest, StationFacts
 from cylinder_trace.decision_note import inputs_hash
-from cylinder_trace.events import DisputeRaised, FillDecided
+from cylinder_trace.events import DisputeRaised, Event, FillDecided
 from cylinder_trace.rulebook import Rulebook, parse_rulebook
 from cylinder_trace.station import facts_for
 from station_agent import words
@@ -85,6 +85,17 @@ class Judgement:
     late_denial: Decision | None = None
 
 
+class _Unwritten(NamedTuple):
+    """What the journal did not take, as it is to be written."""
+
+    id: str
+    subject: str
+    event: Event
+    worker_id: str | None
+    log_index: int | None
+    at: int
+
+
 class Station:
     """Everything the lanes of one station share."""
 
@@ -111,7 +122,7 @@ class Station:
         self._forms = forms
         self._permits = Permits(boot_id)
         self._listening: set[asyncio.Task[None]] = set()
-        self._unwritten: deque[Judgement] = deque()
+        self._unwritten: deque[_Unwritten] = deque()
         self._writing = asyncio.Lock()
 
     async def work(self, lane: Lane) -> None:
@@ -133,6 +144,7 @@ class Station:
             permit = await self._record_decision(lane, judgement)  # (4)
         except JournalBroken as broken:
             self._refuse_unwritten(lane, judgement, broken)
+            self._write_later(judgement, request.check_id, *self._decided(judgement))
             return
         if permit is None:
             self._refuse(lane, judgement)
@@ -220,20 +232,22 @@ class Station:
         lane.move(LaneState.PERMITTED)
         return permit
 
-    async def _write(self, judgement: Judgement, occurred_at: int | None = None) -> None:
-        request, decision = judgement.request, judgement.decision
+    async def _write(self, judgement: Judgement) -> None:
+        request = judgement.request
+        subject, event = self._decided(judgement)
+        await self._recorder.append(request.check_id, subject, event, request.worker_id, log_index=judgement.log_index)
+
+    def _decided(self, judgement: Judgement) -> tuple[str, FillDecided]:
+        """What was decided, and on whose chain it belongs."""
+        decision = judgement.decision
         event = FillDecided(
-            request=request,
+            request=judgement.request,
             station=judgement.knowledge.facts,
             decision=decision,
             decided_by="station",
             **(self._stood_by(judgement) if judgement.is_own else {}),
         )
-        subject = f"cylinder/{decision.cylinder_id}" if decision.cylinder_id else f"station/{self.station_id}"
-        log_index = judgement.log_index
-        await self._recorder.append(
-            request.check_id, subject, event, request.worker_id, log_index=log_index, occurred_at=occurred_at
-        )
+        return f"cylinder/{decision.cylinder_id}" if decision.cylinder_id else f"station/{self.station_id}", event
 
     def _stood_by(self, judgement: Judgement) -> dict[str, Any]:
         """What this station took its own decision from, and its signature; the service signs for what it found."""
@@ -271,15 +285,21 @@ class Station:
             noted=lambda gross_g: self._recorder.weighed(start, gross_g),
             longest_ms=judgement.knowledge.book.fill.longest_fill_seconds * 1000,
         )
-        ending = await fill(
-            lane.scale,
-            permit,
-            self._permits,
-            cylinder_id=cylinder.cylinder_id,
-            scale_id=lane.scale_id,
-            begin=begin,
-            watch=watch,
-        )
+        try:
+            ending = await fill(
+                lane.scale,
+                permit,
+                self._permits,
+                cylinder_id=cylinder.cylinder_id,
+                scale_id=lane.scale_id,
+                begin=begin,
+                watch=watch,
+            )
+        except JournalBroken as broken:
+            if lane.state is not LaneState.PERMITTED:
+                raise
+            self._refuse_to_begin(lane, judgement, broken)
+            return
         recorded = await self._recorder.end(lane, replace(start, seen_gross_g=seen[0]), ending)
         self._finish(lane, judgement, ending, recorded)
 
@@ -308,12 +328,23 @@ class Station:
         judgement.knowledge = knowledge
         judgement.decision = denial if held.permits or judgement.is_own else stricter(held, denial)
         judgement.is_own = judgement.is_own or held.permits
-        if not self._unwritten:
-            self._listen(self._write_when_it_can())
-        self._unwritten.append(judgement)
         lane.view.cylinder, lane.view.decision = knowledge.cylinder, judgement.decision
         self._tell("journal_broken", lane, {"detail": str(broken), **words.fields(words.JOURNAL_BROKEN)})
         self._refuse(lane, judgement)
+
+    def _write_later(self, judgement: Judgement, id: str, subject: str, event: Event) -> None:
+        if not self._unwritten:
+            self._listen(self._write_when_it_can())
+        about = judgement.request.worker_id, judgement.log_index, judgement.decision.decided_at
+        self._unwritten.append(_Unwritten(id, subject, event, *about))
+
+    def _refuse_to_begin(self, lane: Lane, judgement: Judgement, broken: JournalBroken) -> None:
+        """The permission is on record, its start could not be: no gas, and a record of that later."""
+        self._refuse_unwritten(lane, judgement, broken)
+        check_id = judgement.request.check_id
+        message = "The station had permitted and did not begin: its journal could not be written (R67)."
+        event = DisputeRaised(about_id=check_id, kind="not_begun", message=message)
+        self._write_later(judgement, f"{check_id}.begin", f"cylinder/{judgement.decision.cylinder_id}", event)
 
     async def _write_what_waits(self, lane: Lane) -> bool:
         """Close what was left open and write what waits; False if the journal does not take it. Raises ScaleFault."""
@@ -328,8 +359,10 @@ class Station:
         """Write down the refusals that the journal could not take when they were given. Raises JournalBroken."""
         async with self._writing:
             while self._unwritten:
-                waiting = self._unwritten[0]
-                await self._write(waiting, waiting.decision.decided_at)
+                late = self._unwritten[0]
+                await self._recorder.append(
+                    late.id, late.subject, late.event, late.worker_id, log_index=late.log_index, occurred_at=late.at
+                )
                 self._unwritten.popleft()
 
     async def _write_when_it_can(self) -> None:

@@ -279,6 +279,24 @@ def test_when_the_journal_is_full_no_gas_flows_and_with_room_again_every_refusal
     assert bench.decided().decision.codes == ("R67",)
 
 
+def test_a_start_that_the_disk_does_not_take_opens_no_valve_and_is_on_record_later(home: Home) -> None:
+    bench = _bench(home)
+    home.journal._rows("create trigger full before insert on starts begin select raise(abort, 'disk full'); end")
+    bench.scan_now(CODE)
+    assert bench.said("refused")[-1]["reasons"] == ["R67"]
+    assert bench.lane.state is LaneState.REFUSED
+    assert bench.scale.events("valve_opened") == []
+    home.journal._rows("drop trigger full")
+    bench.runner.run(bench.station.write_unwritten())
+    permitted, later = (record.event() for record in bench.records())
+    assert isinstance(permitted, FillDecided)
+    assert permitted.decision.permits
+    assert isinstance(later, DisputeRaised)
+    assert (later.about_id, later.kind) == (permitted.request.check_id, "not_begun")
+    bench.scan_now(CODE)
+    assert len(_fills(bench)) == 1
+
+
 # ---------------------------------------------------------------- the scale
 
 
