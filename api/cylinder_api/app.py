@@ -92,6 +92,7 @@ def create_app(service: Service) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     feed = asyncio.create_task(service.feed.run())
+    service.follower.start()
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ from cylinder_api.gathering import Delivery, Gathered
 from cylinder_api.live import Feed, MemoryPush, Push, RedisPush
 from cylinder_api.settings import Settings
 from cylinder_trace.store.accounts import accounts_of
+from cylinder_trace.store.fleet.follower import Follower
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.publishing import publishing_of
 from cylinder_trace.store.tables import AccountRow
@@ -40,6 +41,8 @@ class Service:
     clock: Callable[[], int]
     accounts: Gathered[str, AccountRow]
     """The account of a secret's SHA-256, as the database has it at this moment."""
+    follower: Follower
+    """Keeps the lists and monthly figures, beside all else."""
     _delivery: Delivery = field(default_factory=Delivery)
 
     async def commit(self, work: Callable[[Unit], Answer], hints: Hints = NO_HINTS) -> Answer:
@@ -53,6 +56,7 @@ class Service:
     def close(self) -> None:
         """Finish what was acknowledged and let go of everything."""
         self.feed.push.stop()
+        self.follower.stop()
         self.accounts.close()
         self.ledger.close()
 
@@ -63,9 +67,11 @@ def open_service(settings: Settings, clock: Callable[[], int] = system_clock) ->
     ledger = Ledger(settings.database_url, settings.data, keys.log, clock, publishing_of(settings.data))
     push: Push = RedisPush(settings.redis_url) if settings.redis_url else MemoryPush()
     feed = Feed(ledger.reader, push, clock)
+    follower = Follower(ledger.engine, ledger.reader, settings.rulebook_id)
     ledger.listen(feed.committed)
+    ledger.listen(lambda _version, _subjects: follower.notify())
     accounts = Gathered(partial(accounts_of, ledger.engine))
-    return Service(settings, keys, ledger, Vault(keys.master), feed, clock, accounts)
+    return Service(settings, keys, ledger, Vault(keys.master), feed, clock, accounts, follower)
 
 
 async def service_here(request: Request) -> Service:

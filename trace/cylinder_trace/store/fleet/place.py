@@ -65,6 +65,12 @@ def read_followed(connection: Connection) -> Followed:
     return Followed(Place.model_validate_json(said.get(_PLACE, "{}")), stations, rules)
 
 
+def read_place(connection: Connection) -> Place:
+    """How far the fold has come."""
+    said = connection.scalar(select(FOLLOWED.c.value).where(FOLLOWED.c.name == _PLACE))
+    return Place.model_validate_json(said or "{}")
+
+
 def write_followed(connection: Connection, before: Followed, after: Followed) -> None:
     """Go on from `before` to `after`; raises Overtaken when the stored place is not the one of `before`."""
     if before.place == Place():
