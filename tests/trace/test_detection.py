@@ -1,103 +1,35 @@
 """Detection over time: each trick leaves a signal with its evidence; a plain life leaves none; nobody is accused."""
 
-import json
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
+from detection_log import (
+    BLACK,
+    DAY,
+    HOUR,
+    MIDNIGHT,
+    MINUTE,
+    NATIONAL,
+    NOON,
+    Log,
+    cylinder,
+    filled,
+    inspected,
+    kinds,
+    moved,
+    read,
+    received,
+    registered,
+    returned,
+    scanned,
+    sold,
+    stamp,
+    taken_over,
+)
 
-from cylinder_trace import cli, events
-from cylinder_trace.chain import Head, seal
-from cylinder_trace.decision import Decision
+from cylinder_trace import events
 from cylinder_trace.detection.signals import WORDS, Kind, Signal, sentence
-from cylinder_trace.detection.watch import detect
-from cylinder_trace.events import Event, Stamp, state_event
-from cylinder_trace.rulebook import parse_rulebook
-from cylinder_trace.vocabulary.inspecting import MANDATORY_ITEMS
-from ledgers.homes import Home
-from vectors.admission.cases import base_case, rulebook_text
-
-NATIONAL = rulebook_text("cn-default")
-BOOK = parse_rulebook(NATIONAL)
-CASE = base_case()
-NOON = 1_795_318_800_000  # 2026-11-22T11:40:00+08:00
-MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
-
-
-@dataclass
-class Log:
-    """Entries in the order of a log; only what detection reads must be right."""
-
-    entries: list[tuple[bytes, bytes]] = field(default_factory=list)
-
-    def tell(self, subject: str, event: Event, at: int, recorded_at: int | None = None) -> str:
-        """Append what occurred at `at`; its hash."""
-        record = state_event(event, id=f"e{len(self.entries)}", subject=subject, occurred_at=at, by="tests")
-        sealed = seal(record, Head(0, "0" * 64), at if recorded_at is None else recorded_at)
-        self.entries.append((sealed.text, sealed.hash))
-        return sealed.hash.hex()
-
-    def signals(self, book: str = NATIONAL) -> list[Signal]:
-        return list(detect(self.entries, parse_rulebook(book)))
-
-    def one(self, book: str = NATIONAL) -> Signal:
-        (signal,) = self.signals(book)
-        return signal
-
-
-def kinds(signals: list[Signal]) -> list[str]:
-    return [signal.kind for signal in signals]
-
-
-def cylinder(number: int = 1) -> str:
-    return f"cylinder/cyl_{number}"
-
-
-def stamp(**changes: Any) -> Stamp:
-    fields = {"maker": "M1", "serial": "S1", "model": "YSP35.5", "manufactured_month": "2022-05"}
-    return Stamp(**{**fields, "tare_g": 16500, "water_volume_ml": 35500, "max_fill_g": 14900, **changes})
-
-
-def registered(**changes: Any) -> Event:
-    return events.CylinderRegistered(stamp=stamp(**changes), owner_id="co_1", in_service_on="2022-06-01")
-
-
-def scanned(at: int, station: str = "st_1") -> Event:
-    assert CASE.cylinder is not None
-    request = CASE.request.model_copy(update={"station_id": station, "requested_at": at})
-    decision = Decision(check_id="c", outcome="DENY", rulebook="x@1", data_as_of=at, decided_at=at)
-    return events.FillDecided(request=request, station=CASE.station, decision=decision, decided_by="service")
-
-
-def filled(at: int, station: str = "st_1", worker: str = "w_1", net_g: int = 14_500) -> Event:
-    return events.Filled(
-        check_id="c", station_id=station, scale_id="sc_1", lane=1, worker_id=worker, started_at=at - MINUTE,
-        ended_at=at, empty_gross_g=16_500, full_gross_g=16_500 + net_g, net_g=net_g, ended_because="limit_reached",
-    )  # fmt: skip
-
-
-def sold(customer: str = "cu_1") -> Event:
-    return events.Sold(
-        order_no="o1", point_id="p1", worker_id="dw_1", customer_id=customer, identity_commitment="0" * 64,
-        safety_check_passed=True,
-    )  # fmt: skip
-
-
-def returned(station: str = "st_1") -> Event:
-    return events.Returned(station_id=station)
-
-
-def inspected(month: str = "2026-11", due: str | None = "2030-11", result: Any = "passed", body: str = "ib_1") -> Event:
-    return events.Inspected(
-        body_id=body, inspected_month=month, next_due_month=due, result=result, report_no="r",
-        items=tuple(sorted(MANDATORY_ITEMS)),
-    )  # fmt: skip
-
-
-def taken_over() -> Event:
-    """What is known of an inspection before the cylinder came into this ledger: the mark alone."""
-    return events.Inspected(body_id="ib_1", inspected_month="2026-11", result="passed", report_no="r")
+from cylinder_trace.events import Event
 
 
 def test_a_plain_life_leaves_no_signal() -> None:
@@ -274,10 +206,6 @@ def test_a_fill_told_after_the_sale_counts_by_when_it_occurred(after: int, found
     assert kinds(log.signals()) == (["filled_at_customer"] if found else [])
 
 
-def moved(giver: str, taker: str) -> Event:
-    return events.OwnershipTransferred(from_owner_id=giver, to_owner_id=taker, cosigned=True)
-
-
 @pytest.mark.parametrize(("after", "found"), [(DAY, True), (30 * DAY, True), (30 * DAY + 1, False)])
 def test_ownership_there_and_back_within_the_days(after: int, found: bool) -> None:
     log = Log()
@@ -317,9 +245,6 @@ def test_what_becomes_known_late_lists_the_fills_before_it_and_the_last_holder(k
     signal = log.one()
     assert (signal.kind, signal.evidence) == ("known_late", (recent, last))
     assert (signal.detail["fills"], signal.detail["holder"]) == (1, "customer/cu_7")
-
-
-BLACK = events.Flagged(flag="black", authority_id="au_1", cause="x")
 
 
 @pytest.mark.parametrize(("before", "found"), [(0, True), (180 * DAY, True), (180 * DAY + 1, False), (-1, False)])
@@ -406,13 +331,6 @@ def test_marks_of_cylinders_taken_over_were_not_made_on_the_day_on_which_they_we
     assert log.signals() == []
 
 
-def read(value: int) -> Event:
-    return events.InspectionItemRecorded(
-        body_id="ib_1", report_no="r", item="wall_thickness", result="passed", inspector_id="i1", reviewer_id="i2",
-        reading=value, unit="um",
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize(("before", "found"), [(19, False), (20, True)])
 def test_the_same_wall_thickness_on_twenty_cylinders_in_a_row(before: int, found: bool) -> None:
     log = Log()
@@ -463,10 +381,6 @@ def test_a_mark_ahead_of_its_month_or_longer_than_the_interval(month: str, due: 
 # --- stations -----------------------------------------------------------------------------------------------
 
 
-def received(mass_g: int, station: str = "st_1") -> Event:
-    return events.GasLotReceived(station_id=station, supplier_id="su_1", product="lpg", mass_g=mass_g, document_no="1")
-
-
 @pytest.mark.parametrize(("mass_g", "found"), [(29_000, False), (28_713, False), (28_712, True)])
 def test_more_gas_filled_than_received_beyond_the_tolerance(mass_g: int, found: bool) -> None:
     log = Log()
@@ -494,9 +408,6 @@ def test_a_day_on_which_more_was_filled_than_received_is_told_once_whatever_orde
         at = NOON + days * DAY + number * MINUTE
         log.tell(cylinder(number), filled(at), at, recorded_at=NOON + 2 * DAY)
     assert [signal.detail["day"] for signal in log.signals()] == ["2026-11-22", "2026-11-23"]
-
-
-MIDNIGHT = 1_795_363_200_000  # 2026-11-23T00:00:00+08:00
 
 
 @pytest.mark.parametrize(
@@ -552,22 +463,3 @@ def test_a_word_of_an_event_is_said_in_the_reader_s_language() -> None:
     log.tell(cylinder(), sold(), NOON + DAY)
     assert "“实名销售”" in sentence(log.one(), "zh")
     assert "“sold”" in sentence(log.one(), "en")
-
-
-# --- at the command line ------------------------------------------------------------------------------------
-
-
-def test_the_command_line_shows_signals_with_their_evidence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    home = Home(f"sqlite:///{tmp_path}/ledger.db", tmp_path)
-    with home.open() as ledger:
-        for number in (1, 2):
-            record = state_event(registered(), id=f"r{number}", subject=cylinder(number), occurred_at=NOON, by="tests")
-            ledger.append([record])
-    assert cli.main(["detect", str(tmp_path), "--json"]) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert [(signal["kind"], len(signal["evidence"])) for signal in told["signals"]] == [("duplicate_serial", 2)]
-    assert cli.main(["detect", str(tmp_path)]) == 1
-    assert "钢印编号重复" in capsys.readouterr().out
-    assert cli.main(["detect", str(tmp_path), "--kind", "night_fills"]) == 0
-    assert cli.main(["detect", str(tmp_path), "--since", "2030-01-01"]) == 0
-    assert cli.main(["detect", str(tmp_path), "--rulebook", "nowhere.toml"]) == 2

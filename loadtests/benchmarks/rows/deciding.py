@@ -1,4 +1,4 @@
-"""Rows about what follows on a decision: its signed record, taking it again, and detection over many of them."""
+"""Rows about what follows on a decision: its signed record, and taking it again."""
 
 import secrets
 import time
@@ -17,13 +17,11 @@ from cylinder_trace.admission import decide_fill
 from cylinder_trace.chain import EMPTY, Head, next_head, seal
 from cylinder_trace.cylinder import CylinderState, replay
 from cylinder_trace.decision_note import inputs_hash, sign_decision
-from cylinder_trace.detection.watch import detect
 from cylinder_trace.events import FillDecided, Record, RulebookPublished, state_event
 from cylinder_trace.redecide import retake_decisions
 from cylinder_trace.rulebook import Rulebook, parse_rulebook
 
 _DECISIONS_A_SECOND = 10_000
-_ENTRIES_A_SECOND = 1_000_000 / 60
 _CYLINDERS = 1000
 Stored = tuple[bytes, bytes]
 
@@ -33,7 +31,7 @@ def _prepare_decision_record(scale: Scale) -> Iterator[Pair]:
     key, message, count = _key(), secrets.token_bytes(300), scale.count(2000)
     judge = Ed25519PrivateKey.generate()
     public, signature = judge.public_key(), judge.sign(message)
-    state, book, request, facts = cylinder(), _book(), fill_request(), station_facts()
+    state, book, request, facts = cylinder(), national_rulebook(), fill_request(), station_facts()
 
     def signed() -> str:
         decision = decide_fill(request, state, facts, book, NOW)
@@ -67,22 +65,9 @@ def _prepare_replay(scale: Scale) -> Iterator[Pair]:
     yield Pair(ours, other=lambda: float(_DECISIONS_A_SECOND))
 
 
-@contextmanager
-def _prepare_detect(scale: Scale) -> Iterator[Pair]:
-    past, book = _past(scale.count(20_000)), _book()
-
-    def ours() -> float:
-        started = time.perf_counter()
-        for _signal in detect(past, book):
-            pass
-        return len(past) / (time.perf_counter() - started)
-
-    yield Pair(ours, other=lambda: _ENTRIES_A_SECOND)
-
-
 def _past(decisions: int) -> list[Stored]:
     """A rulebook, a thousand cylinders, and so many decisions about them in turn, sealed as a ledger would."""
-    key, book = _key(), _book()
+    key, book = _key(), national_rulebook()
     heads: dict[str, Head] = {}
     text = _book_text()
     published = RulebookPublished(rulebook_id=book.rulebook_id, version=book.version, text=text)
@@ -128,7 +113,8 @@ def _book_text() -> str:
     return files("cylinder_trace").joinpath("rulebooks/cn-default.toml").read_text(encoding="utf-8")
 
 
-def _book() -> Rulebook:
+def national_rulebook() -> Rulebook:
+    """The national default."""
     return parse_rulebook(_book_text())
 
 
@@ -157,14 +143,3 @@ REPLAY = Row(
     prepare=_prepare_replay,
 )
 """Stored decisions taken again: parsing, states, all rules, hash of the inputs, comparison of the bytes."""
-
-DETECT = Row(
-    name="trace.detect",
-    unit="/s",
-    better="higher",
-    goal=1.0,
-    kind="bound",
-    against="the promise: a town-year of 1,000,000 entries in 60 s",
-    prepare=_prepare_detect,
-)
-"""All detectors over the stored texts of a ledger, one core."""

@@ -145,10 +145,29 @@ _WORD_ZH: Mapping[str, str] = {
 """Words of events as people read them in Chinese."""
 
 
+_ITEM_ZH: Mapping[str, str] = {
+    "residue": "残液处理",
+    "valve_removal": "卸阀",
+    "appearance": "外观",
+    "valve_seat": "瓶口螺纹",
+    "wall_thickness": "壁厚",
+    "volume": "容积",
+    "hydrostatic": "水压",
+    "valve": "瓶阀",
+    "airtightness": "气密",
+    "vacuum": "抽真空",
+    "marking": "标记",
+}
+"""Items of an inspection, the same."""
+
+
 def sentence(signal: Signal, language: Literal["zh", "en"]) -> str:
     """The signal as one sentence for people."""
-    words = WORDS[signal.kind]
+    words, told = WORDS[signal.kind], dict(signal.detail)
     if language == "en":
-        return words.said_en.format_map({key: str(value).replace("_", " ") for key, value in signal.detail.items()})
-    word = str(signal.detail.get("word", ""))
-    return words.said_zh.format_map({**signal.detail, "word": _WORD_ZH.get(word, word)})
+        told |= {name: str(told[name]).replace("_", " ") for name in ("word", "item") if name in told}
+        return words.said_en.format_map(told)
+    for name, in_chinese in (("word", _WORD_ZH), ("item", _ITEM_ZH)):
+        if name in told:
+            told[name] = in_chinese.get(str(told[name]), told[name])
+    return words.said_zh.format_map(told)
