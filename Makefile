@@ -19,7 +19,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # Tests start hundreds of processes; with nothing compiled kept, each compiles every package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo serve test lint types contracts load bench bench-large damage soak fuzz mutants wheels lock clean
+.PHONY: help setup demo serve test lint types contracts load bench bench-large damage soak fuzz mutants openapi wheels lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,9 @@ fuzz: setup ## coverage-guided fuzzing of the scan reader (SECONDS=60); Linux x8
 
 mutants: setup ## change the rules one operator at a time (SAMPLE=100): does a test notice?
 	@$(PY) tools/mutants.py --sample "$(SAMPLE)"
+
+openapi: setup ## docs/openapi.json and docs/problems.md as the code says now
+	@$(PY) tools/contract.py
 
 wheels: setup ## dist/wheels: our four wheels and all they depend on, for this platform
 	@$(PY) tools/wheels.py

@@ -99,6 +99,7 @@ ACCESS: dict[str, Rule | None] = {
     "get_log_keys": EVERYBODY,
     "get_log_rotations": EVERYBODY,
     "get_tile": EVERYBODY,
+    "get_problem_page": EVERYBODY,
     "get_health": EVERYBODY,
     "get_readiness": EVERYBODY,
 }

@@ -8,14 +8,17 @@ import time
 from typing import Any
 
 import orjson
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cylinder_api.tracing import HEADER, NO_TRACE, current, trace_for
 
 log = logging.getLogger("cylinder_api.access")
 _FIELDS = ("method", "route", "status", "ms", "account_id", "place")
 
 
 class AccessLog:
-    """ASGI middleware that logs each finished request."""
+    """ASGI middleware that gives each request its trace, and logs it when it has finished."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -25,11 +28,14 @@ class AccessLog:
             await self._app(scope, receive, send)
             return
         status, began = 500, time.perf_counter()
+        trace = trace_for(Headers(scope=scope).get(HEADER.decode()))
+        current.set(trace)
 
         async def note_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message = {**message, "headers": [*message["headers"], (HEADER, trace.traceparent.encode())]}
             await send(message)
 
         try:
@@ -58,6 +64,8 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if (trace := current.get()) is not NO_TRACE:
+            line["trace_id"] = trace.trace_id
         line |= {name: value for name in _FIELDS if (value := getattr(record, name, None)) is not None}
         if record.exc_info and record.exc_info[0]:
             line["error"] = record.exc_info[0].__name__

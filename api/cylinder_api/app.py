@@ -26,6 +26,7 @@ from cylinder_api.routers import (
     lots,
     making,
     permits,
+    problem_pages,
     recalls,
     reports,
     retags,
@@ -55,6 +56,7 @@ _ROUTERS = (
     imports,
     devices,
     log,
+    problem_pages,
     health,
 )
 _DESCRIPTION = (

@@ -208,7 +208,8 @@ async def _let_go(held: _Held, start: Message, acts: Acts, act: Act, scope: Scop
         answer = await acts.keep(act, start["status"], held.body)
     except (SQLAlchemyError, StoreError):
         # The act itself stands: sent again it is recognised, and answered then.
-        await problem("unavailable", "the answer could not be kept; send the same again")(scope, receive, held.send_on)
+        gone = problem(Request(scope), "unavailable", "the answer could not be kept; send the same again")
+        await gone(scope, receive, held.send_on)
         return
     length = (b"content-length", str(len(answer)).encode())
     others = [pair for pair in start["headers"] if pair[0].lower() != length[0]]

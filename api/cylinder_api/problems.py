@@ -4,7 +4,7 @@ What a caller sent is never repeated in an answer: it may hold personal data.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -13,9 +13,11 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, HTTPConnection
 
+from cylinder_api.catalogue import PAGES, language_for, title_of
 from cylinder_api.refusals import KINDS, Refused
+from cylinder_api.tracing import HEADER, current
 from cylinder_trace.canonical import CanonicalError
 from cylinder_trace.cylinder import StateError
 from cylinder_trace.events import EventError
@@ -39,10 +41,13 @@ class Problem(BaseModel):
     """What went wrong, after RFC 9457."""
 
     type: str
+    """Where the catalogue tells of this code: `/problems/` and the code."""
     title: str
     status: int
     detail: str
     code: str
+    traceId: str  # noqa: N815 - the name that others look for
+    """What the service's log lines about this request bear."""
     errors: list[Fault] | None = None
 
 
@@ -58,19 +63,27 @@ _CODE_OF: dict[type[Exception], str] = {
 _CODE_OF_STATUS = {400: "malformed_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
-def problem(code: str, detail: str, errors: Sequence[Fault] = (), headers: dict[str, str] | None = None) -> Response:
+def problem(
+    request: HTTPConnection,
+    code: str,
+    detail: str,
+    errors: Sequence[Fault] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
     """The answer that says why not."""
-    kind = KINDS[code]
+    language = language_for(request.headers.get("accept-language"))
     body: dict[str, Any] = {
-        "type": f"urn:pinglian:problem:{code}",
-        "title": kind.title,
-        "status": kind.status,
+        "type": f"{PAGES}/{code}",
+        "title": title_of(code, language),
+        "status": KINDS[code].status,
         "detail": detail,
         "code": code,
+        "traceId": current.get().trace_id,
     }
     if errors:
         body["errors"] = [error.model_dump() for error in errors]
-    return Response(orjson.dumps(body), kind.status, headers, MEDIA_TYPE)
+    said = {"Content-Language": language, "Vary": "Accept-Language", **(headers or {})}
+    return Response(orjson.dumps(body), KINDS[code].status, said, MEDIA_TYPE)
 
 
 _ALWAYS = ("invalid", "too_large", "unavailable")
@@ -104,45 +117,46 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)  # noqa: S101 - Starlette hands over what was registered
     headers = {"WWW-Authenticate": "Bearer"} if error.kind.status == 401 else {}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
-    return problem(error.code, error.detail, headers=headers)
+    return problem(request, error.code, error.detail, headers=headers)
 
 
-async def _known_error(_request: Request, error: Exception) -> Response:
+async def _known_error(request: Request, error: Exception) -> Response:
     code = next(code for kind, code in _CODE_OF.items() if isinstance(error, kind))
-    return problem(code, str(error))
+    return problem(request, code, str(error))
 
 
-async def _database_down(_request: Request, error: Exception) -> Response:
+async def _database_down(request: Request, error: Exception) -> Response:
     log.error("database: %s", type(error).__name__)
-    return problem("unavailable", "the database does not answer; try again")
+    return problem(request, "unavailable", "the database does not answer; try again")
 
 
-async def _client_gone(_request: Request, _error: Exception) -> Response:
-    return problem("malformed_request", "the body broke off")  # nobody is left to read it
+async def _client_gone(request: Request, _error: Exception) -> Response:
+    return problem(request, "malformed_request", "the body broke off")  # nobody is left to read it
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - Starlette hands over what was registered
     faults = [Fault(pointer=_pointer(found["loc"]), detail=found["msg"]) for found in error.errors()]
-    return problem("invalid", f"{faults[0].pointer}: {faults[0].detail}", faults)
+    return problem(request, "invalid", f"{faults[0].pointer}: {faults[0].detail}", faults)
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - Starlette hands over what was registered
     code = _CODE_OF_STATUS.get(error.status_code, "malformed_request")
     headers = dict(error.headers) if error.headers else None
-    return problem(code, KINDS[code].title, headers=headers)
+    return problem(request, code, KINDS[code].title, headers=headers)
 
 
-async def _unexpected(_request: Request, error: Exception) -> Response:
+async def _unexpected(request: Request, error: Exception) -> Response:
     # The trace goes to the log by its place only: a message may quote what the caller sent.
     log.error("unexpected %s", type(error).__name__, extra={"place": _place(error)})
-    return problem("internal", "the service failed; it has been logged, and the same request may be sent again")
+    detail = "the service failed; it has been logged, and the same request may be sent again"
+    return problem(request, "internal", detail, headers={HEADER.decode(): current.get().traceparent})
 
 
 def _place(error: BaseException) -> str:

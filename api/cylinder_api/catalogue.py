@@ -1,0 +1,197 @@
+"""The catalogue of problems (问题目录): each code in Chinese and English, and what to do next.
+
+A problem's `type` leads to its page here; `docs/problems.md` is this table as a document.
+"""
+
+import html
+from typing import Literal, NamedTuple
+
+from cylinder_api.refusals import KINDS
+
+Language = Literal["zh-CN", "en"]
+PAGES = "/problems"
+
+
+class Words(NamedTuple):
+    """What a problem is called in Chinese, and what whoever meets it does next."""
+
+    title_zh: str
+    next_zh: str
+    next_en: str
+
+
+_AGAIN = ("稍候重试；同一请求可原样再发", "Wait a little and send the same request again; it is recorded once")
+_SEE_DETAIL = ("按 detail 与 errors 所指之处更正后重发", "Mend what detail and errors point at, and send it again")
+_ASK_ADMIN = ("请管理员核对本令牌的角色与范围", "Ask the administrator which role and scope this token should have")
+_ASK_OWNER = ("请由产权单位办理，或先办理产权变更", "Let the owner do it, or record the change of owner first")
+_LOOK_UP = ("核对编号；可按气瓶历史或列表查找", "Check the id; a cylinder's history or a list shows the right one")
+_OWN_TOKEN = ("用本站、本机的令牌发送", "Send it with the token of the station or device that it is about")
+_SCAN_AGAIN = ("重新扫码，或按瓶身标签逐字核对", "Scan again, or compare with the label character by character")
+
+WORDS: dict[str, Words] = {
+    "malformed_request": Words("请求无法读取", *_SEE_DETAIL),
+    "idempotency_key_missing": Words(
+        "写操作须带 Idempotency-Key（幂等键）",
+        "由调用方为每一行为生成一个编号，放入 Idempotency-Key；正文有 id 或 check_id 时用同一编号；重发时不变",
+        "Make one id for each act and send it as Idempotency-Key; where the body has id or check_id, send that; "
+        "keep it when you send again",
+    ),
+    "unauthenticated": Words(
+        "须有有效的访问令牌",
+        "带上 Authorization: Bearer 令牌；令牌已过期或被撤销时重新取得",
+        "Send Authorization: Bearer with a token in force; get a new one where it has ended or was revoked",
+    ),
+    "not_allowed": Words("该角色不可做此操作", *_ASK_ADMIN),
+    "scope_missing": Words("令牌的权限范围不够", *_ASK_ADMIN),
+    "other_origin": Words(
+        "会话只能由本服务自己的页面写入",
+        "程序请改用访问令牌",
+        "A program sends a bearer token instead of a session",
+    ),
+    "other_district": Words("不在本机关的辖区内", "请由当地机关办理", "Let the authority of the place do it"),
+    "other_station": Words("令牌属于另一充装站", *_OWN_TOKEN),
+    "other_device": Words("令牌属于另一台设备", *_OWN_TOKEN),
+    "other_owner": Words("气瓶属于另一单位", *_ASK_OWNER),
+    "other_holder": Words("气瓶在他人手中", "请由持有人交接", "Let whoever has it hand it over"),
+    "other_authority": Words(
+        "该标记由另一机关作出", "请由作出标记的机关办理", "Let the authority that made the mark do it"
+    ),
+    "same_person": Words(
+        "须由另一人办理", "请由未参与前一步的人员办理", "Let a person do it who did not take the step before"
+    ),
+    "enrolment_code_invalid": Words(
+        "设备入网码不存在、已用或已过期", "请管理员另发一码", "Ask the administrator for a new code"
+    ),
+    "not_found": Words("此处没有内容", "核对地址；见 /openapi.json", "Check the address; see /openapi.json"),
+    "cylinder_unknown": Words("此码之下没有建档的气瓶", *_SCAN_AGAIN),
+    "station_unknown": Words("没有此充装站", *_LOOK_UP),
+    "customer_unknown": Words("没有此用户", "改为提交实名信息", "Send the identity instead of the id"),
+    "handover_unknown": Words("没有此交接", *_LOOK_UP),
+    "recall_unknown": Words("没有此召回", *_LOOK_UP),
+    "lot_unknown": Words("没有此气质批次", *_LOOK_UP),
+    "entry_unknown": Words("没有可更正的此条记录", *_LOOK_UP),
+    "request_unknown": Words("没有此换标申请", *_LOOK_UP),
+    "dispute_unknown": Words("没有此争议", *_LOOK_UP),
+    "import_unknown": Words("没有此导入", *_LOOK_UP),
+    "method_not_allowed": Words("此处不提供该方法", "见 /openapi.json", "See /openapi.json"),
+    "still_running": Words("同一请求仍在处理中", *_AGAIN),
+    "code_taken": Words(
+        "此码已属于另一只气瓶",
+        "为本瓶另赋一码；用过的码永不再用",
+        "Give this cylinder another code; a used one is never free",
+    ),
+    "registered_twice": Words(
+        "同一只气瓶已建档",
+        "核对两只气瓶的钢印，并更正有误的一只",
+        "Look at the steel of both, and have the wrong one corrected",
+    ),
+    "second_person_needed": Words(
+        "须先由第二人复核",
+        "请本机关另一人复核已作的标记",
+        "Let another person of the authority look at the marks so far",
+    ),
+    "changed_meanwhile": Words(
+        "读取之后已有变化", "重新读取，核对后再写", "Read it again, compare, and write with the new ETag"
+    ),
+    "length_required": Words("须声明正文长度", "带上 Content-Length", "Send Content-Length and no Transfer-Encoding"),
+    "too_large": Words("正文过大", "分次提交", "Send it in parts"),
+    "not_json": Words("正文须为 JSON", "带上 Content-Type: application/json", "Send Content-Type: application/json"),
+    "invalid": Words("请求与说明不符", *_SEE_DETAIL),
+    "idempotency_key_differs": Words(
+        "Idempotency-Key 与正文中的编号不同",
+        "一个行为一个编号：二者须相同",
+        "One act, one id: send the id of the body as Idempotency-Key",
+    ),
+    "id_conflict": Words(
+        "此编号已用于内容不同的行为",
+        "重发时内容须与首次相同；新的行为用新的编号",
+        "Send what was sent the first time; a new act takes a new id",
+    ),
+    "code_unreadable": Words("这不是气瓶码", *_SCAN_AGAIN),
+    "code_not_its_own": Words("此码不指向该气瓶", *_SCAN_AGAIN),
+    "serial_differs": Words(
+        "钢印编号与档案不同", "核对瓶身钢印；有误时先更正", "Look at the steel; correct what is wrong first"
+    ),
+    "evidence_missing": Words("此行为须附证据", "附上照片的 SHA-256", "Add the SHA-256 of the pictures"),
+    "head_mark_foreign": Words(
+        "封头标记属于另一单位", "只有该单位可为其建档", "Only the company whose mark it bears can register it"
+    ),
+    "cannot_follow": Words(
+        "与已有记录相接不上", "查看该瓶的历史后再定", "Look at its history; record first what is missing"
+    ),
+    "occurred_in_future": Words("行为时间在将来", "核对设备时钟", "Check the device's clock"),
+    "too_many": Words(
+        "请求过于频繁", "按 Retry-After 等待后重发", "Wait as Retry-After says, then send the same again"
+    ),
+    "internal": Words("服务出错", *_AGAIN),
+    "rulebook_missing": Words(
+        "没有生效的规则手册", "请运维人员发布规则手册", "Ask whoever runs the service to publish a rulebook"
+    ),
+    "not_published": Words("尚未列入已发布的检查点", *_AGAIN),
+    "unavailable": Words("账本现在不能答复", *_AGAIN),
+}
+
+
+def title_of(code: str, language: Language) -> str:
+    """What a problem is called."""
+    return WORDS[code].title_zh if language == "zh-CN" and code in WORDS else KINDS[code].title
+
+
+def language_for(accepted: str | None) -> Language:
+    """The language of titles that an Accept-Language header prefers: Chinese, unless English stands higher."""
+    weights = {"zh": 0.0, "en": 0.0, "*": 0.0}
+    for item in (accepted or "zh").split(",")[:20]:
+        tag, _, weight = item.partition(";q=")
+        name = tag.strip().lower().partition("-")[0]
+        if name in weights:
+            weights[name] = max(weights[name], _weight(weight))
+    return "en" if weights["en"] > max(weights["zh"], weights["*"]) else "zh-CN"
+
+
+def _weight(text: str) -> float:
+    try:
+        return min(max(float(text), 0.0), 1.0) if text else 1.0
+    except ValueError:
+        return 0.0
+
+
+def page_of(code: str) -> str:
+    """The page about one problem, for people."""
+    kind, words = KINDS[code], WORDS[code]
+    lines = (
+        f"<h1>{html.escape(words.title_zh)}<br>{html.escape(kind.title)}</h1>",
+        f"<p><code>{code}</code> · HTTP {kind.status}</p>",
+        f'<p lang="zh-CN">怎么办：{html.escape(words.next_zh)}。</p>',
+        f'<p lang="en">What to do next: {html.escape(words.next_en)}.</p>',
+    )
+    return f"{_HEAD}{''.join(lines)}</body></html>"
+
+
+_HEAD = (
+    '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8"><title>瓶链 PingLian</title>'
+    '<meta name="viewport" content="width=device-width,initial-scale=1"></head><body>'
+)
+
+
+def markdown() -> str:
+    """The whole catalogue as a document."""
+    rows = [
+        f"| `{code}` | {kind.status} | {words.title_zh} · {kind.title} | {words.next_zh} · {words.next_en} |"
+        for code, kind in KINDS.items()
+        if (words := WORDS.get(code))
+    ]
+    return _DOCUMENT + "\n".join(rows) + "\n"
+
+
+_DOCUMENT = """# Problems (问题目录)
+
+Whatever the service does not do is answered as `application/problem+json` (RFC 9457). `code` never changes its
+meaning; `title` is Chinese, or English where `Accept-Language` prefers it; `type` leads to the page of the code at the
+service; `traceId` is what the service's log lines about the request bear. A DENY is no problem: it is an answer to a
+fill check (`docs/refusals.md`).
+
+This page is made from `api/cylinder_api/catalogue.py` by `make openapi`.
+
+| code | HTTP | what it is called | what to do next |
+|---|---|---|---|
+"""
