@@ -1,5 +1,7 @@
 """The life of a cylinder stated twice, out of order, late, or in the middle of something else."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -61,6 +63,55 @@ def test_a_transfer_sent_again_about_another_cylinder_is_not_answered_as_if_it_h
     taken = post(house, "/v1/transfers", second, "company", **act)
     assert (taken.status_code, taken.json()["code"]) == (422, "id_conflict")
     assert state_of(house, second).owner_id == "co_1"
+
+
+# --- at the same moment -------------------------------------------------------------------------------------------
+
+
+def at_once(calls: list[Callable[[], Any]]) -> list[str]:
+    """What each of the calls was answered with, all sent together: "201", or the code of the refusal."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        answers = [sent.result() for sent in [pool.submit(call) for call in calls]]
+    return sorted("201" if answer.status_code == 201 else answer.json()["code"] for answer in answers)
+
+
+def test_of_many_transfers_and_of_many_hand_overs_at_once_one_succeeds(house: House) -> None:
+    sold, lent = house.new_bottle(), house.new_bottle()
+    to = [f"co_{number}" for number in range(3, 9)]
+    transfers = [partial(post, house, "/v1/transfers", sold, "company", to_owner_id=one) for one in to]
+    assert at_once(list(transfers)) == ["201", *["other_owner"] * 5]
+    hand_overs = [partial(give, house, lent, one) for one in to]
+    assert at_once(list(hand_overs)) == ["201", *["other_holder"] * 5]
+    assert house.audit() == []
+
+
+def test_a_request_granted_and_refused_at_once_is_answered_once(house: House) -> None:
+    bottle = house.new_bottle()
+    asked = ask(house, bottle)
+    answers: list[Callable[[], Any]] = [partial(answer, house, asked, "refuse", cause="x") for _ in range(3)]
+    answers += [partial(answer, house, asked, new_code=new_code(house, 810 + number)) for number in range(3)]
+    said = at_once(answers)
+    assert said.count("201") == 1
+    assert set(said) <= {"201", "id_conflict", "code_not_its_own", "cannot_follow"}
+    assert len(state_of(house, bottle).codes) == 1
+    assert house.audit() == []
+
+
+def test_one_code_given_to_two_cylinders_at_once_leads_to_one(house: House) -> None:
+    bottles, name = [house.new_bottle() for _ in range(4)], f"province:ZJ{now() % 10**12}"
+    calls = [partial(post, house, "/v1/codes", bottle, "company", new_code=name) for bottle in bottles]
+    assert at_once(list(calls)) == ["201", *["code_taken"] * 3]
+
+
+def test_many_flags_at_once_do_not_pass_the_limit(house: House) -> None:
+    authority = new_id("au")
+    person = partial(grant, token=authority, account_id=authority, role="regulator", org_id=authority)
+    house.running.ledger.transact(person)
+    usual, house.running.settings = house.running.settings, replace(house.running.settings, flags_per_hour=3)
+    calls = [partial(flag, house, house.new_bottle(), authority, flag="lost") for _ in range(6)]
+    said = at_once(list(calls))
+    house.running.settings = usual
+    assert said == [*["201"] * 3, *["second_person_needed"] * 3]
 
 
 # --- hands ----------------------------------------------------------------------------------------------------------
