@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cylinder_codes.stamps import StampReading
 from cylinder_trace.admission import OF_THE_CYLINDER, OF_THE_STATION, decide_fill, max_net_g, stricter, target_net_g
-from cylinder_trace.cylinder import CylinderState, InspectionState
+from cylinder_trace.cylinder import CylinderState, InspectionState, ValveState
 from cylinder_trace.dates import DAY_MS, LATEST_INSTANT
 from cylinder_trace.decision import Decision, FillRequest, Finding, Refusal, StationFacts
 from cylinder_trace.events import Stamp
@@ -76,6 +76,8 @@ def decide(
     return decide_fill(asked, cylinder, facts, BOOK, now)
 
 
+OLD_VALVE = ValveState(maker="valves", serial="V1", made_month="1970-01", changed_at=0)
+
 # Each refusal and the changes that bring it about, by the rule's words; the first brings about nothing else but ALSO.
 WAYS: dict[str, list[Way]] = {
     "R30": [({"status": "condemned"}, {}), ({}, {"findings": ("scrap_mark",)})],
@@ -99,7 +101,13 @@ WAYS: dict[str, list[Way]] = {
     "R04": [({}, {"findings": ("stamp_mismatch",)}), ({}, {"stamp_seen": StampReading(serial="another")})],
     "R06": [({"unapproved_codes": (CODE,)}, {}), ({}, {"findings": ("tag_refitted",)})],
     "R14": [({"flags": ("double_registered",)}, {})],
-    "R22": [(inspected(body_licensed=False), {}), (inspected(inspected_month="2026-05", next_due_month="2030-06"), {})],
+    "R22": [
+        (inspected(body_licensed=False), {}),
+        (inspected(inspected_month="2026-05", next_due_month="2030-06"), {}),
+        (inspected(result="passed", items_recorded=False), {}),
+        ({"valve": OLD_VALVE, **inspected(result="passed")}, {}),
+        ({}, {"findings": ("mark_differs",)}),
+    ],
     "R10": [({"owner_id": "company-2"}, {})],
     "R15": [({"transferred_on": "2026-11-22"}, {}), ({"transferred_on": "2020-01-01", "transfer_cosigned": False}, {})],
     "R68": [({"region": "elsewhere"}, {})],
@@ -114,7 +122,11 @@ WAYS: dict[str, list[Way]] = {
     "R41": [({}, {"findings": ("valve_damaged",)})],
     "R42": [({}, {"findings": ("fittings_missing",)})],
     "R44": [({}, {"evacuated": False}), ({}, {"findings": ("not_evacuated",)})],
-    "R46": [({}, {"empty_gross_g": 18_000}), ({}, {"findings": ("tare_unclear",)})],
+    "R46": [
+        ({}, {"empty_gross_g": 18_000}),
+        ({}, {"findings": ("tare_unclear",)}),
+        (stamped(tare_g=14_849), {"empty_gross_g": 14_849}),
+    ],
     "R45": [({}, {"residue_g": 1_001, "empty_gross_g": 17_501})],
     "R43": [({}, {"findings": ("marking_wrong",)})],
     "R64": [({}, {"prefill_checked": False})],
@@ -254,6 +266,7 @@ INSPECTIONS = st.builds(
     recorded_on=DAYS,
     items_complete=st.sampled_from([None, True, False]),
     body_licensed=st.sampled_from([None, True, False]),
+    items_recorded=st.sampled_from([None, True, False]),
 )
 PAPERS = st.builds(
     TechnicalFile,
@@ -289,6 +302,7 @@ CYLINDERS = st.builds(
     last_filled_at=st.none() | INSTANTS,
     technical=st.none() | PAPERS,
     marks=MARKS,
+    valve=st.sampled_from([None, OLD_VALVE]),
     region=st.sampled_from([None, "here", "elsewhere"]),
     custodian_id=st.sampled_from([None, "company-1", "company-2"]),
     custody_basis=st.sampled_from([None, "entrusted", "supply_contract"]),
