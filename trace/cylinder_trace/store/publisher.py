@@ -27,6 +27,7 @@ from cylinder_trace.merkle import NodeReader, leaf_hash, root_hash
 from cylinder_trace.rotation import RotationError, parse_rotations, predecessors
 from cylinder_trace.store.database import StoreError
 from cylinder_trace.store.files import LogFiles
+from cylinder_trace.store.line import LET_GO_AFTER_S as WRITER_LET_GO_AFTER_S
 from cylinder_trace.store.publishing import ONE_KEY, LogSigner, Publishing
 from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.tables import CheckpointRow, CosignatureRow
@@ -39,8 +40,8 @@ _LONGEST_WAIT_S = 1.0
 _GATHER_S = 0.2
 _LOOK_AGAIN_S = 0.02
 _CHUNK = 4096
-LET_GO_AFTER_S = 30
-"""A leader that stands still for so long in the middle of publishing is one no more."""
+LET_GO_AFTER_S = WRITER_LET_GO_AFTER_S
+"""A leader that stands still for so long in the middle of publishing is one no more, as a writer is."""
 
 
 class IntegrityAlarm(StoreError):
