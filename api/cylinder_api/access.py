@@ -3,19 +3,27 @@
 Whose data an operation may touch (its own station, its own company's cylinders) is asked where the data is at hand.
 """
 
+from functools import partial
 from typing import Annotated, Literal, NamedTuple, get_args
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from cylinder_api.refusals import Refused
-from cylinder_api.service import ServiceHere
-from cylinder_trace.store.accounts import secret_sha256
+from cylinder_api.service import Service, ServiceHere
+from cylinder_trace.store.accounts import renew_session, secret_sha256
 from cylinder_trace.store.tables import AccountRow
 
-Role = Literal["station", "company", "maker", "delivery", "inspector", "regulator", "auditor", "admin"]
+Role = Literal[
+    "station", "company", "maker", "manager", "filler", "checker", "delivery", "inspector", "regulator", "auditor",
+    "admin",
+]  # fmt: skip
+"""A station's device 站端设备; company 充装单位, maker 制造单位; at a station its manager 站长, filler 充装工 and
+checker 检查员; delivery 送气工, inspector 检验机构, regulator 监管部门, auditor 审计, admin 管理员."""
 ROLES: tuple[Role, ...] = get_args(Role)
+SystemRole = Literal["company", "maker", "manager", "delivery", "inspector", "regulator", "auditor"]
+"""What a system with a key of its own may speak as: never as one person, nor as who lets others in."""
 EVERYBODY = None
 """No token is asked for."""
 
@@ -31,19 +39,20 @@ def _for(scope: str, *roles: Role) -> Rule:
     return Rule(scope, frozenset(roles))
 
 
+_WHO_LOOK_UP: tuple[Role, ...] = ("station", "manager", "company", "maker", "regulator", "auditor")
 ACCESS: dict[str, Rule | None] = {
     # at the scale
     "check_fill": _for("fill:check", "station"),
-    "list_fill_checks": _for("fill:read", "station", "regulator", "auditor"),
+    "list_fill_checks": _for("fill:read", "station", "manager", "filler", "checker", "regulator", "auditor"),
     "record_fill": _for("fill:record", "station"),
     "upload_entries": _for("station:sync", "station"),
-    "get_replica": _for("station:sync", "station"),
+    "get_replica": _for("station:sync", "station", "manager"),
     "stream_changes": _for("station:sync", "station"),
     "record_return": _for("sale:write", "station", "delivery"),
     # the life of a cylinder
-    "get_cylinder": _for("cylinder:read", "station", "company", "inspector", "regulator", "auditor"),
-    "get_history": _for("cylinder:read", "station", "company", "inspector", "regulator", "auditor"),
-    "get_history_bundle": _for("cylinder:read", "station", "company", "regulator", "auditor"),
+    "get_cylinder": _for("cylinder:read", *_WHO_LOOK_UP, "filler", "checker", "inspector"),
+    "get_history": _for("cylinder:read", *_WHO_LOOK_UP, "inspector"),
+    "get_history_bundle": _for("cylinder:read", *_WHO_LOOK_UP),
     "record_making": _for("cylinder:write", "maker"),
     "register_cylinder": _for("cylinder:write", "company"),
     "import_cylinders": _for("import:write", "company"),
@@ -91,9 +100,27 @@ ACCESS: dict[str, Rule | None] = {
     "resolve_dispute": _for("supervision:write", "regulator"),
     "get_entry_bundle": _for("log:read", "auditor", "regulator"),
     # running the service
-    "issue_enrolment_code": _for("access:write", "admin"),
+    "issue_enrolment_code": _for("device:write", "admin", "manager"),
+    "list_devices": _for("device:read", "admin", "manager", "company", "regulator", "auditor"),
+    "cut_off_device": _for("device:write", "admin", "manager", "company", "regulator"),
+    "register_client": _for("access:write", "admin"),
+    "list_clients": _for("access:read", "admin"),
+    "revoke_client": _for("access:write", "admin"),
+    "invite_user": _for("access:write", "admin", "manager"),
+    "list_users": _for("access:read", "admin", "manager"),
+    "lock_user": _for("access:write", "admin", "manager"),
+    # oneself
+    "get_me": _for("self", *ROLES),
+    "list_sessions": _for("self", *ROLES),
+    "end_session": _for("self", *ROLES),
+    "end_all_sessions": _for("self", *ROLES),
+    "sign_out": _for("self", *ROLES),
+    "change_password": _for("self", *ROLES),
     # anybody
     "enrol_device": EVERYBODY,
+    "issue_token": EVERYBODY,
+    "accept_invitation": EVERYBODY,
+    "sign_in": EVERYBODY,
     "look_up_code": EVERYBODY,
     "get_checkpoint": EVERYBODY,
     "get_log_keys": EVERYBODY,
@@ -107,11 +134,17 @@ ACCESS: dict[str, Rule | None] = {
 SCOPES = frozenset(rule.scope for rule in ACCESS.values() if rule)
 
 
+def scopes_of(role: str) -> set[str]:
+    """Every scope that a token of this role may hold."""
+    return {rule.scope for rule in ACCESS.values() if rule and role in rule.roles}
+
+
 class Account(BaseModel):
     """Who is calling."""
 
     model_config = ConfigDict(frozen=True)
 
+    token_sha256: str = Field(repr=False)
     account_id: str
     """A person's or a machine's id; for a station's token the device id."""
     role: Role
@@ -121,9 +154,16 @@ class Account(BaseModel):
     """Where an authority is competent (辖区), the front of an administrative code; absent = everywhere."""
     scope: str | None = None
     """What this token may do, words parted by blanks; absent = all that the role may."""
+    started_at: int | None = None
+    """When the person signed in; absent = a token."""
 
 
 SESSION_COOKIE = "__Host-pinglian"
+IDLE_MS = 30 * 60_000
+"""A session that nobody uses ends."""
+ABSOLUTE_MS = 12 * 3_600_000
+"""So does one in constant use."""
+_RENEW_MS = 60_000
 _bearer = HTTPBearer(auto_error=False, description="A token of a device, a person or a system.")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -141,6 +181,8 @@ async def account_of(
     account = Account.model_validate(row, from_attributes=True)
     request.state.account_id = account.account_id
     _require_may(account, request.scope["route"].name)
+    if account.started_at is not None:
+        await _keep_open(service, account, row.expires_at or 0)
     return account
 
 
@@ -152,9 +194,23 @@ def is_in_force(row: AccountRow, now: int) -> bool:
 def _session_of(request: Request) -> str | None:
     """The session in the cookie. A page of another site can send the cookie along, but not say that it is ours."""
     secret = request.cookies.get(SESSION_COOKIE)
-    if secret and request.method not in _SAFE_METHODS and request.headers.get("sec-fetch-site") != "same-origin":
-        raise Refused("other_origin", "a session writes only from the service's own pages; programs send a token")
+    if secret and request.method not in _SAFE_METHODS:
+        require_own_page(request)
     return secret
+
+
+def require_own_page(request: Request, *, may_be_absent: bool = False) -> None:
+    """Raise Refused for what a browser sends from a page that is not ours; a program says nothing of pages."""
+    site = request.headers.get("sec-fetch-site")
+    if site != "same-origin" and not (site is None and may_be_absent):
+        raise Refused("other_origin", "a session writes only from the service's own pages; programs send a token")
+
+
+async def _keep_open(service: Service, session: Account, ends_at: int) -> None:
+    """Move the end of a session in use ahead, at most once a minute, and never past its last moment."""
+    until = min(service.clock() + IDLE_MS, (session.started_at or 0) + ABSOLUTE_MS)
+    if until > ends_at + _RENEW_MS:
+        await service.commit(partial(renew_session, token_sha256=session.token_sha256, until=until))
 
 
 def _require_may(account: Account, operation: str) -> None:

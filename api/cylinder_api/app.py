@@ -8,10 +8,12 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 
 from cylinder_api.access_log import AccessLog
+from cylinder_api.acts.assertions import TokenRefused
 from cylinder_api.bodies import openapi_of
 from cylinder_api.idempotency import Acts, KeepAnswers, Replay
 from cylinder_api.problems import install_handlers
 from cylinder_api.routers import (
+    clients,
     corrections,
     custody,
     cylinders,
@@ -25,6 +27,8 @@ from cylinder_api.routers import (
     log,
     lots,
     making,
+    oauth,
+    people,
     permits,
     problem_pages,
     recalls,
@@ -55,6 +59,9 @@ _ROUTERS = (
     reports,
     imports,
     devices,
+    clients,
+    people,
+    oauth,
     log,
     problem_pages,
     health,
@@ -84,6 +91,7 @@ def create_app(service: Service) -> FastAPI:
         app.include_router(module.router)
     install_handlers(app)
     app.add_exception_handler(Replay, _answer_again)
+    app.add_exception_handler(TokenRefused, oauth.token_refused)
     app.add_middleware(KeepAnswers)
     app.add_middleware(AccessLog)
     _own_openapi(app)

@@ -33,7 +33,9 @@ class JsonBody(Generic[Body]):
 
     async def __call__(self, request: Request) -> Body:
         """The body; raises RequestValidationError with the place of each fault."""
-        act_key(request)  # before anything is read
+        has_key = request.scope["route"].name not in EXEMPT
+        if has_key:
+            act_key(request)  # before anything is read
         kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if kind != "application/json":
             raise Refused("not_json", "send Content-Type: application/json")
@@ -45,7 +47,8 @@ class JsonBody(Generic[Body]):
             raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
         # Only now: the nesting of what fits the model has an end.
         json.loads(text, object_pairs_hook=_require_once)
-        await begin_act(request, own_id(body), text)
+        if has_key:
+            await begin_act(request, own_id(body), text)
         return body
 
 

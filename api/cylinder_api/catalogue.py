@@ -43,6 +43,12 @@ WORDS: dict[str, Words] = {
     ),
     "not_allowed": Words("该角色不可做此操作", *_ASK_ADMIN),
     "scope_missing": Words("令牌的权限范围不够", *_ASK_ADMIN),
+    "sign_in_failed": Words(
+        "登录失败",
+        "核对用户名、密码与动态口令；多次失败后须等待片刻",
+        "Check user, password and number; after several failures wait a while",
+    ),
+    "session_needed": Words("须由登录的人员办理", "请先登录", "Sign in first; a token has no session and no password"),
     "other_origin": Words(
         "会话只能由本服务自己的页面写入",
         "程序请改用访问令牌",
@@ -59,6 +65,9 @@ WORDS: dict[str, Words] = {
     "same_person": Words(
         "须由另一人办理", "请由未参与前一步的人员办理", "Let a person do it who did not take the step before"
     ),
+    "device_cut_off": Words(
+        "该设备已停用", "以新的入网码登记另一台设备", "Enrol another device with a new one-time code"
+    ),
     "enrolment_code_invalid": Words(
         "设备入网码不存在、已用或已过期", "请管理员另发一码", "Ask the administrator for a new code"
     ),
@@ -72,6 +81,9 @@ WORDS: dict[str, Words] = {
     "entry_unknown": Words("没有可更正的此条记录", *_LOOK_UP),
     "request_unknown": Words("没有此换标申请", *_LOOK_UP),
     "dispute_unknown": Words("没有此争议", *_LOOK_UP),
+    "device_unknown": Words("没有此设备", *_LOOK_UP),
+    "client_unknown": Words("没有此对接系统", *_LOOK_UP),
+    "user_unknown": Words("没有此用户账号", *_LOOK_UP),
     "import_unknown": Words("没有此导入", *_LOOK_UP),
     "method_not_allowed": Words("此处不提供该方法", "见 /openapi.json", "See /openapi.json"),
     "still_running": Words("同一请求仍在处理中", *_AGAIN),
@@ -97,6 +109,11 @@ WORDS: dict[str, Words] = {
     "too_large": Words("正文过大", "分次提交", "Send it in parts"),
     "not_json": Words("正文须为 JSON", "带上 Content-Type: application/json", "Send Content-Type: application/json"),
     "invalid": Words("请求与说明不符", *_SEE_DETAIL),
+    "password_weak": Words(
+        "密码过弱",
+        "至少 12 个字符，不含用户名；几个词连成一句便于记住",
+        "Take at least 12 characters without the user's id; a few words are easy to keep",
+    ),
     "idempotency_key_differs": Words(
         "Idempotency-Key 与正文中的编号不同",
         "一个行为一个编号：二者须相同",

@@ -327,3 +327,15 @@ CORRECTION: dict[str, Any] = {
     "evidence": [{"sha256": "0" * 64, "media_type": "image/jpeg", "size": 182_044}],
     "occurred_at": _OCCURRED_AT,
 }
+CUT_OFF: dict[str, Any] = {"cause": "电脑被盗 the computer was stolen"}
+CLIENT: dict[str, Any] = {
+    "client_id": "dispatch.example",
+    "role": "delivery",
+    "org_id": "co_01",
+    "scope": "sale:write",
+    "jwk": {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+}
+USER: dict[str, Any] = {"user_id": "li", "role": "checker", "org_id": "st_01"}
+INVITATION_ACCEPTED: dict[str, Any] = {"code": "4X7K-9QRT-2MWZ-B8ND", "password": "eight small green cylinders"}
+SIGN_IN: dict[str, Any] = {"user_id": "li", "password": "eight small green cylinders", "totp": "123456"}
+PASSWORD_CHANGE: dict[str, Any] = {"old": "eight small green cylinders", "new": "nine large silver cylinders"}

@@ -34,9 +34,9 @@ from cylinder_trace.store.unit import Unit
 
 HEADER = "Idempotency-Key"
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-SECRET = frozenset({"issue_enrolment_code", "enrol_device"})
+SECRET = frozenset({"issue_enrolment_code", "enrol_device", "invite_user"})
 """Operations whose answer shows a secret once: it is derived from the key again, and never kept."""
-EXEMPT: frozenset[str] = frozenset()
+EXEMPT = frozenset({"sign_in", "accept_invitation"})
 """Operations under /v1 that ask for no key."""
 KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$"
 _BARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}")

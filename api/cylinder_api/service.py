@@ -12,6 +12,7 @@ from cylinder_api.answers import Recorded
 from cylinder_api.folder import Keys, open_folder
 from cylinder_api.gathering import Delivery, Gathered
 from cylinder_api.live import Feed, MemoryPush, Push, RedisPush
+from cylinder_api.open_streams import OpenStreams
 from cylinder_api.settings import Settings
 from cylinder_trace.store.accounts import accounts_of
 from cylinder_trace.store.fleet.follower import Follower
@@ -43,6 +44,8 @@ class Service:
     """The account of a secret's SHA-256, as the database has it at this moment."""
     follower: Follower
     """Keeps the lists and monthly figures, beside all else."""
+    streams: OpenStreams
+    """What is open for longer than a request."""
     _delivery: Delivery = field(default_factory=Delivery)
 
     async def commit(self, work: Callable[[Unit], Answer], hints: Hints = NO_HINTS) -> Answer:
@@ -71,7 +74,8 @@ def open_service(settings: Settings, clock: Callable[[], int] = system_clock) ->
     ledger.listen(feed.committed)
     ledger.listen(lambda _version, _subjects: follower.notify())
     accounts = Gathered(partial(accounts_of, ledger.engine))
-    return Service(settings, keys, ledger, Vault(keys.master), feed, clock, accounts, follower)
+    streams = OpenStreams(ledger.engine)
+    return Service(settings, keys, ledger, Vault(keys.master), feed, clock, accounts, follower, streams)
 
 
 async def service_here(request: Request) -> Service:

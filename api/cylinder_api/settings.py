@@ -24,6 +24,8 @@ class Settings:
     """The rulebook that fill checks are decided by."""
     flags_per_hour: int = 100
     """More cylinders than this an authority flags in an hour only after a second person has looked."""
+    public_url: str | None = None
+    """Where the service is reached from outside, https://…; machines may name it in their assertions."""
     forms: ScanForms = field(default_factory=ScanForms)
     """Hosts whose links carry our codes, and what numbers from before look like here."""
 
@@ -36,7 +38,8 @@ def settings_for(
 ) -> Settings:
     """The settings for a data folder; what is not given comes from DATABASE_URL, REDIS_URL, RULEBOOK, FLAGS_PER_HOUR.
 
-    LINK_HOSTS names hosts, parted by blanks; LEGACY_FORMS says how codes from before look, one a line.
+    PUBLIC_URL is where the service is reached from outside.  LINK_HOSTS names hosts, parted by blanks; LEGACY_FORMS
+    says how codes from before look, one a line.
     Raises LegacyFormError, CannotDo.
     """
     folder = data.absolute()
@@ -46,6 +49,7 @@ def settings_for(
         redis_url=redis_url or environment.get("REDIS_URL") or None,
         rulebook_id=environment.get("RULEBOOK") or DEFAULT_RULEBOOK,
         flags_per_hour=_count(environment, "FLAGS_PER_HOUR", 100),
+        public_url=(environment.get("PUBLIC_URL") or "").rstrip("/") or None,
         forms=ScanForms(
             hosts=tuple(environment.get("LINK_HOSTS", "").split()) or (DEFAULT_HOST,),
             legacy_forms=parse_legacy_forms(environment.get("LEGACY_FORMS", "")),

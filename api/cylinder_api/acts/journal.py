@@ -148,6 +148,8 @@ def take_records(unit: Unit, device_id: str, lines: Sequence[Line], trouble: Tro
     device = unit.device(device_id)
     if device is None:
         raise Refused("other_device", f"device {device_id} is not enrolled")
+    if device.revoked_at is not None:
+        raise Refused("device_cut_off", f"device {device_id} was cut off; enrol another one")
     here = journal_head(unit, device_id)
     if not _is_signed(device, head):
         first = lines[0].seq if lines else head.seq
