@@ -50,6 +50,8 @@ ACCESS: dict[str, Rule | None] = {
     "stream_changes": _for("station:sync", "station"),
     "record_return": _for("sale:write", "station", "delivery"),
     # the life of a cylinder
+    "list_cylinders": _for("cylinder:read", "station", "manager", "company", "regulator", "auditor"),
+    "get_figures": _for("figures:read", "company", "regulator", "auditor"),
     "get_cylinder": _for("cylinder:read", *_WHO_LOOK_UP, "filler", "checker", "inspector"),
     "get_history": _for("cylinder:read", *_WHO_LOOK_UP, "inspector"),
     "get_history_bundle": _for("cylinder:read", *_WHO_LOOK_UP),

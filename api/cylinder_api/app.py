@@ -19,6 +19,7 @@ from cylinder_api.routers import (
     cylinders,
     devices,
     disputes,
+    figures,
     fills,
     flags,
     health,
@@ -35,6 +36,7 @@ from cylinder_api.routers import (
     reports,
     retags,
     sales,
+    search,
     stations,
     transfers,
 )
@@ -43,7 +45,9 @@ from cylinder_api.service import Service
 _ROUTERS = (
     fills,
     stations,
+    search,
     cylinders,
+    figures,
     sales,
     inspections,
     custody,

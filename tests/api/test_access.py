@@ -16,6 +16,8 @@ EXPECTED = {
     "get_replica": "station manager",
     "stream_changes": "station",
     "record_return": "station delivery",
+    "list_cylinders": "station manager company regulator auditor",
+    "get_figures": "company regulator auditor",
     "get_cylinder": "station manager filler checker company maker inspector regulator auditor",
     "get_history": "station manager company maker inspector regulator auditor",
     "get_history_bundle": "station manager company maker regulator auditor",

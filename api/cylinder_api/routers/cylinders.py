@@ -4,23 +4,23 @@ import html
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from cylinder_api.access import Account, Caller
 from cylinder_api.acts.common import read_name
+from cylinder_api.acts.searching import newest_code
+from cylinder_api.acts.visible import may_see
 from cylinder_api.problems import documented
 from cylinder_api.refusals import Refused
 from cylinder_api.service import Service, ServiceHere
 from cylinder_codes.identifiers import Code, format_code_human, is_cylinder_id
-from cylinder_codes.schemes import LEGACY_SCHEMES
 from cylinder_trace.cylinder import STATUS_ZH, CylinderState
 from cylinder_trace.dates import format_month, local_day
 from cylinder_trace.enactment import RulebookState, in_force
 from cylinder_trace.proof import HistoryBundle
 from cylinder_trace.rules.deadlines import due_month
-from cylinder_trace.station import StationState
 
 router = APIRouter(tags=["cylinders"])
 _NOT_FOUND = ("cylinder_unknown", "code_unreadable", "other_owner")
@@ -62,10 +62,14 @@ def get_history(name: CylinderName, caller: Caller, service: ServiceHere) -> His
     summary="The history with its proof, to be checked offline",
     responses=documented(*_NOT_FOUND, "not_published"),
 )
-def get_history_bundle(name: CylinderName, caller: Caller, service: ServiceHere) -> HistoryBundle:
-    """Waits up to two seconds until the newest entry is under a published checkpoint."""
-    subject = f"cylinder/{_visible(service, caller, name).cylinder_id}"
-    reader = service.ledger.reader
+def get_history_bundle(name: CylinderName, caller: Caller, service: ServiceHere, response: Response) -> HistoryBundle:
+    """To be kept as a file and checked with `cylinder-trace verify`, years later and without us.
+
+    Waits up to two seconds until the newest entry is under a published checkpoint.
+    """
+    cylinder_id = _visible(service, caller, name).cylinder_id
+    subject, reader = f"cylinder/{cylinder_id}", service.ledger.reader
+    response.headers["Content-Disposition"] = f'attachment; filename="{cylinder_id}.bundle.json"'
     service.ledger.publisher.wait_published(reader.history(subject)[-1].index + 1)
     return reader.bundle(subject)
 
@@ -84,20 +88,9 @@ def get_cylinder(name: CylinderName, caller: Caller, service: ServiceHere) -> Cy
 
 def _visible(service: Service, caller: Account, name: str) -> CylinderState:
     cylinder = _find(service, name)
-    company_id = _company_of(service, caller)
-    if company_id is not None and cylinder.owner_id != company_id:
+    if not may_see(service.ledger.reader, caller, cylinder):
         raise Refused("other_owner", "the cylinder belongs to another company")
     return cylinder
-
-
-def _company_of(service: Service, caller: Account) -> str | None:
-    """The company whose cylinders the caller is confined to; None for roles that see all."""
-    if caller.role == "company":
-        return caller.org_id
-    if caller.role == "station":
-        station = service.ledger.reader.state(f"station/{caller.org_id}")
-        return (station.company_id if isinstance(station, StationState) else None) or ""
-    return None
 
 
 def _find(service: Service, name: str) -> CylinderState:
@@ -132,9 +125,8 @@ _PAGE_HEAD = (
 
 
 def _public_facts(service: Service, cylinder: CylinderState) -> list[tuple[str, str]]:
-    # The newest of those that are printed on labels, and not a number from before.
-    printed = [code for code in map(Code, cylinder.codes) if code.scheme not in LEGACY_SCHEMES]
-    shown = format_code_human(printed[-1]) if printed else "-"
+    printed = newest_code(cylinder)
+    shown = format_code_human(Code(printed)) if printed else "-"
     flags = ", ".join(cylinder.flags) or "无 none"
     return [
         ("气瓶码 Code", shown),
