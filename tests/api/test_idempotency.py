@@ -1,0 +1,171 @@
+"""One act, one id: every write bears an Idempotency-Key, and sent again it changes nothing and is answered the same."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api_house import House, check_body, new_id
+from every_write import Write, Writes
+
+from cylinder_api.bodies import asks_for_key
+from cylinder_api.idempotency import SECRET
+from cylinder_api.service import system_clock
+from cylinder_trace.store.kept_answers import KEPT_MS
+
+HEADER = "Idempotency-Key"
+
+
+@pytest.fixture(scope="module")
+def writes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Writes]:
+    with House(tmp_path_factory.mktemp("house")) as house:
+        yield Writes(house)
+
+
+def key_of(write: Write) -> str:
+    body = write.body or {}
+    return str(body.get("id") or body.get("check_id") or new_id("key"))
+
+
+def other(write: Write) -> Write:
+    """The same act saying something else."""
+    if write.file is not None:
+        return write._replace(file=write.file + b"\n")
+    said = dict(write.body or {})
+    name = next(name for name in _CHANGEABLE if name in said)
+    said[name] = said[name] - 1 if isinstance(said[name], int) else f"{said[name]}x"
+    return write._replace(body=said)
+
+
+_CHANGEABLE = ("occurred_at", "requested_at", "ended_at", "cause", "station_id", "vkey", "device_id")
+
+
+def test_every_write_asks_for_its_key_and_sent_again_is_answered_with_the_same_bytes(writes: Writes) -> None:
+    for operation, (method, path, _example) in writes.operations.items():
+        if not asks_for_key(method, path, operation) or operation in SECRET:
+            continue
+        write = writes.new(operation)
+        size = writes.house.running.ledger.reader.size()
+        bare = writes.house.as_(None, write.token)
+        bare.event_hooks = {"request": []}
+        missing = bare.request(write.method, write.path, json=write.body)
+        assert (missing.status_code, missing.json()["code"]) == (400, "idempotency_key_missing"), operation
+        assert writes.house.running.ledger.reader.size() == size, operation
+        key = {HEADER: key_of(write)}
+        first = writes.send(write, **key)
+        assert first.is_success, (operation, first.text)
+        size = writes.house.running.ledger.reader.size()
+        again = writes.send(write, **key)
+        assert (again.status_code, again.content) == (first.status_code, first.content), operation
+        differs = writes.send(other(write), **key)
+        assert (differs.status_code, differs.json()["code"]) == (422, "id_conflict"), (operation, differs.text)
+        assert writes.house.running.ledger.reader.size() == size, operation
+    assert writes.house.audit() == []
+
+
+def ask(house: House, body: dict[str, Any], key: str) -> Any:
+    return house.as_("station").post("/v1/fill-checks", json=body, headers={HEADER: key})
+
+
+def test_the_key_of_an_act_that_has_an_id_is_that_id(one_house: House) -> None:
+    body = check_body(one_house.new_bottle())
+    size = one_house.running.ledger.reader.size()
+    refused = ask(one_house, body, "another-id")
+    assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_key_differs")
+    assert one_house.running.ledger.reader.size() == size
+    bare, quoted = ask(one_house, body, body["check_id"]), ask(one_house, body, f'"{body["check_id"]}"')
+    assert bare.status_code == 200
+    assert bare.content == quoted.content
+
+
+@pytest.mark.parametrize("key", ["", '""', '"', "two words", "a" * 81, "/etc", 'a"b', '"a\\"b"', ".dot"])
+def test_what_cannot_be_the_id_of_an_act_is_no_key(one_house: House, key: str) -> None:
+    answer = ask(one_house, check_body("no code"), key)
+    assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_missing")
+
+
+def test_two_keys_are_none(one_house: House) -> None:
+    body = check_body("no code")
+    headers = [(HEADER, body["check_id"]), (HEADER, body["check_id"])]
+    answer = one_house.as_("station").post("/v1/fill-checks", json=body, headers=headers)
+    assert answer.json()["code"] == "idempotency_key_missing"
+
+
+def test_whoever_may_not_call_is_told_so_before_a_key_is_asked_for(one_house: House) -> None:
+    for role, code in ((None, "unauthenticated"), ("auditor", "not_allowed")):
+        client = one_house.as_(role)
+        client.event_hooks = {"request": []}
+        assert client.post("/v1/fill-checks", json={}).json()["code"] == code
+
+
+def test_the_key_of_a_refused_act_may_be_used_again(writes: Writes) -> None:
+    write, key = writes.new("resolve_dispute"), {HEADER: new_id("key")}
+    refused = writes.send(write._replace(path="/v1/disputes/nowhere/resolve"), **key)
+    assert refused.json()["code"] == "dispute_unknown"
+    assert writes.send(write, **key).status_code == 201
+
+
+def test_a_key_of_one_act_is_not_taken_for_another_one(writes: Writes) -> None:
+    first, second, key = writes.new("resolve_dispute"), writes.new("resolve_dispute"), {HEADER: new_id("key")}
+    assert writes.send(first, **key).status_code == 201
+    assert writes.send(second, **key).json()["code"] == "id_conflict"
+
+
+def test_the_key_of_one_account_is_free_for_another(writes: Writes) -> None:
+    key = {HEADER: new_id("key")}
+    mine, theirs = writes.new("import_cylinders"), writes.new("import_cylinders")._replace(token="token-of-company-2")
+    answers = [writes.send(write, **key).json() for write in (mine, theirs)]
+    assert [answer["registered"] for answer in answers] == [1, 1]
+
+
+def test_an_upload_whose_answer_was_lost_is_answered_as_the_first_time(writes: Writes) -> None:
+    write, key = writes.new("upload_entries"), {HEADER: new_id("key")}
+    first, again, elsewhere = writes.send(write, **key), writes.send(write, **key), writes.send(write)
+    assert first.json()["answers"][0]["status"] == "stored"
+    assert again.content == first.content
+    assert elsewhere.json()["answers"][0]["status"] == "known"
+
+
+def test_while_an_act_is_worked_on_the_same_is_told_to_wait(one_house: House) -> None:
+    body, gate, busy = check_body(one_house.new_bottle()), threading.Event(), threading.Event()
+
+    def hold(_unit: object) -> None:
+        busy.set()
+        gate.wait(20)
+
+    held = one_house.running.ledger.submit(hold)
+    assert busy.wait(20)
+    answers: list[Any] = []
+    clients = [one_house.as_("station") for _ in range(2)]
+    threads = [
+        threading.Thread(target=lambda client=client: answers.append(client.post("/v1/fill-checks", json=body)))
+        for client in clients
+    ]
+    for thread in threads:
+        thread.start()
+    while not answers:
+        assert any(thread.is_alive() for thread in threads)
+    gate.set()
+    held.result(20)
+    for thread in threads:
+        thread.join(20)
+    waiting, first = answers
+    assert (waiting.status_code, waiting.json()["code"]) == (409, "still_running")
+    assert int(waiting.headers["retry-after"]) > 0
+    assert first.status_code == 200
+    assert ask(one_house, body, body["check_id"]).content == first.content
+
+
+def test_an_answer_is_kept_for_a_week_and_then_forgotten(tmp_path: Path) -> None:
+    ahead = [0]
+    with House(tmp_path, clock=lambda: system_clock() + ahead[0]) as house:
+        writes, key = Writes(house), {HEADER: "the-key"}
+        first, second = writes.new("import_cylinders"), writes.new("import_cylinders")
+        told = writes.send(first, **key)
+        ahead[0] = KEPT_MS - 60_000
+        assert writes.send(second, **key).json()["code"] == "id_conflict"
+        assert writes.send(first, **key).content == told.content
+        ahead[0] = KEPT_MS + 60_000
+        writes.send(writes.new("import_cylinders"))  # with it what is older goes
+        assert writes.send(second, **key).json()["registered"] == 1
