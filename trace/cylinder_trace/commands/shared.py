@@ -38,8 +38,8 @@ def texts_of(source: Any, tell: Callable[[str, int, int], None]) -> Callable[[],
     size, passes = source.size(), count(1)
 
     def texts() -> Iterator[bytes]:
-        rows = counted(source.entries(), f"entries read, pass {next(passes)} of 2 已读", size, tell)
-        return (row.text for row in rows)
+        rows = counted(source.texts(0, size), f"entries read, pass {next(passes)} of 2 已读", size, tell)
+        return (text for _index, text in rows)
 
     return texts
 
@@ -56,6 +56,10 @@ class _Careful:
     def entries(self) -> Iterator[Any]:
         with _one_sentence():
             yield from self._source.entries()
+
+    def texts(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+        with _one_sentence():
+            yield from self._source.texts(start, end)
 
 
 def from_store(read: Callable[[], Item]) -> Item:

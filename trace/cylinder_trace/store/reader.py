@@ -71,6 +71,13 @@ class Reader:
         query = select(_entry).where(_entry.c.log_index >= start).order_by(_entry.c.log_index).limit(limit)
         return self._entries(query)
 
+    def texts(self, start: int = 0, limit: int = 1000) -> list[tuple[int, bytes]]:
+        """Index and stored bytes of up to `limit` entries from index `start` on."""
+        query = select(_entry.c.log_index, _entry.c.text).where(_entry.c.log_index >= start)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(_entry.c.log_index).limit(limit))
+            return [(index, _as_bytes(text)) for index, text in rows]
+
     def all_entries(self, chunk: int = 5000) -> Iterator[StoredEntry]:
         """Every entry in order, read in chunks."""
         start = 0

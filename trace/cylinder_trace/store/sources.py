@@ -103,9 +103,9 @@ class DatabaseSource:
         return self._reader.all_entries()
 
     def texts(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-        while start < end and (rows := self._reader.entries(start, min(_CHUNK, end - start))):
-            yield from ((row.index, row.text) for row in rows if row.index < end)
-            start = rows[-1].index + 1
+        while start < end and (rows := self._reader.texts(start, min(_CHUNK, end - start))):
+            yield from (row for row in rows if row[0] < end)
+            start = rows[-1][0] + 1
 
     def checkpoints(self) -> list[str]:
         return self._reader.checkpoints()
