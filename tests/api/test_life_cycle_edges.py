@@ -88,7 +88,7 @@ def test_of_many_transfers_and_of_many_hand_overs_at_once_one_succeeds(house: Ho
 def test_a_request_granted_and_refused_at_once_is_answered_once(house: House) -> None:
     bottle = house.new_bottle()
     asked = ask(house, bottle)
-    answers: list[Callable[[], Any]] = [partial(answer, house, asked, "refuse", cause="x") for _ in range(3)]
+    answers: list[Callable[[], Any]] = [partial(answer, house, asked, "refuse", cause=f"x{n}") for n in range(3)]
     answers += [partial(answer, house, asked, new_code=new_code(house, 810 + number)) for number in range(3)]
     said = at_once(answers)
     assert said.count("201") == 1

@@ -9,6 +9,7 @@ PAGE = (Path(__file__).parents[2] / "docs/life-cycle.md").read_text("utf-8")
 NOT_OF_A_LIFE = {
     "fills", "fill-checks", "stations", "devices", "locks",  # at the scale, and what stands there
     "gas-lots", "station-licences", "scale-verifications", "certificates",
+    "users", "clients", "sessions", "me",  # who may state anything at all
 }  # fmt: skip
 MORE = {("POST", "/v1/imports/{import_id}/undo"), ("GET", "/v1/imports")}
 """Taking an import back, which is about the company's table."""

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from api_house import Bottle, House, check_body, filled, new_id, now
+from api_house import Bottle, Device, House, check_body, filled, new_id, now
 from test_import_undo import code_of, data_of, send, undo
 from test_imports_route import table
 from test_inspection_acts import reasons, state_of
@@ -240,6 +240,37 @@ def test_a_recalled_gas_lot_leads_to_the_cylinders_whose_last_fill_came_from_it(
     size = house.running.ledger.reader.size()
     assert recall(house, lot_id="no-such-lot").json()["code"] == "lot_unknown"
     assert house.running.ledger.reader.size() == size
+
+
+def test_a_recalled_lot_is_blocked_and_a_fill_from_it_that_is_told_late_is_marked_at_once(house: House) -> None:
+    lot_id, device = new_id("lot"), Device()
+    arrived = events.GasLotReceived(
+        station_id="st_1", supplier_id="s", product="lpg", mass_g=20_000_000, document_no="d"
+    )
+    house.append(f"lot/{lot_id}", arrived)
+    house.append(f"lot/{lot_id}", events.GasLotReleased(released_by="lab", report_no="r"))
+    last, older, other = (house.new_bottle() for _ in range(3))
+    fill_from(house, older, None)
+    said = recall(house, lot_id=lot_id).json()
+    assert said["cylinders"] == 0
+    assert reasons_with(house, house.new_bottle(), lot_id) == ["R51"]
+    for bottle, lot in ((last, lot_id), (older, lot_id), (other, None)):
+        changes: dict[str, Any] = {"lot_id": lot} if lot else {}
+        check_id = device.decide(bottle, **changes).id
+        fill = filled(check_id)
+        if bottle is older:
+            fill = fill.model_copy(update={"started_at": 1_720_000_100_000, "ended_at": 1_720_000_190_000})
+        device.record(fill, bottle.subject, f"{check_id}.filled")
+    answer = house.as_("station").post("/v1/stations/st_1/entries", json=device.upload())
+    assert answer.json()["problem"] is None, answer.text
+    assert marks(house, last) == [f"recall/{said['recall_id']}"]
+    assert (marks(house, older), marks(house, other)) == ([], [])
+    assert house.audit() == []
+
+
+def reasons_with(house: House, bottle: Bottle, lot_id: str) -> list[str]:
+    answer = house.as_("station").post("/v1/fill-checks", json=check_body(bottle, lot_id=lot_id))
+    return [reason["code"] for reason in answer.json()["decision"]["reasons"]]
 
 
 def test_a_recall_of_nothing_in_particular_is_refused(one_house: House) -> None:

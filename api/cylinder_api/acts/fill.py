@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from cylinder_api.acts.common import FUTURE_SLACK_MS, SERVICE, raise_dispute, rulebook_in_force
+from cylinder_api.acts.recalling import mark_filled
 from cylinder_codes.keys import SigningKey
 from cylinder_codes.legacy_forms import ScanForms
 from cylinder_codes.reading import ReadFailure, read_scan
@@ -169,7 +170,12 @@ def report_fill(unit: Unit, report: FillReport, station_id: str, device_id: str)
 def record_fill(unit: Unit, record: Record, fill: Filled) -> RecordedFill:
     """Record that gas went in. What happened is never rejected; what should not have happened is disputed."""
     receipt = unit.append(record)
-    return _disputed(unit, record, receipt, _doubts_about(unit, record, fill, receipt.n))
+    recorded = _disputed(unit, record, receipt, _doubts_about(unit, record, fill, receipt.n))
+    decided, cylinder = decision_about(unit, fill.check_id), unit.cylinder(record.subject.partition("/")[2])
+    # Told late it may be older than the cylinder's last fill; then the gas in it came from elsewhere.
+    if decided and decided.request.lot_id and cylinder and cylinder.last_filled_at == fill.ended_at:
+        mark_filled(unit, cylinder.cylinder_id, decided.request.lot_id, SERVICE)
+    return recorded
 
 
 def record_check(unit: Unit, record: Record, check: PrefillChecked | PostfillChecked | Reweighed) -> RecordedFill:

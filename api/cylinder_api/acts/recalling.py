@@ -24,6 +24,7 @@ from cylinder_trace.events import (
     FillDecided,
     Filled,
     FillStarted,
+    GasLotBlocked,
     RecallClosed,
     Recalled,
     RecallLifted,
@@ -180,10 +181,14 @@ def _at_station(reader: Reader, station_id: str, word: str, holding: bytes) -> I
 
 
 def open_recall(unit: Unit, act: Recall, issuer_id: str, by: str) -> Receipt:
-    """Record that the recall is open. The cylinders are marked by `mark`."""
+    """Record that the recall is open; a recalled gas lot is blocked with it. The cylinders are marked by `mark`."""
     require_not_future(unit, act.occurred_at)
     opened = RecallOpened(issuer_id=issuer_id, **{name: getattr(act, name) for name in _SCOPE})
-    return _append(unit, opened, act.id, f"recall/{act.id}", act.occurred_at, by, act.id)
+    receipt = _append(unit, opened, act.id, f"recall/{act.id}", act.occurred_at, by, act.id)
+    if act.lot_id is not None:
+        blocked, id = GasLotBlocked(blocked_by=issuer_id, cause=act.cause), derived_id(act.id, "blocked")
+        _append(unit, blocked, id, f"lot/{act.lot_id}", act.occurred_at, by, act.id)
+    return receipt
 
 
 _SCOPE = ("maker", "model", "batch_no", "made_from", "made_to", "lot_id", "cause", "evidence")
@@ -216,6 +221,21 @@ def mark_registered(unit: Unit, cylinder_ids: Iterable[str], by: str) -> None:
         for recall in recalls:
             if cylinder is not None and falls_under(recall, cylinder):
                 mark(unit, recall.recall_id, [cylinder_id], "登记时已在召回范围内 registered under an open recall", by)
+
+
+def mark_filled(unit: Unit, cylinder_id: str, lot_id: str, by: str) -> None:
+    """Mark a cylinder whose last fill, as recorded in this unit, came from a gas lot that is recalled.
+
+    A recalled lot is blocked, so that only a blocked one is looked up: stations tell many fills at once.
+    """
+    lot, cylinder = unit.subject(f"lot/{lot_id}").state, unit.cylinder(cylinder_id)
+    if not isinstance(lot, LotState) or lot.standing != "blocked" or cylinder is None:
+        return
+    for recall in _open_recalls(unit):
+        if recall.lot_id == lot_id and falls_under(recall, cylinder):
+            mark(
+                unit, recall.recall_id, [cylinder_id], "补传的充装来自召回的批次 a fill told late came from the lot", by
+            )
 
 
 def _open_recalls(unit: Unit) -> list[RecallState]:
