@@ -230,24 +230,6 @@ def test_a_scan_during_a_fill_is_turned_away_and_kept_and_a_stop_shuts_every_val
     assert place.status()["open_fills"] == 0
 
 
-def test_the_journal_can_be_handed_to_an_inspector(place: Place, agent: Agent) -> None:
-    checks = json.loads(run("self-test", "--config", place.config, "--json").stdout)
-    assert checks["ok"], checks
-    assert agent.hang_up() == 0, "when the keyboard is gone, the agent finishes and ends"
-    exported = run("export", "--data", place.data).stdout.splitlines()
-    records = [parse_record(line.encode()) for line in exported]
-    assert [record.device.seq for record in records if record.device] == list(range(len(records)))
-    assert {record.type for record in records} == {"fill_decided", "filled"}
-    assert run("run", "--config", place.folder / "nothing.toml", check=2).stderr.count("\n") == 1
-
-
-def test_a_second_agent_does_not_start_in_the_same_folder(tmp_path: Path, slow_place: Place) -> None:
-    agent = slow_place.start()
-    refused = run("run", "--headless", "--config", slow_place.config, check=2)
-    assert "Another agent already runs" in refused.stderr
-    agent.stop()
-
-
 def test_while_the_disk_is_full_every_scan_is_refused_for_it_and_with_room_again_it_is_all_on_the_ledger(
     service: RealService, place: Place, agent: Agent
 ) -> None:
@@ -266,3 +248,21 @@ def test_while_the_disk_is_full_every_scan_is_refused_for_it_and_with_room_again
     unwritten = [event.decision.codes for event in told if event.decided_by == "station"]
     assert unwritten == [("R67",)] * 3
     assert "outcomes_differ" in _disputes(service, 59)
+
+
+def test_the_journal_can_be_handed_to_an_inspector(place: Place, agent: Agent) -> None:
+    checks = json.loads(run("self-test", "--config", place.config, "--json").stdout)
+    assert checks["ok"], checks
+    assert agent.hang_up() == 0, "when the keyboard is gone, the agent finishes and ends"
+    exported = run("export", "--data", place.data).stdout.splitlines()
+    records = [parse_record(line.encode()) for line in exported]
+    assert [record.device.seq for record in records if record.device] == list(range(len(records)))
+    assert {record.type for record in records} == {"fill_decided", "filled"}
+    assert run("run", "--config", place.folder / "nothing.toml", check=2).stderr.count("\n") == 1
+
+
+def test_a_second_agent_does_not_start_in_the_same_folder(tmp_path: Path, slow_place: Place) -> None:
+    agent = slow_place.start()
+    refused = run("run", "--headless", "--config", slow_place.config, check=2)
+    assert "Another agent already runs" in refused.stderr
+    agent.stop()
