@@ -1,5 +1,6 @@
 """Detection over time: each trick leaves a signal with its evidence; a plain life leaves none; nobody is accused."""
 
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -29,6 +30,7 @@ from detection_log import (
 
 from cylinder_trace import events
 from cylinder_trace.detection.signals import WORDS, Kind, Signal, sentence
+from cylinder_trace.detection.thresholds import DetectionRules
 from cylinder_trace.events import Event
 
 
@@ -463,3 +465,12 @@ def test_a_word_of_an_event_is_said_in_the_reader_s_language() -> None:
     log.tell(cylinder(), sold(), NOON + DAY)
     assert "“实名销售”" in sentence(log.one(), "zh")
     assert "“sold”" in sentence(log.one(), "en")
+
+
+def test_the_page_about_detection_names_each_signal_and_each_threshold() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "detection.md").read_text(encoding="utf-8")
+    named = [line for line in page.splitlines() if line.startswith("| `")]
+    for kind in get_args(Kind):
+        assert any(line.startswith(f"| `{kind}` {WORDS[kind].zh} |") for line in named), kind
+    for threshold in DetectionRules.model_fields:
+        assert f"`detection.{threshold}`" in page, threshold

@@ -82,12 +82,12 @@ WORDS: Mapping[Kind, Words] = {
     "moved_back_and_forth": Words(
         "产权往返", "ownership back and forth",
         "{days} 天内由 {owner} 转给 {other} 又转回,其间充装 {fills} 次,请核对转让",
-        "{owner} gave it to {other} and had it back within {days} days; it was filled {fills} times between",
+        "{owner} gave it to {other} and had it back within {days} days; fills in between: {fills}",
     ),
     "known_late": Words(
         "事后得知", "known only afterwards",
         "“{word}”记录之前 {days} 天内充装 {fills} 次,最近持有者 {holder},请核实去向",
-        "it was filled {fills} times in the {days} days before “{word}” was recorded; {holder} had it last",
+        "fills in the {days} days before “{word}” was recorded: {fills}; {holder} had it last",
     ),
     "inspection_rate": Words(
         "检验数量异常", "many inspections in a day",
