@@ -86,6 +86,7 @@ from cylinder_trace.vocabulary.naming import (
     Stamp,
     UseRegistered,
 )
+from cylinder_trace.vocabulary.privacy import PersonalDataErased, PersonalDataRead
 from cylinder_trace.vocabulary.supervising import (
     FlagCleared,
     Flagged,
@@ -140,6 +141,8 @@ __all__ = [
     "LeftStation",
     "LicenceRecorded",
     "OwnershipTransferred",
+    "PersonalDataErased",
+    "PersonalDataRead",
     "PostfillChecked",
     "PrefillChecked",
     "RecallClosed",
@@ -243,6 +246,9 @@ Event = (
     | DeviceRevoked
     | HeadSigned
     | RulebookPublished
+    # personal data beside the ledger
+    | PersonalDataRead
+    | PersonalDataErased
     # what was told wrongly
     | Corrected
     | DisputeRaised

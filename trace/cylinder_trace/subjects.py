@@ -4,6 +4,7 @@
     worker/<id>     WorkerState          company/<id>   CompanyState
     lot/<id>        LotState             recall/<id>    RecallState
     device/<id>     DeviceState          rulebook/<id>  RulebookState
+    customer/<id>   CustomerState
 
 One fold for the store, the replica and the audit: what an event means has one home.
 """
@@ -11,6 +12,7 @@ One fold for the store, the replica and the audit: what an event means has one h
 from typing import TypeVar
 
 from cylinder_trace import events
+from cylinder_trace.customer import CustomerState, next_customer_state
 from cylinder_trace.cylinder import CylinderState, StateError, next_state
 from cylinder_trace.enactment import RulebookState, next_rulebook_state
 from cylinder_trace.events import Entry
@@ -34,7 +36,15 @@ class DeviceState(Frozen):
 
 AnyState = TypeVar("AnyState")
 SubjectState = (
-    CylinderState | StationState | WorkerState | CompanyState | LotState | RecallState | DeviceState | RulebookState
+    CylinderState
+    | StationState
+    | WorkerState
+    | CompanyState
+    | LotState
+    | RecallState
+    | DeviceState
+    | RulebookState
+    | CustomerState
 )
 STATE_CLASSES: dict[str, type[SubjectState]] = {
     "cylinder": CylinderState,
@@ -45,6 +55,7 @@ STATE_CLASSES: dict[str, type[SubjectState]] = {
     "recall": RecallState,
     "device": DeviceState,
     "rulebook": RulebookState,
+    "customer": CustomerState,
 }
 
 
@@ -84,6 +95,8 @@ def next_subject_state(state: SubjectState | None, entry: Entry, event: events.E
             return next_recall_state(_expect(RecallState, state), entry, event)
         case "device":
             return _next_device_state(_expect(DeviceState, state), entry, event)
+        case "customer":
+            return next_customer_state(_expect(CustomerState, state), entry, event)
         case _:
             return next_rulebook_state(_expect(RulebookState, state), entry, event)
 

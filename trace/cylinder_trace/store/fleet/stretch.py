@@ -12,10 +12,9 @@ import orjson
 
 from cylinder_trace import events
 from cylinder_trace.audit import StoredEntry
-from cylinder_trace.cylinder import StateError
 from cylinder_trace.dates import local_day, month_of_day
 from cylinder_trace.enactment import next_rulebook_state
-from cylinder_trace.events import Entry, EventError, parse_entry
+from cylinder_trace.events import Entry, parse_entry_and_event
 from cylinder_trace.rulebook import Rulebook
 from cylinder_trace.store.fleet.counting import Counter, Key, Sums, add
 from cylinder_trace.store.fleet.folding import (
@@ -104,9 +103,8 @@ class Stretch:
         self._folded = True
         self._move(size=stored.index + 1, recorded_at=stored.recorded_at)
         try:
-            entry = parse_entry(stored.text)
-            self._fold(stored, entry, entry.event(), scans)
-        except (ValueError, EventError, StateError) as error:
+            self._fold(stored, *parse_entry_and_event(stored.text, stored.type), scans)
+        except ValueError as error:
             # What the ledger took follows; what was changed since is the audit's matter, and must not stop the lists.
             log.error("entry %d is left out of the lists: %s", stored.index, type(error).__name__)
 
