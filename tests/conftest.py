@@ -13,7 +13,12 @@ from servers.postgres import QUICK, fresh_database, running_postgres
 from servers.redis import running_redis
 
 # No example may fail because the machine was busy; CI draws the same examples every time.
-hypothesis.settings.register_profile("pinglian", deadline=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.register_profile(
+    "pinglian",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+)
 hypothesis.settings.load_profile("pinglian")
 
 
