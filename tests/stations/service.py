@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cylinder_api.access import Account
 from cylinder_api.acts.enrolment import grant, issue_code
 from cylinder_api.app import create_app
 from cylinder_api.folder import make_folder
@@ -133,7 +134,8 @@ class RealService:
     def enrolment_code(self) -> str:
         """A one-time code for a device of the station."""
         code = f"code-{_now()}"
-        self.ledger.transact(lambda unit: issue_code(unit, STATION, code))
+        owner = Account(token_sha256="", account_id="owner-of-the-tests", role="company", org_id=COMPANY)
+        self.ledger.transact(lambda unit: issue_code(unit, STATION, code, owner))
         return code
 
     def history(self, number: int) -> list[events.Entry]:
