@@ -10,15 +10,21 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cylinder_api.acts.common import CylinderAct, derived_id, read_issued_code, require_not_future
-from cylinder_api.acts.recalling import mark_registered
-from cylinder_api.acts.registering import find_twin, is_same_stamp, names_to_bind, stamps_of, twin_sentence
+from cylinder_api.acts.common import CylinderAct, read_issued_code, require_not_future
+from cylinder_api.acts.registering import (
+    append_all_about,
+    find_twin,
+    is_same_stamp,
+    names_to_bind,
+    stamps_of,
+    twin_sentence,
+)
 from cylinder_api.refusals import Refused
 from cylinder_codes.authenticity import TagKey
 from cylinder_codes.identifiers import Code, new_cylinder_id
 from cylinder_codes.legacy_forms import ScanForms
 from cylinder_trace.cylinder import CylinderState
-from cylinder_trace.events import CylinderMade, Event, Stamp, state_event
+from cylinder_trace.events import CylinderMade, Event, Stamp
 from cylinder_trace.store.unit import Receipt, Unit
 from cylinder_trace.values import Day, Evidence, Text
 
@@ -45,21 +51,8 @@ def record_making(unit: Unit, act: Making, maker_id: str, by: str, tag_key: TagK
     twin = find_twin(unit, stamps)
     if twin is not None and twin.cylinder_id != cylinder_id:
         raise Refused("registered_twice", twin_sentence(twin))
-    records = [
-        state_event(
-            event,
-            id=derived_id(act.id, word) if word else act.id,
-            subject=f"cylinder/{cylinder_id}",
-            occurred_at=act.occurred_at,
-            by=by,
-            refs=(f"company/{maker_id}",),
-            act_id=act.id,
-        )
-        for word, event in _events(unit.cylinder(cylinder_id), act, maker_id, code)
-    ]
-    receipt = unit.append_all(records)[0]
-    mark_registered(unit, [cylinder_id], by)
-    return receipt
+    said = _events(unit.cylinder(cylinder_id), act, maker_id, code)
+    return append_all_about(unit, cylinder_id, said, act.id, act.occurred_at, maker_id, by)
 
 
 def _cylinder_id(unit: Unit, act: Making, maker_id: str, code: Code) -> str:

@@ -5,7 +5,7 @@ Maker, serial number and year of making name one cylinder (唯一性). The stamp
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from cylinder_api.acts.common import derived_id, read_issued_code, require_not_future, rulebook_in_force
 from cylinder_api.acts.recalling import mark_registered
@@ -63,7 +63,8 @@ def register_cylinder(
     if twin is not None and twin.cylinder_id != cylinder_id:
         raise Refused("registered_twice", twin_sentence(twin))
     _require_own_head_mark(act, company_id, rulebook_in_force(unit, rulebook_id))
-    return _append(unit, act, cylinder_id, company_id, by, code)
+    said = _events(unit.cylinder(cylinder_id), act, company_id, code)
+    return append_all_about(unit, cylinder_id, said, act.id, act.occurred_at, company_id, by)
 
 
 def stamps_of(stamp: Stamp, occurred_at: int) -> list[str]:
@@ -118,18 +119,21 @@ def _require_own_head_mark(act: Registration, company_id: str, book: Rulebook) -
     raise Refused("head_mark_foreign", f"its head bears the mark of {bearer}; only that company can register it")
 
 
-def _append(unit: Unit, act: Registration, cylinder_id: str, company_id: str, by: str, code: Code) -> Receipt:
+def append_all_about(
+    unit: Unit, cylinder_id: str, said: Iterable[tuple[str, Event]], act_id: str, at: int, company_id: str, by: str
+) -> Receipt:
+    """Append all that one act says of a cylinder, the first under the act's own id; an open recall marks it."""
     records = [
         state_event(
             event,
-            id=derived_id(act.id, word) if word else act.id,
+            id=derived_id(act_id, word) if word else act_id,
             subject=f"cylinder/{cylinder_id}",
-            occurred_at=act.occurred_at,
+            occurred_at=at,
             by=by,
             refs=(f"company/{company_id}",),
-            act_id=act.id,
+            act_id=act_id,
         )
-        for word, event in _events(unit.cylinder(cylinder_id), act, company_id, code)
+        for word, event in said
     ]
     receipt = unit.append_all(records)[0]
     mark_registered(unit, [cylinder_id], by)
