@@ -5,7 +5,7 @@ again. Where it carries none, the header is the act's id: what was answered is k
 stored nothing, and its key may be used again.
 """
 
-import hashlib
+import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cylinder_api.problems import problem
 from cylinder_api.refusals import Refused
 from cylinder_api.service import Service
+from cylinder_api.tokens import derived_key
 from cylinder_trace.store.database import StoreError
 from cylinder_trace.store.kept_answers import (
     KEPT_MS,
@@ -130,16 +131,18 @@ async def begin_act(request: Request, own_id: str | None, payload: bytes) -> Non
     act = Act(
         account_id=getattr(state, "account_id", ""),
         key=key,
-        request_sha256=_sha256_of(request, payload) if own_id is None else None,
+        request_sha256=_fingerprint(request, payload) if own_id is None else None,
         secret=request.scope["route"].name in SECRET,
     )
     await request.app.state.acts.begin(act)
     state.act = act
 
 
-def _sha256_of(request: Request, payload: bytes) -> str:
+def _fingerprint(request: Request, payload: bytes) -> str:
+    # With a key: a payload may hold a password, which nobody shall find by trying against what is kept.
+    key = derived_key(request.app.state.service.keys.master, "idempotency")
     place = f"{request.method}\0{request.url.path}\0{request.url.query}\0"
-    return hashlib.sha256(place.encode() + payload).hexdigest()
+    return hmac.digest(key, place.encode() + payload, "sha256").hex()
 
 
 def act_key(request: Request) -> str:

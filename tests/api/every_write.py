@@ -5,11 +5,15 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, NamedTuple
 
+import pyotp
 from api_house import Bottle, Device, House, new_id, now
 from test_imports_route import HEADERS, new_code
 
+from cylinder_api.access import SESSION_COOKIE
+from cylinder_api.acts.people import session_id_of
 from cylinder_codes.keys import SigningKey, format_vkey
 from cylinder_trace.events import DisputeRaised
+from cylinder_trace.store.accounts import secret_sha256
 
 Body = dict[str, Any]
 HERE = {
@@ -63,7 +67,7 @@ def _writes_of(document: Body) -> dict[str, tuple[str, str, Body | None]]:
         operation["operationId"]: (method, path, _example(operation))
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
-        if method != "get"
+        if method != "get" and path.startswith("/v1/")
     }
 
 
@@ -75,6 +79,8 @@ def _example(operation: Body) -> Body | None:
 
 def _plain(writes: Writes, write: Write) -> Write:
     """The example with the names of this ledger, a new id, the present moment and a new cylinder."""
+    if write.body is None:
+        return write
     body = json.loads(json.dumps(write.body), object_hook=_renamed)
     fresh = {
         "id": new_id(write.operation),
@@ -111,7 +117,8 @@ def _answers(first: str, place: str, name: str = "id", **changes: Any) -> Callab
 
     def make(writes: Writes, write: Write) -> Write:
         before = writes.done(first)
-        return _with(_at(_plain(writes, write), place, str(_of(before, name))), **changes)
+        there = _at(_plain(writes, write), place, str(_of(before, name)))
+        return _with(there, **changes) if changes else there
 
     return make
 
@@ -213,6 +220,35 @@ def _enrolment(writes: Writes, write: Write) -> Write:
     return write._replace(body={"code": issued["code"], "vkey": vkey})
 
 
+def _cut_off(writes: Writes, write: Write) -> Write:
+    enrolled = writes.send(writes.new("enrol_device")).json()
+    return _at(_plain(writes, write), "device_id", enrolled["device_id"])
+
+
+def _named(name: str) -> Callable[[Writes, Write], Write]:
+    """The write gives something an id of its own, which is no act's."""
+    return lambda writes, write: _with(_plain(writes, write), **{name: new_id(name)})
+
+
+def _acceptance(writes: Writes, write: Write) -> Write:
+    invited = writes.send(writes.new("invite_user")).json()
+    return _with(write, code=invited["code"])
+
+
+def _sign_in(writes: Writes, write: Write) -> Write:
+    accepted = writes.send(writes.new("accept_invitation")).json()
+    number = pyotp.parse_uri(accepted["otpauth_uri"])
+    assert isinstance(number, pyotp.TOTP)
+    return _with(write, user_id=accepted["user_id"], totp=number.now())
+
+
+def _session(writes: Writes, write: Write) -> Write:
+    """By a person who has just signed in."""
+    secret = writes.send(writes.new("sign_in")).cookies[SESSION_COOKIE]
+    session_id = session_id_of(secret_sha256(secret))
+    return _at(write._replace(token=secret), "session_id", session_id)
+
+
 _MAKE: dict[str, Callable[[Writes, Write], Write]] = {
     "check_fill": _check,
     "record_fill": _fill,
@@ -240,6 +276,14 @@ _MAKE: dict[str, Callable[[Writes, Write], Write]] = {
     "import_cylinders": _table,
     "undo_import": _undo,
     "enrol_device": _enrolment,
+    "cut_off_device": _cut_off,
+    "register_client": _named("client_id"),
+    "revoke_client": _answers("register_client", "client_id", "client_id"),
+    "invite_user": _named("user_id"),
+    "lock_user": _answers("invite_user", "user_id", "user_id"),
+    "accept_invitation": _acceptance,
+    "sign_in": _sign_in,
+    **dict.fromkeys(("sign_out", "end_session", "end_all_sessions", "change_password"), _session),
 }
 """How the writes are made that need more than their example."""
 _TOKEN: dict[str, str | None] = {
@@ -262,7 +306,13 @@ _TOKEN: dict[str, str | None] = {
          "resolve_dispute", "license_station", "verify_scale", "record_certificate", "correct_entry"),
         "token-of-regulator",
     ),
-    "issue_enrolment_code": "token-of-admin",
-    "enrol_device": None,
+    **dict.fromkeys(
+        ("issue_enrolment_code", "cut_off_device", "register_client", "revoke_client", "invite_user", "lock_user"),
+        "token-of-admin",
+    ),
+    **dict.fromkeys(
+        ("enrol_device", "accept_invitation", "sign_in", "sign_out", "end_session", "end_all_sessions",
+         "change_password")
+    ),
 }  # fmt: skip
 """With whose token each is sent."""

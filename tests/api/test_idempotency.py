@@ -1,18 +1,23 @@
 """One act, one id: every write bears an Idempotency-Key, and sent again it changes nothing and is answered the same."""
 
+import json
 import threading
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from api_house import House, check_body, new_id
 from every_write import Write, Writes
+from sqlalchemy import select
 
 from cylinder_api.bodies import asks_for_key
 from cylinder_api.idempotency import SECRET
 from cylinder_api.service import system_clock
 from cylinder_trace.store.kept_answers import KEPT_MS
+from cylinder_trace.store.tables import KeptAnswerRow
 
 HEADER = "Idempotency-Key"
 
@@ -32,18 +37,25 @@ def other(write: Write) -> Write:
     """The same act saying something else."""
     if write.file is not None:
         return write._replace(file=write.file + b"\n")
-    said = dict(write.body or {})
+    if write.body is None:
+        return write._replace(path=f"{write.path}?again=1")
+    said = dict(write.body)
     name = next(name for name in _CHANGEABLE if name in said)
     said[name] = said[name] - 1 if isinstance(said[name], int) else f"{said[name]}x"
     return write._replace(body=said)
 
 
-_CHANGEABLE = ("occurred_at", "requested_at", "ended_at", "cause", "station_id", "vkey", "device_id")
+_CHANGEABLE = (
+    "occurred_at", "requested_at", "ended_at", "cause", "station_id", "vkey", "device_id", "user_id",
+    "client_id", "old",
+)  # fmt: skip
+ENDS_ITSELF = ("sign_out", "end_session", "end_all_sessions")
+"""After these the session opens nothing any more, not even the same answer."""
 
 
 def test_every_write_asks_for_its_key_and_sent_again_is_answered_with_the_same_bytes(writes: Writes) -> None:
     for operation, (method, path, _example) in writes.operations.items():
-        if not asks_for_key(method, path, operation) or operation in SECRET:
+        if not asks_for_key(method, path, operation):
             continue
         write = writes.new(operation)
         size = writes.house.running.ledger.reader.size()
@@ -57,6 +69,9 @@ def test_every_write_asks_for_its_key_and_sent_again_is_answered_with_the_same_b
         assert first.is_success, (operation, first.text)
         size = writes.house.running.ledger.reader.size()
         again = writes.send(write, **key)
+        if operation in ENDS_ITSELF:
+            assert again.status_code == 401
+            continue
         assert (again.status_code, again.content) == (first.status_code, first.content), operation
         differs = writes.send(other(write), **key)
         assert (differs.status_code, differs.json()["code"]) == (422, "id_conflict"), (operation, differs.text)
@@ -155,6 +170,22 @@ def test_while_an_act_is_worked_on_the_same_is_told_to_wait(one_house: House) ->
     assert int(waiting.headers["retry-after"]) > 0
     assert first.status_code == 200
     assert ask(one_house, body, body["check_id"]).content == first.content
+
+
+def test_no_secret_is_kept_with_an_answer_nor_can_be_guessed_from_what_is_kept(writes: Writes) -> None:
+    keys = {operation: new_id("key") for operation in SECRET}
+    told = {operation: writes.send(writes.new(operation), **{HEADER: key}).json() for operation, key in keys.items()}
+    change = writes.new("change_password")
+    assert writes.send(change, **{HEADER: "change"}).status_code == 200
+    payload = orjson.dumps(change.body)
+    with writes.house.running.ledger.engine.connect() as connection:
+        rows = {row.key: row for row in connection.execute(select(KeptAnswerRow.__table__))}  # type: ignore[attr-defined]
+    assert {"code"} <= set(told["issue_enrolment_code"])
+    assert all(rows[key].answer is None for key in keys.values())
+    place = b"POST\0/v1/me/password\0\0"
+    assert rows["change"].request_sha256 not in {
+        sha256(text).hexdigest() for text in (payload, place + payload, place + json.dumps(change.body).encode())
+    }
 
 
 def test_an_answer_is_kept_for_a_week_and_then_forgotten(tmp_path: Path) -> None:

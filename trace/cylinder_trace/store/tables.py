@@ -224,7 +224,7 @@ class KeptAnswerRow(SQLModel, table=True):
     account_id: str = Field(primary_key=True)
     key: str = Field(primary_key=True)
     request_sha256: str
-    """Of method, address and payload: the key stands for this request and no other."""
+    """HMAC over method, address and payload: the key stands for this request and no other."""
     kept_at: int = Field(sa_type=BigInteger)
     status: int
     answer: bytes | None = Field(default=None, sa_type=LargeBinary)
