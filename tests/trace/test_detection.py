@@ -279,6 +279,20 @@ def test_a_fill_told_late_is_listed_once_under_the_first_of_what_became_known_af
     assert log.one().detail["word"] == "recalled"
 
 
+@pytest.mark.parametrize(("flagged", "filled_at", "at"), [(0, -2 * HOUR, 0), (-3 * HOUR, -2 * HOUR, -2 * HOUR)])
+@pytest.mark.parametrize("late", [False, True])
+def test_what_is_known_late_stands_under_the_day_of_the_last_thing_that_makes_it_up(
+    flagged: int, filled_at: int, at: int, late: bool
+) -> None:
+    log = Log()
+    if not late:
+        log.tell(cylinder(), filled(NOON + filled_at), NOON + filled_at)
+    log.tell(cylinder(), BLACK, NOON + flagged, recorded_at=NOON)
+    if late:
+        log.tell(cylinder(), filled(NOON + filled_at), NOON + filled_at, recorded_at=NOON + 3 * DAY)
+    assert log.one().at == NOON + at
+
+
 def test_the_last_holder_is_who_had_it_last_and_not_who_was_told_last() -> None:
     log = Log()
     log.tell(cylinder(), sold("cu_7"), NOON - HOUR)

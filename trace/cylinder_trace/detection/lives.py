@@ -105,6 +105,7 @@ _FILLS_SHOWN = 50
 
 class _Known(NamedTuple):
     recorded_at: int
+    at: int
     word: str
     hash: str
 
@@ -141,13 +142,13 @@ class KnownLate:
     def _becomes_known(self, fact: Fact) -> Iterator[Signal]:
         if self._holders.get(fact.subject, (0, ""))[1] == f"company/{fact.data.get('body_id')}":
             return
-        known = _Known(fact.recorded_at, fact.type, fact.hash)
+        known = _Known(fact.recorded_at, fact.at, fact.type, fact.hash)
         self._known.setdefault(fact.subject, []).append(known)
         first, end = self._fills.between(fact.subject, fact.recorded_at - self._days * DAY_MS, fact.recorded_at)
         if first < end:
             shown = self._fills.of(fact.subject)[max(first, end - _FILLS_SHOWN) : end]
             evidence = (*(fill.hash for fill in shown), fact.hash)
-            yield self._signal(fact, fact.type, end - first, evidence)
+            yield self._signal(fact.subject, max(fact.at, shown[-1].at), fact.type, end - first, evidence)
 
     def _told_late(self, fill: Fact) -> Iterator[Signal]:
         known = self._known.get(fill.subject)
@@ -155,12 +156,13 @@ class KnownLate:
             return
         place = bisect_left(known, fill.at, key=_recorded_at)
         if place < len(known) and known[place].recorded_at - self._days * DAY_MS <= fill.at:
-            yield self._signal(fill, known[place].word, 1, (known[place].hash, fill.hash))
+            first = known[place]
+            yield self._signal(fill.subject, max(first.at, fill.at), first.word, 1, (first.hash, fill.hash))
 
-    def _signal(self, fact: Fact, word: str, fills: int, evidence: tuple[str, ...]) -> Signal:
-        holder = self._holders[fact.subject][1]
+    def _signal(self, subject: str, at: int, word: str, fills: int, evidence: tuple[str, ...]) -> Signal:
+        holder = self._holders[subject][1]
         told: Detail = {"word": word, "days": self._days, "fills": fills, "holder": holder}
-        return Signal(kind="known_late", subject=fact.subject, at=fact.at, detail=told, evidence=evidence)
+        return Signal(kind="known_late", subject=subject, at=at, detail=told, evidence=evidence)
 
 
 def _recorded_at(known: _Known) -> int:
