@@ -23,6 +23,7 @@ Role = Literal[
 checker 检查员; delivery 送气工, inspector 检验机构, regulator 监管部门, auditor 审计, admin 管理员."""
 ROLES: tuple[Role, ...] = get_args(Role)
 SystemRole = Literal["company", "maker", "manager", "delivery", "inspector", "regulator", "auditor"]
+SYSTEM_ROLES: tuple[SystemRole, ...] = get_args(SystemRole)
 """What a system with a key of its own may speak as: never as one person, nor as who lets others in."""
 EVERYBODY = None
 """No token is asked for."""

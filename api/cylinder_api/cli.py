@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TypeAlias
 from unicodedata import normalize
 
-from cylinder_api.access import ROLES
-from cylinder_api.commands import data, doctor, keep, migrate, people, serve
+from cylinder_api.access import ROLES, SYSTEM_ROLES
+from cylinder_api.commands import clients, data, doctor, keep, migrate, people, serve
 from cylinder_api.commands.failure import CannotDo
 from cylinder_api.commands.town import DEFAULT_SEED
 from cylinder_api.folder import DEFAULT_ORIGIN, FolderError
@@ -36,9 +36,15 @@ examples:
   cylinder-api import --list --data ledger
   cylinder-api import --undo IMPORT_ID --cause "columns shifted" --data ledger
   cylinder-api enrol --station st_01 --data ledger  a one-time code for a station's computer
-  cylinder-api user add --id li --role regulator --org au_01 --data ledger
+  cylinder-api user add --id li --role regulator --org au_01 --district 3301 --data ledger
+  cylinder-api user invite --id wang --role checker --org st_01 --data ledger
+  cylinder-api user lock --id wang --data ledger
   cylinder-api user list --data ledger
   cylinder-api user revoke --id li --data ledger
+  cylinder-api client add --id dispatch --role delivery --org co_01 --key dispatch.pub --data ledger
+  cylinder-api client list --data ledger
+  cylinder-api client revoke --id dispatch --data ledger
+  cylinder-api client assert --id dispatch --key dispatch.key --audience ledger.pinglian.example/cylinders
   cylinder-api backup --to /backups/today --data ledger
   cylinder-api restore --from /backups/today --data restored
   cylinder-api restore --from /backups/today --data restored --database-url postgresql://…
@@ -155,16 +161,50 @@ def _add_data(commands: Commands) -> None:
 def _add_people(commands: Commands) -> None:
     enrol = _add(commands, "enrol", people.enrol, "print a one-time code for a station's device")
     enrol.add_argument("--station", type=_id, required=True, metavar="ID", help="the station")
-    user = _explained(commands, "user", "give or take away tokens").add_subparsers(required=True, metavar="ACT")
-    add = _add(user, "add", people.add_user, "print a new token for an account")
-    add.add_argument("--id", type=_id, required=True, help="the account")
-    add.add_argument("--role", required=True, choices=ROLES)
-    add.add_argument(
-        "--org", type=_id, required=True, metavar="ID", help="station, company, body or authority spoken for"
+    user = _explained(commands, "user", "let people in or out, give or take away tokens").add_subparsers(
+        required=True, metavar="ACT"
     )
+    add = _add(user, "add", people.add_user, "print a new token for an account")
+    _add_whom(add, ROLES, "the account")
+    invite = _add(user, "invite", people.invite_user, "print a one-time code for a person who is to sign in")
+    _add_whom(invite, tuple(role for role in ROLES if role != "station"), "the person's id, with which they sign in")
+    lock = _add(user, "lock", people.lock_user, "let a person in no more, and end what they have open")
+    lock.add_argument("--id", type=_id, required=True, help="the person's id")
     revoke = _add(user, "revoke", people.revoke_user, "take every token of an account out of force")
     revoke.add_argument("--id", required=True, help="the account")
     _add(user, "list", people.list_users, "show who has tokens")
+    _add_clients(commands)
+
+
+def _add_clients(commands: Commands) -> None:
+    client = _explained(commands, "client", "let systems with keys of their own in or out").add_subparsers(
+        required=True, metavar="ACT"
+    )
+    add = _add(client, "add", clients.add_client, "register a system with the public half of its key")
+    _add_whom(add, SYSTEM_ROLES, "the system's id")
+    about = "the public key, Ed25519 or P-256, in PEM or as a JSON Web Key"
+    add.add_argument("--key", type=Path, required=True, metavar="FILE", help=about)
+    add.add_argument("--scope", metavar="WORDS", help="what its tokens may do at most; default: all that the role may")
+    _add(client, "list", clients.list_clients, "show the registered systems")
+    revoke = _add(client, "revoke", clients.revoke_client, "take a system and all its tokens out of force")
+    revoke.add_argument("--id", type=_id, required=True, help="the system's id")
+    make = _explained(client, "assert", "print a signed assertion for /oauth/token, to try a key by hand")
+    make.set_defaults(command=clients.make_assertion)
+    make.add_argument("--id", type=_id, required=True, help="the client: a system's id, or a device id")
+    about = "the private key in PEM without a password, or a device's device.key"
+    make.add_argument("--key", type=Path, required=True, metavar="FILE", help=about)
+    make.add_argument("--audience", required=True, metavar="NAME", help="the log's origin, or the service's PUBLIC_URL")
+    make.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+
+
+def _add_whom(parser: argparse.ArgumentParser, roles: Sequence[str], about: str) -> None:
+    parser.add_argument("--id", type=_id, required=True, help=about)
+    parser.add_argument("--role", required=True, choices=roles)
+    parser.add_argument(
+        "--org", type=_id, required=True, metavar="ID", help="station, company, body or authority spoken for"
+    )
+    about = "where an authority acts: the front of an administrative code, 3301; default everywhere"
+    parser.add_argument("--district", type=_district, metavar="CODE", help=about)
 
 
 def _add_keep(commands: Commands) -> None:
@@ -182,6 +222,12 @@ def _add_keep(commands: Commands) -> None:
 def _id(text: str) -> str:
     if not _ID.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not an id: 1 to 80 of A-Z a-z 0-9 _ . : -")
+    return text
+
+
+def _district(text: str) -> str:
+    if not (text.isdecimal() and text.isascii() and 2 <= len(text) <= 12):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the front of an administrative code: 2 to 12 digits")
     return text
 
 
