@@ -12,6 +12,7 @@ from cylinder_codes.keys import SigningKey
 from cylinder_trace import events
 from cylinder_trace.events import record_text
 from cylinder_trace.fill_acts import POSTFILL, PREFILL
+from cylinder_trace.vocabulary.inspecting import MANDATORY_ITEMS
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +135,19 @@ def test_what_the_ledger_cannot_follow_is_kept_as_a_dispute_of_the_station(house
     disputed = [entry for entry in house.entries_of("station/st_1") if entry.data.get("kind") == "not_followed"]
     ids = {record.id for record in device.records[-4:-1]}
     assert ids <= {entry.data["about_id"] for entry in disputed}
+
+
+def test_a_station_does_not_inspect_what_it_uploads_as_an_inspection_is_kept_and_changes_nothing(
+    house: House, device: Device
+) -> None:
+    bottle = house.new_bottle()
+    before = house.running.ledger.reader.state(bottle.subject)
+    passed = events.Inspected(
+        body_id="ib_1", inspected_month="2026-01", result="passed", report_no="R", items=tuple(sorted(MANDATORY_ITEMS))
+    )
+    device.record(passed, bottle.subject)
+    assert statuses(send(house, device.upload(device.records[-1:]))) == ["disputed"]
+    assert house.running.ledger.reader.state(bottle.subject) == before
 
 
 def test_a_changed_byte_stops_the_upload_there_and_the_good_prefix_stands(house: House, device: Device) -> None:

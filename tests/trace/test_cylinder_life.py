@@ -12,6 +12,7 @@ from cylinder_trace.chain import EMPTY, next_head, seal
 from cylinder_trace.cylinder import STATUS_ZH, CylinderState, StateError, Status, next_state, replay
 from cylinder_trace.dates import DAY_MS, HOUR_MS
 from cylinder_trace.events import Entry, Event, state_event
+from cylinder_trace.vocabulary.inspecting import MANDATORY_ITEMS
 from vectors.admission.cases import base_case
 
 GOOD = base_case()
@@ -103,6 +104,25 @@ def refusals(state: CylinderState, now: int = GOOD.now, **request: Any) -> tuple
     asked = GOOD.request.model_copy(update={"requested_at": now, **request})
     station = GOOD.station.model_copy(update={"data_as_of": now})
     return decide_fill(asked, state, station, GOOD.book, now).codes
+
+
+# --- an inspection and its items ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lacking", [*sorted(MANDATORY_ITEMS), None])
+def test_the_fold_takes_no_passed_inspection_that_lacks_a_mandatory_item(lacking: str | None) -> None:
+    items = tuple(sorted(MANDATORY_ITEMS - {lacking})) if lacking else ()
+    with pytest.raises(StateError, match=lacking or "airtightness"):
+        life(INSPECTED.model_copy(update={"items": items}))
+    failed = life(FAILED.model_copy(update={"items": items})).inspection
+    assert failed is not None
+    assert (failed.result, failed.items_complete) == ("failed", False)
+
+
+def test_of_a_cylinder_taken_over_only_the_mark_is_known_and_nobody_says_that_its_items_were_done() -> None:
+    inspection = life(INSPECTED).inspection
+    assert inspection is not None
+    assert (inspection.items_complete, inspection.items_recorded) == (None, None)
 
 
 # --- a life told in order -----------------------------------------------------------------------------------
