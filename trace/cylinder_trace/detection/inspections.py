@@ -9,9 +9,9 @@ from cylinder_trace.rulebook import Rulebook
 
 
 def _was_made(fact: Fact) -> bool:
-    """Whether the ledger saw the inspection made; of a cylinder taken over only the mark is known, always a good one,
+    """Whether the ledger saw the inspection made (检验), and not only its mark on a cylinder that was taken over.
 
-    and thousands are taken over in a day.
+    Such marks are all good ones, because the others were scrapped, and thousands of them are recorded in a day.
     """
     return fact.data.get("items") is not None or fact.data["result"] != "passed"
 
