@@ -70,6 +70,8 @@ ACCESS: dict[str, Rule | None] = {
     "report_lost": _for("cylinder:write", "company"),
     "report_found": _for("cylinder:write", "company"),
     "record_sale": _for("sale:write", "delivery"),
+    "read_customer": _for("customer:read", "company", "delivery", "regulator"),
+    "erase_customer": _for("customer:erase", "company", "regulator"),
     "record_inspection": _for("inspection:write", "inspector"),
     "record_inspection_item": _for("inspection:write", "inspector"),
     "change_valve": _for("inspection:write", "inspector"),

@@ -58,6 +58,7 @@ WORDS: dict[str, Words] = {
     "other_station": Words("令牌属于另一充装站", *_OWN_TOKEN),
     "other_device": Words("令牌属于另一台设备", *_OWN_TOKEN),
     "other_owner": Words("气瓶属于另一单位", *_ASK_OWNER),
+    "other_company": Words("用户资料属于另一单位", "请由采集资料的单位办理", "Let whoever took the data do it"),
     "other_holder": Words("气瓶在他人手中", "请由持有人交接", "Let whoever has it hand it over"),
     "other_authority": Words(
         "该标记由另一机关作出", "请由作出标记的机关办理", "Let the authority that made the mark do it"
@@ -104,6 +105,16 @@ WORDS: dict[str, Words] = {
     ),
     "changed_meanwhile": Words(
         "读取之后已有变化", "重新读取，核对后再写", "Read it again, compare, and write with the new ETag"
+    ),
+    "reading_over": Words(
+        "本次查阅已结束",
+        "需要再看时另行提交一次查阅，用新的 id",
+        "State another reading with an id of its own; each look at personal data is on record",
+    ),
+    "customer_erased": Words(
+        "该用户的个人信息已删除",
+        "售气时请重新提交实名信息",
+        "Nobody can read them any more; for a sale send the identity again",
     ),
     "length_required": Words("须声明正文长度", "带上 Content-Length", "Send Content-Length and no Transfer-Encoding"),
     "too_large": Words("正文过大", "分次提交", "Send it in parts"),

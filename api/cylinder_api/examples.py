@@ -48,6 +48,13 @@ SALE: dict[str, Any] = {
     "safety_check_passed": True,
     "occurred_at": _OCCURRED_AT,
 }
+READING: dict[str, Any] = {
+    "id": "reading-20261122-0001",
+    "purpose": "safety_check",
+    "case_no": "order-20261122-0001",
+    "occurred_at": _OCCURRED_AT,
+}
+ERASURE: dict[str, Any] = {"id": "erasure-20261122-0001", "cause": "own_request", "occurred_at": _OCCURRED_AT}
 RETURN: dict[str, Any] = {
     "id": "st_01.return.000017",
     "code": _CODE,

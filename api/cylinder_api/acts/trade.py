@@ -44,7 +44,7 @@ def record_sale(unit: Unit, sale: Sale, vault: Vault, company_id: str, by: str, 
     """Record the sale; a new buyer is sealed into the vault. Raises Refused for another company's cylinder."""
     cylinder = find_cylinder(unit, sale.code, forms)
     require_owner(unit, sale, cylinder, company_id)
-    person = _person_of(unit, sale, vault)
+    person = _person_of(unit, sale, vault, company_id)
     event = Sold(
         order_no=sale.order_no,
         point_id=sale.point_id,
@@ -57,16 +57,18 @@ def record_sale(unit: Unit, sale: Sale, vault: Vault, company_id: str, by: str, 
     return SaleRecorded(append_about(unit, cylinder, sale, event, by=by, refs=refs), person.customer_id)
 
 
-def _person_of(unit: Unit, sale: Sale, vault: Vault) -> PersonRow:
+def _person_of(unit: Unit, sale: Sale, vault: Vault, company_id: str) -> PersonRow:
     if isinstance(sale.customer, KnownCustomer):
         row = unit.find(PersonRow, sale.customer.customer_id)
         if row is None:
             raise Refused("customer_unknown", "no customer is on file under this id; send the identity instead")
+        if row.wrapped_key is None and unit.entry(sale.id) is None:
+            raise Refused("customer_erased", "this customer was erased; send the identity instead")
         return row
     customer_id = f"cus_{hashlib.sha256(sale.id.encode()).hexdigest()[:24]}"
     if (row := unit.find(PersonRow, customer_id)) is not None:
         return _same_person(row, sale, vault)
-    row = vault.seal(customer_id, sale.customer)
+    row = vault.seal(customer_id, sale.customer, company_id=company_id)
     unit.put(row)
     return row
 

@@ -29,7 +29,7 @@ class SaleAnswer(Recorded):
     status_code=201,
     summary="Sale at the door with real name (实名销售)",
     response_model=SaleAnswer,
-    responses=documented(*_REFUSALS, "customer_unknown", "other_owner"),
+    responses=documented(*_REFUSALS, "customer_unknown", "customer_erased", "other_owner"),
     openapi_extra=takes(trade.Sale, SALE),
 )
 async def record_sale(

@@ -5,6 +5,7 @@ Deleting the wrapped key erases the person for good and breaks no hash: the ledg
 """
 
 import os
+from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -26,30 +27,64 @@ class Vault:
     def __init__(self, master_key: bytes) -> None:
         self._master = AESGCM(master_key)
 
-    def seal(self, customer_id: str, identity: Identity, salt: bytes | None = None) -> PersonRow:
-        """A row for the vault, with the commitment that events may carry; the salt is drawn unless it is given."""
+    def seal(
+        self, customer_id: str, identity: Identity, salt: bytes | None = None, company_id: str | None = None
+    ) -> PersonRow:
+        """A row for the vault, with the commitment that events may carry; the salt is drawn unless it is given.
+
+        `company_id`: who took the data and answers for them.
+        """
         salt, data_key = salt or os.urandom(SALT_BYTES), os.urandom(KEY_BYTES)
         return PersonRow(
             customer_id=customer_id,
-            wrapped_key=self._encrypt(self._master, data_key, customer_id),
-            sealed=self._encrypt(AESGCM(data_key), salt + identity.model_dump_json().encode(), customer_id),
+            wrapped_key=_encrypt(self._master, data_key, customer_id),
+            sealed=_encrypt(AESGCM(data_key), salt + identity.model_dump_json().encode(), customer_id),
             commitment=commit_identity(identity, salt),
+            company_id=company_id,
         )
 
     def open(self, row: PersonRow) -> Identity:
         """The identity in a row; raises VaultError. The caller records who read it and why."""
         if row.wrapped_key is None:
             raise VaultError(f"customer {row.customer_id} was erased")
-        data_key = self._decrypt(self._master, row.wrapped_key, row.customer_id)
-        plain = self._decrypt(AESGCM(data_key), row.sealed, row.customer_id)
+        data_key = _decrypt(self._master, row.wrapped_key, row.customer_id)
+        plain = _decrypt(AESGCM(data_key), row.sealed, row.customer_id)
         return Identity.model_validate_json(plain[SALT_BYTES:])
 
-    def _encrypt(self, cipher: AESGCM, plain: bytes, customer_id: str) -> bytes:
-        nonce = os.urandom(_NONCE_BYTES)
-        return nonce + cipher.encrypt(nonce, plain, customer_id.encode())
 
-    def _decrypt(self, cipher: AESGCM, sealed: bytes, customer_id: str) -> bytes:
-        try:
-            return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], customer_id.encode())
-        except InvalidTag as error:
-            raise VaultError("the vault was sealed with another master key, or a row was changed") from error
+def erased(row: PersonRow) -> PersonRow:
+    """The row without its data key, and without what that key opened: the person, and the salt of the commitment."""
+    return PersonRow(customer_id=row.customer_id, sealed=b"", commitment=row.commitment, company_id=row.company_id)
+
+
+def rewrap(sealed: bytes, name: str, new: bytes, old: Sequence[bytes]) -> bytes | None:
+    """What one of the `old` keys sealed for `name`, sealed with the `new` one; None if the new one opens it already.
+
+    Raises VaultError when none of them opens it.
+    """
+    if _opens(new, sealed, name):
+        return None
+    for key in old:
+        if _opens(key, sealed, name):
+            return _encrypt(AESGCM(new), _decrypt(AESGCM(key), sealed, name), name)
+    raise VaultError(f"{name} was sealed with a key that is not at hand")
+
+
+def _opens(key: bytes, sealed: bytes, name: str) -> bool:
+    try:
+        _decrypt(AESGCM(key), sealed, name)
+    except VaultError:
+        return False
+    return True
+
+
+def _encrypt(cipher: AESGCM, plain: bytes, name: str) -> bytes:
+    nonce = os.urandom(_NONCE_BYTES)
+    return nonce + cipher.encrypt(nonce, plain, name.encode())
+
+
+def _decrypt(cipher: AESGCM, sealed: bytes, name: str) -> bytes:
+    try:
+        return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], name.encode())
+    except InvalidTag as error:
+        raise VaultError("the vault was sealed with another master key, or a row was changed") from error
