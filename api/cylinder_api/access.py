@@ -131,6 +131,7 @@ ACCESS: dict[str, Rule | None] = {
     "get_log_keys": EVERYBODY,
     "get_log_rotations": EVERYBODY,
     "get_tile": EVERYBODY,
+    "get_metrics": _for("service:read", "auditor", "admin"),
     "get_problem_page": EVERYBODY,
     "get_health": EVERYBODY,
     "get_readiness": EVERYBODY,
@@ -169,22 +170,24 @@ IDLE_MS = 30 * 60_000
 ABSOLUTE_MS = 12 * 3_600_000
 """So does one in constant use."""
 _RENEW_MS = 60_000
-_bearer = HTTPBearer(auto_error=False, description="A token of a device, a person or a system.")
+bearer = HTTPBearer(auto_error=False, description="A token of a device, a person or a system.")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 async def account_of(
     request: Request,
     service: ServiceHere,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Account:
     """The caller, if their role and token may call this operation; raises Refused with 401 or 403."""
     secret = credentials.credentials if credentials else _session_of(request)
     row = await service.accounts.get(secret_sha256(secret)) if secret else None
     if row is None or not is_in_force(row, service.clock()):
+        request.app.state.limits.take("address", request.client.host if request.client else "-")
         raise Refused("unauthenticated", "send Authorization: Bearer with a token that is in force")
     account = Account.model_validate(row, from_attributes=True)
     request.state.account_id = account.account_id
+    request.app.state.limits.take("account", account.account_id)
     _require_may(account, request.scope["route"].name)
     if account.started_at is not None:
         await _keep_open(service, account, row.expires_at or 0)

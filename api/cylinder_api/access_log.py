@@ -18,7 +18,7 @@ _FIELDS = ("method", "route", "status", "ms", "account_id", "place")
 
 
 class AccessLog:
-    """ASGI middleware that gives each request its trace, and logs it when it has finished."""
+    """ASGI middleware that gives each request its trace, and measures and logs it when it has finished."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -41,17 +41,23 @@ class AccessLog:
         try:
             await self._app(scope, receive, note_status)
         finally:
-            log.info("request", extra=_facts(scope, status, time.perf_counter() - began))
+            seconds = time.perf_counter() - began
+            scope["app"].state.metrics.observe(scope["method"], _route_of(scope), status, seconds)
+            log.info("request", extra=_facts(scope, status, seconds))
 
 
 def _facts(scope: Scope, status: int, seconds: float) -> dict[str, Any]:
     return {
         "method": scope["method"],
-        "route": getattr(scope.get("route"), "path", "-"),
+        "route": _route_of(scope),
         "status": status,
         "ms": round(seconds * 1000, 1),
         "account_id": scope.get("state", {}).get("account_id"),
     }
+
+
+def _route_of(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", "-")
 
 
 class JsonLines(logging.Formatter):

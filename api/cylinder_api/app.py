@@ -5,12 +5,14 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 
 from cylinder_api.access_log import AccessLog
 from cylinder_api.acts.assertions import TokenRefused
 from cylinder_api.bodies import openapi_of
 from cylinder_api.idempotency import Acts, KeepAnswers, Replay
+from cylinder_api.limits import Limits, limit_public
+from cylinder_api.metrics import Metrics
 from cylinder_api.problems import install_handlers
 from cylinder_api.routers import (
     clients,
@@ -29,6 +31,7 @@ from cylinder_api.routers import (
     log,
     lots,
     making,
+    monitoring,
     oauth,
     people,
     permits,
@@ -70,6 +73,7 @@ _ROUTERS = (
     oauth,
     log,
     problem_pages,
+    monitoring,
     health,
 )
 _DESCRIPTION = (
@@ -93,8 +97,10 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.acts = Acts(service)
+    app.state.limits = Limits(service.settings.rates, service.settings.redis_url)
+    app.state.metrics = Metrics(service)
     for module in _ROUTERS:
-        app.include_router(module.router)
+        app.include_router(module.router, dependencies=[Depends(limit_public)])
     install_handlers(app)
     app.add_exception_handler(Replay, _answer_again)
     app.add_exception_handler(TokenRefused, oauth.token_refused)
@@ -109,9 +115,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     feed = asyncio.create_task(service.feed.run())
     service.follower.start()
+    limits: Limits = app.state.limits
+    limits.start()
     try:
         yield
     finally:
+        await asyncio.to_thread(limits.stop)
         service.feed.stop()
         await feed
         await asyncio.to_thread(service.close)

@@ -2,7 +2,10 @@
 validated (an array becomes a tuple, "1" does not become 1), which FastAPI's own way over Python values cannot do.
 """
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
 
 from fastapi import FastAPI, Request
@@ -14,6 +17,7 @@ from pydantic.json_schema import models_json_schema
 from cylinder_api.idempotency import EXEMPT, HEADER, KEY_PATTERN, WRITES, act_key, begin_act
 from cylinder_api.problems import Problem, documented
 from cylinder_api.refusals import Refused
+from cylinder_api.settings import Patience
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -70,12 +74,24 @@ def _require_once(pairs: list[tuple[str, object]]) -> None:
 async def read_body(request: Request, most_bytes: int) -> bytes:
     """The whole body; raises Refused as soon as it is too large, before it fills the memory."""
     chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > most_bytes:
-            raise Refused("too_large", f"the body has more than {most_bytes} bytes")
-        chunks.append(chunk)
+    async with in_time(request):
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > most_bytes:
+                raise Refused("too_large", f"the body has more than {most_bytes} bytes")
+            chunks.append(chunk)
     return b"".join(chunks)
+
+
+@asynccontextmanager
+async def in_time(request: Request) -> AsyncIterator[None]:
+    """Read a body within the time that a slow client has for it; raises Refused."""
+    patience: Patience = request.app.state.service.settings.patience
+    try:
+        async with asyncio.timeout(patience.body_s):
+            yield
+    except TimeoutError:
+        raise Refused("too_slow", f"the whole body must arrive within {patience.body_s:g} s") from None
 
 
 def takes(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +146,7 @@ def _document_key(operation: dict[str, Any]) -> None:
         said["description"] = "; ".join([said["description"], *missing])
 
 
-_KEY_REFUSALS = ("idempotency_key_missing", "still_running", "idempotency_key_differs", "id_conflict")
+_KEY_REFUSALS = ("idempotency_key_missing", "too_slow", "still_running", "idempotency_key_differs", "id_conflict")
 _KEY_PARAMETER: dict[str, Any] = {
     "name": HEADER,
     "in": "header",

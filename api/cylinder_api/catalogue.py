@@ -87,6 +87,7 @@ WORDS: dict[str, Words] = {
     "user_unknown": Words("没有此用户账号", *_LOOK_UP),
     "import_unknown": Words("没有此导入", *_LOOK_UP),
     "method_not_allowed": Words("此处不提供该方法", "见 /openapi.json", "See /openapi.json"),
+    "too_slow": Words("正文传送过慢", "分次提交，或换用更快的线路", "Send it in parts, or over a faster line"),
     "still_running": Words("同一请求仍在处理中", *_AGAIN),
     "code_taken": Words(
         "此码已属于另一只气瓶",

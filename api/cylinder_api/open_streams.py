@@ -25,6 +25,11 @@ class OpenStreams:
         self._looked_at = float("-inf")
         self._looking = asyncio.Lock()
 
+    @property
+    def count(self) -> int:
+        """How many are open."""
+        return self._open.total()
+
     async def while_in_force(self, token_sha256: str, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The stream, until the token is revoked or has ended; looked at before each event is let through."""
         self._open[token_sha256] += 1

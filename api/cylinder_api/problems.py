@@ -86,7 +86,7 @@ def problem(
     return Response(orjson.dumps(body), KINDS[code].status, said, MEDIA_TYPE)
 
 
-_ALWAYS = ("invalid", "too_large", "unavailable")
+_ALWAYS = ("invalid", "too_large", "too_many", "unavailable")
 _WITH_TOKEN = ("unauthenticated", "not_allowed", "scope_missing")
 
 

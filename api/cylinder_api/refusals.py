@@ -47,6 +47,7 @@ KINDS: dict[str, Kind] = {
     "user_unknown": Kind(404, "No user is on file under this id"),
     "import_unknown": Kind(404, "No import is on file under this id"),
     "method_not_allowed": Kind(405, "This method is not offered here"),
+    "too_slow": Kind(408, "The body came too slowly"),
     "still_running": Kind(409, "The same request is still being worked on"),
     "code_taken": Kind(409, "The code already leads to another cylinder"),
     "registered_twice": Kind(409, "The same cylinder is on file already"),

@@ -1,10 +1,15 @@
 """Running the app under uvicorn, so that it says when it listens and lets go of its streams when it stops."""
 
+import asyncio
 import socket
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
+import h11
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cylinder_api.service import Service
 
@@ -16,6 +21,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: FastAPI, ready: Callable[[], None] = lambda: None) -> None:
         """`ready` is called once the socket accepts."""
+        patience = app.state.service.settings.patience
         config = uvicorn.Config(
             app,
             lifespan="on",
@@ -23,6 +29,8 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=_GRACE_S,
+            http=partial(_Patient, head_s=patience.head_s),  # type: ignore[arg-type]  # called like the class itself
+            limit_concurrency=patience.connections,
         )
         super().__init__(config)
         self._service: Service = app.state.service
@@ -38,6 +46,38 @@ class Server(uvicorn.Server):
         """End the streams first: they would keep their connections open for ever."""
         self._service.feed.stop()
         await super().shutdown(sockets)
+
+
+class _Patient(H11Protocol):
+    """Lets go of a client that begins a request and does not come to the end of its headers (slowloris)."""
+
+    def __init__(self, *rest: Any, head_s: float, **named: Any) -> None:
+        super().__init__(*rest, **named)
+        self._head_s = head_s
+        self._cut: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait_for_head(self) -> None:
+        if self.conn.their_state is not h11.IDLE or self.timeout_keep_alive_task is not None:
+            self._stop_waiting()
+        elif self._cut is None:
+            self._cut = self.loop.call_later(self._head_s, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._cut is not None:
+            self._cut.cancel()
+            self._cut = None
 
 
 def bind(host: str, port: int) -> socket.socket:

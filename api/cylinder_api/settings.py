@@ -13,6 +13,29 @@ DEFAULT_RULEBOOK = "cn-default"
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """Requests a minute; None = without end. A busy station makes some hundred, a bulk import one."""
+
+    account: int | None = 60_000
+    address: int | None = 6_000
+    """Of one address on the routes that ask for no token."""
+    attempts: int | None = 300
+    """Of one address where a password, a code or a key could be tried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a slow client is waited for, and how many clients at once."""
+
+    head_s: float = 20
+    """From the first byte of a request to the end of its headers."""
+    body_s: float = 300
+    """For the whole body."""
+    connections: int = 10_000
+    """Open at once; whoever comes on top is answered 503."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All that differs between two installations."""
 
@@ -26,6 +49,10 @@ class Settings:
     """More cylinders than this an authority flags in an hour only after a second person has looked."""
     public_url: str | None = None
     """Where the service is reached from outside, https://…; machines may name it in their assertions."""
+    rates: Rates = field(default_factory=Rates)
+    patience: Patience = field(default_factory=Patience)
+    metrics_token: str | None = None
+    """Opens /metrics and nothing else."""
     forms: ScanForms = field(default_factory=ScanForms)
     """Hosts whose links carry our codes, and what numbers from before look like here."""
 
@@ -40,7 +67,8 @@ def settings_for(
 
     PUBLIC_URL is where the service is reached from outside.  LINK_HOSTS names hosts, parted by blanks; LEGACY_FORMS
     says how codes from before look, one a line.
-    Raises LegacyFormError, CannotDo.
+    RATE_PER_ACCOUNT, RATE_PER_ADDRESS, RATE_OF_ATTEMPTS are requests a minute, or "off"; HEAD_SECONDS, BODY_SECONDS and
+    MOST_CONNECTIONS bound slow clients; METRICS_TOKEN opens /metrics.  Raises LegacyFormError, CannotDo.
     """
     folder = data.absolute()
     return Settings(
@@ -50,11 +78,31 @@ def settings_for(
         rulebook_id=environment.get("RULEBOOK") or DEFAULT_RULEBOOK,
         flags_per_hour=_count(environment, "FLAGS_PER_HOUR", 100),
         public_url=(environment.get("PUBLIC_URL") or "").rstrip("/") or None,
+        rates=_rates(environment),
+        patience=Patience(
+            head_s=_count(environment, "HEAD_SECONDS", 20),
+            body_s=_count(environment, "BODY_SECONDS", 300),
+            connections=_count(environment, "MOST_CONNECTIONS", 10_000),
+        ),
+        metrics_token=environment.get("METRICS_TOKEN") or None,
         forms=ScanForms(
             hosts=tuple(environment.get("LINK_HOSTS", "").split()) or (DEFAULT_HOST,),
             legacy_forms=parse_legacy_forms(environment.get("LEGACY_FORMS", "")),
         ),
     )
+
+
+def _rates(environment: Mapping[str, str]) -> Rates:
+    usual = Rates()
+    return Rates(
+        account=_rate(environment, "RATE_PER_ACCOUNT", usual.account),
+        address=_rate(environment, "RATE_PER_ADDRESS", usual.address),
+        attempts=_rate(environment, "RATE_OF_ATTEMPTS", usual.attempts),
+    )
+
+
+def _rate(environment: Mapping[str, str], name: str, default: int | None) -> int | None:
+    return None if environment.get(name) == "off" else _count(environment, name, default or 0)
 
 
 def _count(environment: Mapping[str, str], name: str, default: int) -> int:

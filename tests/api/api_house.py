@@ -20,7 +20,7 @@ from cylinder_api.app import create_app
 from cylinder_api.folder import make_folder
 from cylinder_api.service import Service, open_service, system_clock
 from cylinder_api.serving import Server, bind, url_of
-from cylinder_api.settings import Settings
+from cylinder_api.settings import Patience, Rates, Settings
 from cylinder_codes.identifiers import make_code, new_cylinder_id
 from cylinder_codes.keys import SigningKey, format_vkey
 from cylinder_trace import events
@@ -83,6 +83,8 @@ class House:
     redis_url: str | None = None
     clock: Callable[[], int] = system_clock
     rulebook: str = RULEBOOK.read_text("utf-8")
+    rates: Rates = field(default_factory=Rates)
+    patience: Patience = field(default_factory=Patience)
     url: str = ""
     service: Service | None = None
     _clients: list[httpx.Client] = field(default_factory=list)
@@ -93,8 +95,9 @@ class House:
         database_url = self.database_url or f"sqlite:///{self.folder / 'ledger.db'}"
         book = parse_rulebook(self.rulebook)
         settings = Settings(
-            data=self.folder, database_url=database_url, redis_url=self.redis_url, rulebook_id=book.rulebook_id
-        )
+            data=self.folder, database_url=database_url, redis_url=self.redis_url, rulebook_id=book.rulebook_id,
+            rates=self.rates, patience=self.patience, metrics_token="token-of-prometheus",
+        )  # fmt: skip
         self.service = open_service(settings, self.clock)
         if self.service.ledger.reader.size() == 0:
             self.service.ledger.transact(partial(_furnish, rulebook=self.rulebook))

@@ -89,6 +89,7 @@ EXPECTED = {
     "get_log_keys": "",
     "get_log_rotations": "",
     "get_tile": "",
+    "get_metrics": "auditor admin",
     "get_problem_page": "",
     "get_health": "",
     "get_readiness": "",

@@ -111,6 +111,11 @@ class Ledger:
         """For reading the service's own tables."""
         return self._reading
 
+    @property
+    def waiting(self) -> int:
+        """Works that wait for the next group commit."""
+        return len(self._works)
+
     def submit(self, work: Callable[[Unit], Answer], hints: Hints = NO_HINTS) -> "Future[Answer]":
         """Run `work` in the next group commit; the future answers once the commit is durable.
 

@@ -181,6 +181,13 @@ class Reader:
             row = connection.execute(query).one_or_none()
             return (row.size, row.note + self._cosignatures(connection, row.size)) if row else None
 
+    def newest_published(self) -> tuple[int, int] | None:
+        """Size of the newest published checkpoint, and when it was published (UTC ms)."""
+        query = select(_checkpoint.c.size, _checkpoint.c.published_at).order_by(_checkpoint.c.size.desc()).limit(1)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return (row.size, row.published_at) if row else None
+
     def rotations(self) -> str:
         """The statements by which the log's key was rotated; empty when it never was."""
         return self._files.rotations()
