@@ -22,7 +22,9 @@ from cylinder_codes.base32 import encode_base32
 from cylinder_codes.identifiers import make_code, new_cylinder_id
 from cylinder_trace import events
 from cylinder_trace.audit import StoredEntry
+from cylinder_trace.cosignature import parse_log_keys
 from cylinder_trace.dates import format_day, format_month, local_day, local_month
+from cylinder_trace.decision_note import Signers
 from cylinder_trace.events import Event, Record, Stamp, parse_entry, state_event
 from cylinder_trace.redecide import retake_decisions
 from cylinder_trace.store.unit import Unit
@@ -143,9 +145,11 @@ class RealService:
         return [parse_entry(row.text) for row in self.ledger.reader.history(f"cylinder/{cylinder_id_of(number)}")]
 
     def decided_otherwise(self) -> list[str]:
-        """Recorded decisions that come out differently when they are taken again from the ledger alone."""
-        texts = [row.text for row in self.ledger.reader.entries(0, 100_000)]
-        return [retaken.entry.id for retaken in retake_decisions(lambda: texts) if not retaken.same]
+        """Recorded decisions that come out differently when they are taken again, or that their signer did not sign."""
+        texts = [text for _, text in self.ledger.reader.texts(0, 100_000)]
+        signers = Signers(parse_log_keys((self.folder / "log" / "keys").read_text().splitlines()))
+        retaken = retake_decisions(lambda: texts, signers=signers)
+        return [item.entry.id for item in retaken if item.note_fault or not item.same]
 
     def entries(self, type: str) -> list[events.Entry]:
         """All entries of one type."""
