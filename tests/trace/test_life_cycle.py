@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -164,7 +165,7 @@ assert GOOD.cylinder is not None
 CYLINDER: CylinderState = GOOD.cylinder
 DAYS = [GOOD.now - day * DAY_MS for day in range(40, 0, -1)]
 BOOKS = [parse_rulebook(rulebook_text(name)) for name in ("cn-default", "cn-zhejiang", "cn-shandong", *variants())]
-MONTHS = st.dates().map(lambda day: f"{day:%Y-%m}".rjust(7, "0"))
+MONTHS = st.dates(max_value=date(9998, 12, 31)).map(lambda day: f"{day:%Y-%m}".rjust(7, "0"))
 STAMPS = st.builds(
     Stamp, maker=st.just("m"), serial=st.just("A1"), model=st.sampled_from(["YSP35.5", "YSP118", "other"]),
     manufactured_month=st.none() | MONTHS, tare_g=st.integers(1, 60_000), water_volume_ml=st.integers(1, 200_000),
