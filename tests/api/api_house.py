@@ -183,6 +183,7 @@ def _furnish(unit: Unit, rulebook: str) -> None:
     for role, org_id in ORGS.items():
         grant(unit, f"token-of-{role}", DEVICE if role == "station" else f"{role}_1", role, org_id)
     grant(unit, "token-of-company-2", "company_2", "company", "co_2")
+    grant(unit, "token-of-regulator-2", "regulator_2", "regulator", "au_1")
     trust_device(unit, DEVICE, "st_1", DEVICE_KEY.verifying_key, "token-of-station")
     trust_device(unit, "dev_2", "st_2", SigningKey("st_2-device", bytes(32)).verifying_key, "token-of-station-2")
     book = parse_rulebook(rulebook)
@@ -223,23 +224,30 @@ def check_body(scan: Bottle | str, **changes: Any) -> dict[str, Any]:
 class Device:
     """A station's device with its own chain."""
 
-    def __init__(self, key: SigningKey = DEVICE_KEY, device_id: str = DEVICE) -> None:
-        self.key, self.device_id = key, device_id
+    def __init__(self, key: SigningKey = DEVICE_KEY, device_id: str = DEVICE, station_id: str = "st_1") -> None:
+        self.key, self.device_id, self.station_id = key, device_id, station_id
         self.records: list[Record] = []
 
     def record(self, event: Event, subject: str, id: str | None = None, at: int | None = None) -> Record:
         """The next record of the chain."""
         link = next_link(self.device_id, self.records[-1] if self.records else None)
-        refs = ("station/st_1",)
+        station_id = self.station_id
         record = state_event(
-            event, id=id or new_id("rec"), subject=subject, occurred_at=at or now(), by="st_1", refs=refs, device=link
+            event,
+            id=id or new_id("rec"),
+            subject=subject,
+            occurred_at=at or now(),
+            by=station_id,
+            refs=(f"station/{station_id}",),
+            device=link,
         )
         self.records.append(record)
         return record
 
     def decide(self, bottle: Bottle, outcome: Outcome = "ALLOW", **changes: Any) -> Record:
         """The station decided alone about a cylinder."""
-        request = FillRequest(**check_body(bottle, code=bottle.code, **changes))
+        here = {"station_id": self.station_id, **changes}
+        request = FillRequest(**check_body(bottle, code=bottle.code, **here))
         decision = Decision(
             check_id=request.check_id,
             outcome=outcome,
@@ -251,7 +259,9 @@ class Device:
             data_as_of=request.requested_at,
             decided_at=request.requested_at,
         )
-        facts = StationFacts(station_id="st_1", company_id="co_1", clock_skew_ms=0, data_as_of=request.requested_at)
+        facts = StationFacts(
+            station_id=request.station_id, company_id="co_1", clock_skew_ms=0, data_as_of=request.requested_at
+        )
         event = events.FillDecided(request=request, station=facts, decision=decision, decided_by="station")
         return self.record(event, bottle.subject, request.check_id, request.requested_at)
 

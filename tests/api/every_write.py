@@ -1,12 +1,13 @@
 """Every write of the document with its own example, made to fit a test's ledger: what it needs is stated before."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
 
 import pyotp
-from api_house import Bottle, Device, House, new_id, now
+from api_house import DEVICE, DEVICE_KEY, Bottle, Device, House, new_id, now
 from test_imports_route import HEADERS, new_code
 
 from cylinder_api.access import SESSION_COOKIE
@@ -34,18 +35,39 @@ class Write(NamedTuple):
     file: bytes | None = None
 
 
+class World(NamedTuple):
+    """Whose data the requests are about: organisations, their device and their tokens."""
+
+    names: Mapping[str, str]
+    """What the examples name, as it is called in the ledger of the tests."""
+    device_id: str
+    key: SigningKey
+    tokens: str
+    """What the tokens of these organisations are called, with the role in it."""
+
+
+OWN = World(HERE, DEVICE, DEVICE_KEY, "token-of-{role}")
+
+
 class Writes:
     """Good requests for every write of a house, each with new ids and a cylinder of its own."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, world: World = OWN) -> None:
         self.house = house
+        self.world = world
         self.operations = _writes_of(house.as_(None).get("/openapi.json").json())
-        self.device = Device()
+        self.device = Device(world.key, world.device_id, world.names["st_01"])
+
+    def new_bottle(self) -> Bottle:
+        """A cylinder of the company."""
+        return self.house.new_bottle(self.world.names["co_01"])
 
     def new(self, operation: str) -> Write:
         """One more request for an operation."""
         method, path, example = self.operations[operation]
-        return _MAKE.get(operation, _plain)(self, Write(operation, _TOKEN[operation], method, path, example))
+        role = _ROLE[operation]
+        token = self.world.tokens.format(role=role) if role else None
+        return _MAKE.get(operation, _plain)(self, Write(operation, token, method, path, example))
 
     def send(self, write: Write, **headers: str) -> Any:
         """Send it, by default under a key of its own."""
@@ -81,17 +103,17 @@ def _plain(writes: Writes, write: Write) -> Write:
     """The example with the names of this ledger, a new id, the present moment and a new cylinder."""
     if write.body is None:
         return write
-    body = json.loads(json.dumps(write.body), object_hook=_renamed)
+    body = json.loads(json.dumps(write.body), object_hook=partial(_renamed, names=writes.world.names))
     fresh = {
         "id": new_id(write.operation),
         "occurred_at": now(),
-        "code": writes.house.new_bottle().code if "code" in body else None,
+        "code": writes.new_bottle().code if "code" in body else None,
     }
     return write._replace(body={**body, **{name: value for name, value in fresh.items() if name in body}})
 
 
-def _renamed(body: Body) -> Body:
-    return {name: HERE.get(value, value) if isinstance(value, str) else value for name, value in body.items()}
+def _renamed(body: Body, names: Mapping[str, str]) -> Body:
+    return {name: names.get(value, value) if isinstance(value, str) else value for name, value in body.items()}
 
 
 def _with(write: Write, **changes: Any) -> Write:
@@ -135,7 +157,7 @@ _numbers = count()
 
 
 def _check(writes: Writes, write: Write) -> Write:
-    code = writes.house.new_bottle().code
+    code = writes.new_bottle().code
     return _with(_plain(writes, write), check_id=new_id("check"), raw_scan=code, code=code, requested_at=now())
 
 
@@ -145,9 +167,9 @@ def _fill(writes: Writes, write: Write) -> Write:
 
 
 def _upload(writes: Writes, write: Write) -> Write:
-    bottle = writes.house.new_bottle()
+    bottle = writes.new_bottle()
     record = writes.device.decide(bottle)
-    return _at(write._replace(body=writes.device.upload([record])), "station_id", "st_1")
+    return _at(write._replace(body=writes.device.upload([record])), "station_id", writes.world.names["st_01"])
 
 
 def _new_cylinder(writes: Writes, write: Write) -> Write:
@@ -172,7 +194,7 @@ def _second_code(writes: Writes, write: Write) -> Write:
 
 
 def _retag(writes: Writes, write: Write) -> Write:
-    bottle: Bottle = writes.house.new_bottle()
+    bottle: Bottle = writes.new_bottle()
     serial = writes.house.entries_of(bottle.subject)[0].data["stamp"]["serial"]
     return _with(_plain(writes, write), code=bottle.cylinder_id, old_code=bottle.code, stamp_serial_seen=serial)
 
@@ -184,7 +206,7 @@ def _grant(writes: Writes, write: Write) -> Write:
 
 
 def _resolution(writes: Writes, write: Write) -> Write:
-    dispute, bottle = new_id("dispute"), writes.house.new_bottle()
+    dispute, bottle = new_id("dispute"), writes.new_bottle()
     event = DisputeRaised(about_id=writes.house.entries_of(bottle.subject)[0].id, kind="test", message="looked odd")
     writes.house.append(bottle.subject, event, dispute)
     return _at(_plain(writes, write), "dispute_id", dispute)
@@ -223,6 +245,11 @@ def _enrolment(writes: Writes, write: Write) -> Write:
 def _cut_off(writes: Writes, write: Write) -> Write:
     enrolled = writes.send(writes.new("enrol_device")).json()
     return _at(_plain(writes, write), "device_id", enrolled["device_id"])
+
+
+def _customer(writes: Writes, write: Write) -> Write:
+    sold = writes.send(writes.new("record_sale")).json()
+    return _at(_plain(writes, write), "customer_id", sold["customer_id"])
 
 
 def _named(name: str) -> Callable[[Writes, Write], Write]:
@@ -264,6 +291,8 @@ _MAKE: dict[str, Callable[[Writes, Write], Write]] = {
     "refuse_tag": _answers("request_tag", "request_id"),
     "destroy_cylinder": _follows("condemn_cylinder", "code"),
     "accept_cylinder": _answers("hand_over_cylinder", "handover_id"),
+    "read_customer": _customer,
+    "erase_customer": _customer,
     "lift_seizure": _follows("seize_cylinder", "code"),
     "clear_flag": _follows("flag_cylinder", "code", "flag"),
     "report_found": _follows("report_lost", "code"),
@@ -286,33 +315,35 @@ _MAKE: dict[str, Callable[[Writes, Write], Write]] = {
     **dict.fromkeys(("sign_out", "end_session", "end_all_sessions", "change_password"), _session),
 }
 """How the writes are made that need more than their example."""
-_TOKEN: dict[str, str | None] = {
-    **dict.fromkeys(("check_fill", "record_fill", "upload_entries", "record_return"), "token-of-station"),
+_ROLE: dict[str, str | None] = {
+    **dict.fromkeys(("check_fill", "record_fill", "upload_entries", "record_return"), "station"),
     **dict.fromkeys(
         ("register_cylinder", "import_cylinders", "undo_import", "bind_code", "request_tag", "transfer_cylinder",
          "send_to_inspection", "report_lost", "report_found", "hand_over_cylinder", "receive_lot", "test_lot",
-         "release_lot", "block_lot"), "token-of-company",
+         "release_lot", "block_lot"), "company",
     ),
-    "accept_cylinder": "token-of-company-2",
-    "record_sale": "token-of-delivery",
-    "record_making": "token-of-maker",
+    "clear_flag": "regulator-2",
+    "accept_cylinder": "company-2",
+    "record_sale": "delivery",
+    **dict.fromkeys(("read_customer", "erase_customer"), "company"),
+    "record_making": "maker",
     **dict.fromkeys(
         ("record_inspection", "record_inspection_item", "change_valve", "evaluate_cylinder", "condemn_cylinder",
-         "destroy_cylinder"), "token-of-inspector",
+         "destroy_cylinder"), "inspector",
     ),
     **dict.fromkeys(
         ("grant_tag", "refuse_tag", "seize_cylinder", "lift_seizure", "register_use", "cancel_registration",
-         "record_licence", "flag_cylinder", "clear_flag", "lock_scale", "open_recall", "close_recall",
+         "record_licence", "flag_cylinder", "lock_scale", "open_recall", "close_recall",
          "resolve_dispute", "license_station", "verify_scale", "record_certificate", "correct_entry"),
-        "token-of-regulator",
+        "regulator",
     ),
     **dict.fromkeys(
         ("issue_enrolment_code", "cut_off_device", "register_client", "revoke_client", "invite_user", "lock_user"),
-        "token-of-admin",
+        "admin",
     ),
     **dict.fromkeys(
         ("enrol_device", "accept_invitation", "sign_in", "sign_out", "end_session", "end_all_sessions",
          "change_password")
     ),
 }  # fmt: skip
-"""With whose token each is sent."""
+"""In which role each is sent."""

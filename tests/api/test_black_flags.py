@@ -100,19 +100,36 @@ def test_a_dispute_is_resolved_once(house: House) -> None:
 
 
 @pytest.mark.parametrize("confirmed", [False, True])
-@pytest.mark.parametrize("token", ["token-of-regulator", COLLEAGUE])
-def test_one_person_of_the_authority_lifts_a_flag_and_the_next_scan_knows(
-    house: House, confirmed: bool, token: str
+def test_a_second_person_of_the_authority_lifts_a_black_flag_and_the_next_scan_knows(
+    house: House, confirmed: bool
 ) -> None:
     bottle = house.new_bottle()
     flag(house, bottle)
     if confirmed:
         resolve(house, open_for(house, bottle)[0])
-    assert clear(house, bottle, token).status_code == 201
+    own = clear(house, bottle)
+    assert (own.status_code, own.json()["code"]) == (403, "same_person"), "who flags black does not clear"
+    assert reasons(house, bottle) == ["R32"]
+    assert clear(house, bottle, COLLEAGUE).status_code == 201
     assert reasons(house, bottle) == []
     assert open_for(house, bottle) == []
     ended = [entry.data["outcome"] for entry in house.entries_of(bottle.subject) if entry.type == "dispute_resolved"]
     assert ended == ["upheld" if confirmed else "dismissed"]
+
+
+def test_who_set_any_other_flag_lifts_it_alone(house: House) -> None:
+    bottle = house.new_bottle()
+    flag(house, bottle, flag="lost")
+    assert clear(house, bottle, kind="lost").status_code == 201
+
+
+def test_who_flagged_black_last_is_who_does_not_lift_it(house: House) -> None:
+    bottle = house.new_bottle()
+    flag(house, bottle)
+    assert clear(house, bottle, COLLEAGUE).status_code == 201
+    flag(house, bottle, COLLEAGUE, occurred_at=now() + 2)
+    assert clear(house, bottle, COLLEAGUE).json()["code"] == "same_person"
+    assert clear(house, bottle).status_code == 201
 
 
 def test_another_authority_does_not_lift_the_flag(house: House) -> None:
@@ -157,13 +174,13 @@ def test_who_flags_very_many_cylinders_in_an_hour_needs_a_second_person_to_go_on
 
 
 def test_an_alarm_does_not_hinder_the_way_back(house: House, three_an_hour: str) -> None:
-    token = f"{three_an_hour}-a"
+    token, second = f"{three_an_hour}-a", f"{three_an_hour}-b"
     bottles = [house.new_bottle() for _ in range(3)]
     for bottle in bottles:
         flag(house, bottle, token)
     assert flag(house, house.new_bottle(), token).json()["code"] == "second_person_needed"
     for bottle in bottles:
-        assert clear(house, bottle, token).status_code == 201
+        assert clear(house, bottle, second).status_code == 201
         assert reasons(house, bottle) == []
 
 

@@ -21,6 +21,7 @@ class RecallState(Frozen):
     made_to: Month | None = None
     lot_id: Id | None = None
     open: bool = True
+    maker_id: Id | None = None
 
 
 def next_recall_state(state: RecallState | None, entry: Entry, event: events.Event) -> RecallState:
@@ -57,6 +58,8 @@ def falls_under(recall: RecallState, cylinder: CylinderState) -> bool:
     if cylinder.status in ("condemned", "cancelled", "destroyed", "withdrawn"):
         return False
     if not (_is_or_any(recall.maker, stamp.maker) and _is_or_any(recall.model, stamp.model)):
+        return False
+    if recall.maker_id is not None and (made is None or made.maker_id != recall.maker_id):
         return False
     if recall.batch_no is not None and (made is None or made.batch_no != recall.batch_no):
         return False

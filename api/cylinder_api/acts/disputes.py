@@ -87,7 +87,7 @@ def _require_second_person(unit: Unit, dispute: Entry, authority_id: str, by: st
     if about.data["authority_id"] != authority_id:
         raise Refused("other_authority", f"the flag is {about.data['authority_id']}'s, which alone looks at it again")
     if about.by == by:
-        raise Refused("same_person", "whoever set the flag does not confirm it; to lift it, clear the flag")
+        raise Refused("same_person", "whoever set the flag does not confirm it; a second person of the authority does")
 
 
 def open_disputes(reader: Reader, kind: str | None, after: int, limit: int) -> DisputePage:

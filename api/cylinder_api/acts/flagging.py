@@ -66,12 +66,14 @@ def flag_cylinder(
 
 
 def clear_flag(unit: Unit, act: FlagClearing, authority_id: str, by: str, forms: ScanForms) -> Receipt:
-    """Record that the authority lifts its mark: one person is enough. Raises Refused for another authority's mark."""
+    """Record that the authority lifts its mark. Raises Refused for another authority's, and for one's own black flag."""
     cylinder = find_cylinder(unit, act.code, forms)
     known = unit.entry(act.id) is not None
     flags = [] if known else _flags_of(unit, cylinder, act.flag)
     if flags and flags[-1].data["authority_id"] != authority_id:
         raise Refused("other_authority", f"the mark was set by {flags[-1].data['authority_id']}, which alone lifts it")
+    if act.flag == "black" and flags and flags[-1].by == by:
+        raise Refused("same_person", "whoever set a black flag does not lift it; a second person of the authority does")
     event = FlagCleared(flag=act.flag, authority_id=authority_id, cause=act.cause)
     receipt = append_about(unit, cylinder, act, event, by=by, refs=_refs(authority_id, cylinder))
     for flag in flags:

@@ -128,10 +128,12 @@ class Found(NamedTuple):
 # --- what falls under it --------------------------------------------------------------------------------------
 
 
-def scope_of(act: Recall, issuer_id: str) -> RecallState:
-    """The recall as it will be once opened."""
+def scope_of(act: Recall, issuer_id: str, maker_id: str | None = None) -> RecallState:
+    """The recall as it will be once opened; `maker_id` where a maker calls back what it made."""
+    if maker_id is not None and act.lot_id is not None:
+        raise Refused("not_allowed", "a maker calls cylinders back; a gas lot is recalled by an authority")
     scope = act.model_dump(exclude={"id", "cause", "evidence", "occurred_at"})
-    return RecallState(recall_id=act.id, n=1, issuer_id=issuer_id, **scope)
+    return RecallState(recall_id=act.id, n=1, issuer_id=issuer_id, maker_id=maker_id, **scope)
 
 
 def find_cylinders(engine: Engine, reader: Reader, recall: RecallState) -> Found:
@@ -180,10 +182,10 @@ def _at_station(reader: Reader, station_id: str, word: str, holding: bytes) -> I
 # --- opening, marking, closing --------------------------------------------------------------------------------
 
 
-def open_recall(unit: Unit, act: Recall, issuer_id: str, by: str) -> Receipt:
+def open_recall(unit: Unit, act: Recall, issuer_id: str, by: str, maker_id: str | None = None) -> Receipt:
     """Record that the recall is open; a recalled gas lot is blocked with it. The cylinders are marked by `mark`."""
     require_not_future(unit, act.occurred_at)
-    opened = RecallOpened(issuer_id=issuer_id, **{name: getattr(act, name) for name in _SCOPE})
+    opened = RecallOpened(issuer_id=issuer_id, maker_id=maker_id, **{name: getattr(act, name) for name in _SCOPE})
     receipt = _append(unit, opened, act.id, f"recall/{act.id}", act.occurred_at, by, act.id)
     if act.lot_id is not None:
         blocked, id = GasLotBlocked(blocked_by=issuer_id, cause=act.cause), derived_id(act.id, "blocked")
@@ -291,10 +293,18 @@ def marked_by(engine: Engine, recall_id: str, after: str = "") -> Iterator[Cylin
             yield cylinder
 
 
-def list_affected(engine: Engine, reader: Reader, recall_id: str, after: str, limit: int) -> AffectedPage:
-    """A page of the cylinders that the recall marked, with their last holders; raises Refused for no recall."""
-    if reader.state(f"recall/{recall_id}") is None:
+def list_affected(
+    engine: Engine, reader: Reader, recall_id: str, after: str, limit: int, issuer_id: str | None = None
+) -> AffectedPage:
+    """A page of the cylinders that the recall marked, with their last holders; raises Refused for no recall.
+
+    `issuer_id` is given for who sees recalls of its own alone.
+    """
+    recall = reader.state(f"recall/{recall_id}")
+    if not isinstance(recall, RecallState):
         raise Refused("recall_unknown", "no recall is on file under this id")
+    if issuer_id not in (None, recall.issuer_id):
+        raise Refused("other_authority", f"the recall is {recall.issuer_id}'s; a maker sees its own")
     found = list(islice(marked_by(engine, recall_id, after and f"cylinder/{after}"), limit + 1))
     more = found[limit - 1].cylinder_id if len(found) > limit else None
     return AffectedPage(items=affected(reader, found[:limit]), next=more)

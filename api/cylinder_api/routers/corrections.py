@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends
 
 from cylinder_api.access import Caller
 from cylinder_api.acts import correcting
+from cylinder_api.acts.districts import in_district
 from cylinder_api.answers import Recorded
 from cylinder_api.bodies import JsonBody, takes
 from cylinder_api.examples import CORRECTION
@@ -23,7 +24,7 @@ router = APIRouter(tags=["supervision"])
     response_model=Recorded,
     responses=documented(
         "not_json", "entry_unknown", "same_person", "registered_twice", "id_conflict", "cannot_follow",
-        "occurred_in_future",
+        "occurred_in_future", "other_district",
     ),
     openapi_extra=takes(correcting.Correction, CORRECTION),
 )  # fmt: skip
@@ -34,4 +35,4 @@ async def correct_entry(
 ) -> Any:
     """With evidence and a second person. What a newer fact has replaced meanwhile stays replaced."""
     work = partial(correcting.correct, act=act, authority_id=caller.org_id, by=caller.account_id)
-    return await service.record(work)
+    return await service.record(in_district(caller, work))

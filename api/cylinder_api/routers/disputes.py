@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from cylinder_api.access import Caller
 from cylinder_api.acts import disputes
+from cylinder_api.acts.districts import in_district
 from cylinder_api.answers import Recorded
 from cylinder_api.bodies import JsonBody, takes
 from cylinder_api.examples import RESOLUTION
@@ -35,7 +36,13 @@ def list_disputes(
     summary="Say how a dispute ended (争议处理)",
     response_model=Recorded,
     responses=documented(
-        "not_json", "dispute_unknown", "other_authority", "same_person", "id_conflict", "occurred_in_future"
+        "not_json",
+        "dispute_unknown",
+        "other_authority",
+        "other_district",
+        "same_person",
+        "id_conflict",
+        "occurred_in_future",
     ),
     openapi_extra=takes(disputes.Resolution, RESOLUTION),
 )
@@ -45,8 +52,9 @@ async def resolve_dispute(
     service: ServiceHere,
     act: Annotated[disputes.Resolution, Depends(JsonBody(disputes.Resolution))],
 ) -> Any:
-    """Once. `upheld` on a black flag confirms it, by another person than who set it; to lift it, clear the flag."""
+    """Once. `upheld` on a black flag confirms it; to lift it, clear the flag. Both take another person than who set
+    it."""
     work = partial(
         disputes.resolve_dispute, dispute_id=dispute_id, act=act, authority_id=caller.org_id, by=caller.account_id
     )
-    return await service.record(work)
+    return await service.record(in_district(caller, work))

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends
 
 from cylinder_api.access import Caller
 from cylinder_api.acts import flagging, supervision
+from cylinder_api.acts.districts import in_district
 from cylinder_api.answers import Recorded
 from cylinder_api.bodies import JsonBody, takes
 from cylinder_api.examples import FLAG, FLAG_CLEARING, LICENCE, LOCK
@@ -42,7 +43,7 @@ async def flag_cylinder(
     status_code=201,
     summary="Lift a mark (撤销标记)",
     response_model=Recorded,
-    responses=documented(*_REFUSALS, "cylinder_unknown", "code_unreadable", "other_authority"),
+    responses=documented(*_REFUSALS, "cylinder_unknown", "code_unreadable", "other_authority", "same_person"),
     openapi_extra=takes(flagging.FlagClearing, FLAG_CLEARING),
 )
 async def clear_flag(
@@ -50,7 +51,8 @@ async def clear_flag(
     service: ServiceHere,
     act: Annotated[flagging.FlagClearing, Depends(JsonBody(flagging.FlagClearing))],
 ) -> Any:
-    """The mark stays in the history; from now on it no longer refuses. One person of its authority is enough."""
+    """The mark stays in the history; from now on it no longer refuses. A black flag is lifted by another person of its
+    authority than who set it."""
     return await state(service, caller, flagging.clear_flag, act)
 
 
@@ -59,7 +61,7 @@ async def clear_flag(
     status_code=201,
     summary="Lock or unlock a scale (监管锁秤)",
     response_model=Recorded,
-    responses=documented(*_REFUSALS, "station_unknown"),
+    responses=documented(*_REFUSALS, "station_unknown", "other_district"),
     openapi_extra=takes(supervision.LockAct, LOCK),
 )
 async def lock_scale(
@@ -67,7 +69,7 @@ async def lock_scale(
 ) -> Any:
     """Pushed to the station like a mark."""
     work = partial(supervision.lock_scale, act=act, authority_id=caller.org_id, by=caller.account_id)
-    return await service.record(work)
+    return await service.record(in_district(caller, work))
 
 
 @router.post(
@@ -75,7 +77,7 @@ async def lock_scale(
     status_code=201,
     summary="A company's licence as given, changed, suspended or revoked (许可变更)",
     response_model=Recorded,
-    responses=documented(*_REFUSALS),
+    responses=documented(*_REFUSALS, "other_district"),
     openapi_extra=takes(supervision.LicenceAct, LICENCE),
 )
 async def record_licence(
@@ -85,4 +87,4 @@ async def record_licence(
 ) -> Any:
     """What the register says of an inspection body is written into every inspection that it states."""
     work = partial(supervision.record_licence, act=act, authority_id=caller.org_id, by=caller.account_id)
-    return await service.record(work)
+    return await service.record(in_district(caller, work))

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path
 
 from cylinder_api.access import Account, Caller
 from cylinder_api.acts import lots
+from cylinder_api.acts.districts import in_district
 from cylinder_api.answers import Recorded
 from cylinder_api.bodies import JsonBody, takes
 from cylinder_api.examples import LOT_ARRIVAL, LOT_BLOCK, LOT_RELEASE, LOT_TESTING
@@ -39,7 +40,7 @@ async def receive_lot(
     status_code=201,
     summary="What a laboratory found in a gas lot (气质检测)",
     response_model=Recorded,
-    responses=documented(*_USUAL, "lot_unknown"),
+    responses=documented(*_USUAL, "lot_unknown", "other_district"),
     openapi_extra=takes(lots.LotTesting, LOT_TESTING),
 )
 async def test_lot(
@@ -57,7 +58,7 @@ async def test_lot(
     status_code=201,
     summary="Release a gas lot for filling (气质批次放行)",
     response_model=Recorded,
-    responses=documented(*_USUAL, "lot_unknown", "other_authority", "cannot_follow"),
+    responses=documented(*_USUAL, "lot_unknown", "other_district", "other_authority", "cannot_follow"),
     openapi_extra=takes(lots.LotRelease, LOT_RELEASE),
 )
 async def release_lot(
@@ -75,7 +76,7 @@ async def release_lot(
     status_code=201,
     summary="Block a gas lot (气质批次停用)",
     response_model=Recorded,
-    responses=documented(*_USUAL, "lot_unknown"),
+    responses=documented(*_USUAL, "lot_unknown", "other_district"),
     openapi_extra=takes(lots.LotBlock, LOT_BLOCK),
 )
 async def block_lot(
@@ -94,4 +95,4 @@ async def _state(
     work = partial(
         lots.state_about_lot, act=act, lot_id=lot_id, org_id=caller.org_id, by=caller.account_id, role=caller.role
     )
-    return await service.record(work)
+    return await service.record(in_district(caller, work))

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends
 
 from cylinder_api.access import Caller
 from cylinder_api.acts import permitting
+from cylinder_api.acts.districts import first_in_district, in_district
 from cylinder_api.answers import Recorded
 from cylinder_api.bodies import JsonBody, takes
 from cylinder_api.examples import CERTIFICATE, SCALE_VERIFICATION, STATION_LICENCE
@@ -14,7 +15,7 @@ from cylinder_api.problems import documented
 from cylinder_api.service import ServiceHere
 
 router = APIRouter(tags=["supervision"])
-_USUAL = ("not_json", "id_conflict", "occurred_in_future")
+_USUAL = ("not_json", "id_conflict", "occurred_in_future", "other_district")
 
 
 @router.post(
@@ -32,7 +33,7 @@ async def license_station(
 ) -> Any:
     """A suspension is pushed like a mark: the very next check at the station is refused."""
     work = partial(permitting.license_station, act=act, authority_id=caller.org_id, by=caller.account_id)
-    return await service.record(work)
+    return await service.record(first_in_district(caller, act.station_id, work))
 
 
 @router.post(
@@ -50,7 +51,7 @@ async def verify_scale(
 ) -> Any:
     """Until its last day the scale may weigh fills; a lock on it stands all the same."""
     work = partial(permitting.verify_scale, act=act, authority_id=caller.org_id, by=caller.account_id)
-    return await service.record(work)
+    return await service.record(in_district(caller, work))
 
 
 @router.post(
@@ -68,4 +69,4 @@ async def record_certificate(
 ) -> Any:
     """A filler's counts at every station where they fill; a suspension reaches each of them in the same act."""
     work = partial(permitting.record_certificate, act=act, authority_id=caller.org_id, by=caller.account_id)
-    return await service.record(work)
+    return await service.record(first_in_district(caller, act.station_id, work))

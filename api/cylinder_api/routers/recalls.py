@@ -38,15 +38,19 @@ async def open_recall(
     act: Annotated[recalling.Recall, Depends(JsonBody(recalling.Recall))],
     dry_run: bool = False,
 ) -> recalling.RecallFound:
-    """With `dry_run` nothing is recorded: how many cylinders it would be, which, and who had them last.
+    """By an authority, or by a maker: of what it made by its own record.
+
+    With `dry_run` nothing is recorded: how many cylinders it would be, which, and who had them last.
 
     The same recall sent again goes on where it was cut off and marks what came since.
     """
-    scope, ledger = recalling.scope_of(act, caller.org_id), service.ledger
+    maker_id = caller.org_id if caller.role == "maker" else None
+    scope, ledger = recalling.scope_of(act, caller.org_id, maker_id), service.ledger
     if act.lot_id is not None:
         await run_in_threadpool(recalling.station_of_lot, ledger.reader, act.lot_id)
     if not dry_run:
-        await service.commit(partial(recalling.open_recall, act=act, issuer_id=caller.org_id, by=caller.account_id))
+        work = partial(recalling.open_recall, act=act, issuer_id=caller.org_id, by=caller.account_id, maker_id=maker_id)
+        await service.commit(work)
     found = await run_in_threadpool(recalling.find_cylinders, ledger.engine, ledger.reader, scope)
     marked = 0 if dry_run else await _mark(service, caller, act, [one.cylinder_id for one in found.cylinders])
     items = await run_in_threadpool(recalling.affected, ledger.reader, found.cylinders[: recalling.LISTED])
@@ -74,7 +78,7 @@ def _some_at_a_time(ids: list[str]) -> list[list[str]]:
 @router.get(
     "/v1/recalls/{recall_id}/cylinders",
     summary="The cylinders under a recall and who had them last (召回到户)",
-    responses=documented("recall_unknown"),
+    responses=documented("recall_unknown", "other_authority"),
 )
 def list_recalled(
     recall_id: Annotated[Id, Path()],
@@ -84,7 +88,9 @@ def list_recalled(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> recalling.AffectedPage:
     """Ids of customers, delivery points, stations and holders only; whom they mean, their company knows."""
-    return recalling.list_affected(service.ledger.engine, service.ledger.reader, recall_id, after, limit)
+    issuer_id = caller.org_id if caller.role == "maker" else None
+    ledger = service.ledger
+    return recalling.list_affected(ledger.engine, ledger.reader, recall_id, after, limit, issuer_id)
 
 
 @router.post(

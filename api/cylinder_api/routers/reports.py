@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 
 from cylinder_api.access import Caller
 from cylinder_api.acts import reporting
+from cylinder_api.acts.districts import in_district
 from cylinder_api.answers import Recorded
 from cylinder_api.bodies import JsonBody, takes
 from cylinder_api.examples import CANCELLATION, FINDING, LOSS, SENDING, USE_REGISTRATION
@@ -67,7 +68,7 @@ async def report_found(
     status_code=201,
     summary="Give a cylinder on file its use registration (使用登记)",
     response_model=Recorded,
-    responses=documented(*_USUAL),
+    responses=documented(*_USUAL, "other_district"),
     openapi_extra=takes(reporting.UseRegistration, USE_REGISTRATION),
 )
 async def register_use(
@@ -76,7 +77,7 @@ async def register_use(
     act: Annotated[reporting.UseRegistration, Depends(JsonBody(reporting.UseRegistration))],
 ) -> Any:
     """One live registration for each cylinder: another number is refused."""
-    return await state(service, caller, reporting.register_use, act)
+    return await state(service, caller, in_district(caller, reporting.register_use), act)
 
 
 @router.post(
@@ -84,7 +85,7 @@ async def register_use(
     status_code=201,
     summary="Cancel a use registration for ever (注销)",
     response_model=Recorded,
-    responses=documented(*_USUAL),
+    responses=documented(*_USUAL, "other_district"),
     openapi_extra=takes(reporting.Cancellation, CANCELLATION),
 )
 async def cancel_registration(
@@ -93,4 +94,4 @@ async def cancel_registration(
     act: Annotated[reporting.Cancellation, Depends(JsonBody(reporting.Cancellation))],
 ) -> Any:
     """An end: the cylinder is never filled again."""
-    return await state(service, caller, reporting.register_use, act)
+    return await state(service, caller, in_district(caller, reporting.register_use), act)

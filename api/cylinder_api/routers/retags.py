@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path
 
 from cylinder_api.access import Caller
 from cylinder_api.acts import retagging
+from cylinder_api.acts.districts import in_district
 from cylinder_api.answers import Recorded
 from cylinder_api.bodies import JsonBody, takes
 from cylinder_api.examples import RETAG_DENIAL, RETAG_GRANT, RETAG_REQUEST
@@ -16,7 +17,15 @@ from cylinder_api.stating import state
 from cylinder_trace.values import Id
 
 router = APIRouter(tags=["codes"])
-_ANSWERS = ("not_json", "request_unknown", "same_person", "cannot_follow", "id_conflict", "occurred_in_future")
+_ANSWERS = (
+    "not_json",
+    "request_unknown",
+    "other_district",
+    "same_person",
+    "cannot_follow",
+    "id_conflict",
+    "occurred_in_future",
+)
 
 
 @router.post(
@@ -58,7 +67,7 @@ async def grant_tag(
         retagging.grant_tag, request_id=request_id, act=act, approver_id=caller.account_id,
         tag_key=service.keys.tag, forms=service.settings.forms,
     )  # fmt: skip
-    return await service.record(work)
+    return await service.record(in_district(caller, work))
 
 
 @router.post(
@@ -77,4 +86,4 @@ async def refuse_tag(
 ) -> Any:
     """The old code stays what it was."""
     work = partial(retagging.deny_tag, request_id=request_id, act=act, approver_id=caller.account_id)
-    return await service.record(work)
+    return await service.record(in_district(caller, work))

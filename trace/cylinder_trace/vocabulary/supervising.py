@@ -89,6 +89,8 @@ class RecallOpened(Frozen):
     lot_id: Id | None = None
     cause: Text
     evidence: tuple[Evidence, ...] = ()
+    maker_id: Id | None = None
+    """Only cylinders that this maker's own record is about: a maker calls back what it made, and nobody else's."""
 
     @model_validator(mode="after")
     def _names_something(self) -> "RecallOpened":
