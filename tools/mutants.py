@@ -53,7 +53,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", type=int, default=100, help="how many mutants to try (default 100)")
     parser.add_argument("--seed", type=int, default=1, help="draws another sample (default 1)")
-    parser.add_argument("--at-least", type=int, default=80, help="per cent that must be noticed (default 80)")
+    parser.add_argument("--at-least", type=int, default=90, help="per cent that must be noticed (default 90)")
     return parser.parse_args()
 
 
