@@ -13,7 +13,7 @@ from typing import TypeAlias
 from unicodedata import normalize
 
 from cylinder_api.access import ROLES, SYSTEM_ROLES
-from cylinder_api.commands import clients, data, doctor, keep, migrate, people, serve
+from cylinder_api.commands import clients, data, doctor, keep, lists, migrate, people, serve, vault
 from cylinder_api.commands.failure import CannotDo
 from cylinder_api.commands.town import DEFAULT_SEED
 from cylinder_api.folder import DEFAULT_ORIGIN, FolderError
@@ -48,9 +48,13 @@ examples:
   cylinder-api backup --to /backups/today --data ledger
   cylinder-api restore --from /backups/today --data restored
   cylinder-api restore --from /backups/today --data restored --database-url postgresql://…
+  cylinder-api rebuild-lists --data ledger
+  cylinder-api rotate-master-key --data ledger      with every service on it stopped; a killed run goes on
+  cylinder-api rotate-master-key --data ledger --to /run/secrets/master.key
   cylinder-api doctor --data ledger
 
 DATABASE_URL (postgresql://…) and REDIS_URL (redis://…) may stand in the environment instead of the options.
+MASTER_KEY_FILE names a file with the key that opens the vault, or MASTER_KEY is that key; else the folder has one.
 LINK_HOSTS (ids.example old.example) names the hosts whose links carry our codes, LEGACY_FORMS how numbers from before
 look, one a line (province=ZJ{digits:12}).
 exit codes: 0 good · 1 checked and bad · 2 could not be done
@@ -215,6 +219,10 @@ def _add_keep(commands: Commands) -> None:
     restore.add_argument("--from", dest="source", type=Path, required=True, metavar="DIR", help="the backup")
     about = "a checkpoint that a witness or client kept: is the backup older, it is not put back"
     restore.add_argument("--remembered", action="append", default=[], metavar="FILE", help=about)
+    anew = _add(commands, "rebuild-lists", lists.rebuild_lists, "make lists and figures anew from the ledger")
+    anew.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
+    rotate = _add(commands, "rotate-master-key", vault.rotate_master_key, "exchange the key that opens the vault")
+    rotate.add_argument("--to", type=Path, metavar="FILE", help="the new key, kept outside the folder")
     look = _add(commands, "doctor", doctor.doctor, "say what is wrong with an installation and how to mend it")
     look.add_argument("--redis-url", metavar="URL", help="also ask this Redis")
 

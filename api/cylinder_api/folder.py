@@ -1,7 +1,7 @@
 """The data folder and its keys.
 
     keys/log.key      signs the log's checkpoints and the stations' replicas
-    keys/master.key   opens the vault of personal data
+    keys/master.key   opens the vault of personal data, unless MASTER_KEY_FILE or MASTER_KEY says another (`master_key`)
     keys/tag.key      tells genuine codes from invented ones
     log/              tiles and checkpoint, public
     ledger.db         the ledger, on SQLite
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cylinder_api.master_key import MasterKeyError, is_rotating, kept_path, outside_key
 from cylinder_codes.authenticity import TAG_SECRET_BYTES, TagKey
 from cylinder_codes.keys import (
     SEED_BYTES,
@@ -64,8 +65,10 @@ def make_folder(folder: Path, origin: str = DEFAULT_ORIGIN) -> Keys:
         return Keys(
             log=parse_signer(_key_text(folder, "log", lambda: format_signer(_new_signer(origin)))),
             tag=parse_tag_key(_key_text(folder, "tag", lambda: format_tag_key(_new_tag_key()))),
-            master=_parse_master(_key_text(folder, "master", lambda: _base64(secrets.token_bytes(KEY_BYTES)))),
+            master=_master_key(folder),
         )
+    except MasterKeyError as error:
+        raise FolderError(str(error)) from error
     except KeyFormatError as error:
         raise FolderError(f"a key in {folder / 'keys'} is damaged: {error}; put the right one back") from error
     except OSError as error:
@@ -103,8 +106,25 @@ def _new_tag_key() -> TagKey:
     return TagKey(TAG_KEY_NAME, secrets.token_bytes(TAG_SECRET_BYTES))
 
 
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+def fresh_master_key() -> str:
+    """A new master key, in base64."""
+    return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+
+
+def _master_key(folder: Path) -> bytes:
+    if is_rotating(folder):
+        raise MasterKeyError(
+            f"the master key is being exchanged: finish that with cylinder-api rotate-master-key --data {folder}"
+        )
+    outside = outside_key()
+    if outside is None:
+        return _parse_master(_key_text(folder, "master", fresh_master_key))
+    if kept_path(folder).exists():
+        raise MasterKeyError(
+            f"MASTER_KEY_FILE or MASTER_KEY is set, but {kept_path(folder)} seals the vault: unset it and hand over to "
+            "the new key with cylinder-api rotate-master-key --to FILE"
+        )
+    return outside
 
 
 def _parse_master(text: str) -> bytes:

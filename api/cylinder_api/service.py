@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 from fastapi import Depends, Request
 
 from cylinder_api.answers import Recorded
-from cylinder_api.folder import Keys, open_folder
+from cylinder_api.folder import FolderError, Keys, open_folder
 from cylinder_api.gathering import Delivery, Gathered
 from cylinder_api.live import Feed, MemoryPush, Push, RedisPush
 from cylinder_api.open_streams import OpenStreams
@@ -20,7 +20,8 @@ from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.publishing import publishing_of
 from cylinder_trace.store.tables import AccountRow
 from cylinder_trace.store.unit import NO_HINTS, Hints, Receipt, Unit
-from cylinder_trace.store.vault import Vault
+from cylinder_trace.store.vault import Vault, VaultError
+from cylinder_trace.store.vault_rotation import require_opens
 
 Answer = TypeVar("Answer")
 
@@ -70,6 +71,14 @@ def open_service(settings: Settings, clock: Callable[[], int] = system_clock) ->
     ledger = Ledger(settings.database_url, settings.data, keys.log, clock, publishing_of(settings.data))
     push: Push = RedisPush(settings.redis_url) if settings.redis_url else MemoryPush()
     feed = Feed(ledger.reader, push, clock)
+    try:
+        require_opens(ledger.engine, keys.master)
+    except VaultError as error:
+        ledger.close()
+        raise FolderError(
+            "the master key does not open this ledger's vault: name the right one with MASTER_KEY_FILE or MASTER_KEY, "
+            "or put keys/master.key back"
+        ) from error
     follower = Follower(ledger.engine, ledger.reader, settings.rulebook_id)
     ledger.listen(feed.committed)
     ledger.listen(lambda _version, _subjects: follower.notify())

@@ -35,6 +35,10 @@ def derived_code(master: bytes, *names: str) -> str:
     return _grouped(_derived(master, "code", names)[:_CODE_BYTES])
 
 
+SECOND_FACTOR = "second factor"
+"""What the key is derived for that seals second factors."""
+
+
 def derived_key(master: bytes, use: str) -> bytes:
     """A key of 32 bytes for one use of its own."""
     return _derived(master, "key", (use,))

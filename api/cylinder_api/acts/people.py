@@ -24,7 +24,7 @@ from sqlalchemy import Engine, select
 from cylinder_api.access import IDLE_MS, Account, Role
 from cylinder_api.acts.clients import DEVICE_PREFIX, District
 from cylinder_api.refusals import Refused
-from cylinder_api.tokens import derived_key
+from cylinder_api.tokens import SECOND_FACTOR, derived_key
 from cylinder_trace.store.accounts import forget_ended, revoke_tokens, secret_sha256, tokens_of
 from cylinder_trace.store.tables import AccountRow, AssertionRow, ClientRow, LoginRow
 from cylinder_trace.store.unit import IdConflict, Unit
@@ -227,7 +227,7 @@ class SecondFactor:
     """Second factors (TOTP, RFC 6238) of one installation: derived from the code that invited, sealed when kept."""
 
     def __init__(self, master: bytes) -> None:
-        self._master = derived_key(master, "second factor")
+        self._master = derived_key(master, SECOND_FACTOR)
 
     def secret_for(self, code: str) -> str:
         """The secret that belongs to an invitation's code: the same when it is asked for again."""

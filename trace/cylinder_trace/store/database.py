@@ -92,8 +92,6 @@ def _tune_sqlite(engine: Engine, writer: bool) -> None:
         connection.isolation_level = None
         if writer:  # it changes the file, and whoever only looks leaves a file as it is
             connection.execute("PRAGMA journal_mode=WAL")
-            # What is replaced is overwritten: the key of a person who was erased must not lie on in the file.
-            connection.execute("PRAGMA secure_delete=FAST")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA busy_timeout=30000")
 

@@ -4,7 +4,8 @@ Nothing is written while units run.  A unit stages its rows in memory; a unit th
 the good units staged is written in bulk and committed once (see ``ledger``).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -29,7 +30,7 @@ from cylinder_trace.events import (
 from cylinder_trace.rulebook import Rulebook
 from cylinder_trace.station import StationState
 from cylinder_trace.store.memory import Found, Memory, SubjectNow
-from cylinder_trace.store.tables import APPEND_ONLY
+from cylinder_trace.store.tables import APPEND_ONLY, PersonRow
 from cylinder_trace.store.wire import CODE, ENTRY, NOW, REF, Values, Wire
 from cylinder_trace.subjects import (
     DeviceState,
@@ -151,7 +152,8 @@ class Batch:
         if self.staged.entries:
             self._flush_entries()
         for table, rows in _by_table(self.staged.rows.values()).items():
-            _put_all(self.connection, table, rows)
+            with _overwriting(self.connection, table):
+                _put_all(self.connection, table, rows)
 
     def remember(self) -> Memory:
         """What is known once this batch is committed."""
@@ -432,6 +434,19 @@ def _put_all(connection: Connection, table: type[SQLModel], rows: list[dict[str,
         connection.execute(insert(table), rows)
     else:
         upsert(connection, table, rows)
+
+
+@contextmanager
+def _overwriting(connection: Connection, table: type[SQLModel]) -> Iterator[None]:
+    """In the vault what is replaced is overwritten: the key of an erased person must not lie on in SQLite's file."""
+    if table is not PersonRow or connection.dialect.name != "sqlite":
+        yield
+        return
+    connection.exec_driver_sql("PRAGMA secure_delete=ON").close()
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql("PRAGMA secure_delete=OFF").close()
 
 
 def upsert(connection: Connection, table: type[SQLModel], rows: list[dict[str, Any]]) -> None:

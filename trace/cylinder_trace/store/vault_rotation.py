@@ -43,6 +43,15 @@ def rewrap_all(engine: Engine, what: Sealed, new: bytes, old: Sequence[bytes], t
     return changed
 
 
+def require_opens(engine: Engine, master_key: bytes) -> None:
+    """Raise VaultError unless the key opens what lies in the vault: nobody is to be sealed with another one."""
+    query = select(_PERSON.c.customer_id, _PERSON.c.wrapped_key).where(_PERSON.c.wrapped_key.is_not(None)).limit(1)
+    with engine.connect() as connection:
+        row = connection.execute(query).one_or_none()
+    if row is not None:
+        rewrap(bytes(row.wrapped_key), row.customer_id, master_key, ())
+
+
 def _page(engine: Engine, what: Sealed, after: str) -> list[tuple[str, bytes]]:
     name, column = what.table.c[what.name], what.table.c[what.column]
     query = select(name, column).where(name > after, column.is_not(None)).order_by(name).limit(_PAGE)

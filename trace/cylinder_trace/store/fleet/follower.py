@@ -27,6 +27,7 @@ from cylinder_trace.store.fleet.place import (
     FLEET,
     Followed,
     Overtaken,
+    count_of,
     forget,
     read_followed,
     write_followed,
@@ -93,16 +94,23 @@ class Follower:
         return stretch.place.size
 
     def catch_up(self, tell: Tell = silent) -> int:
-        """Fold everything that is committed; how many entries there are."""
-        while (size := self.step()) >= 0:
-            tell("entries folded 归并", size, self._reader.size())
-        return self._reader.size()
+        """Have everything folded that is committed, by this process or by the one that leads; how many entries."""
+        while (place := self._followed().place).size < (size := self._reader.size()) or place.redo is not None:
+            tell("entries folded 归并", place.size, size)
+            if self.step() < 0:
+                self._stop.wait(_GATHER_S)
+        return size
 
     def rebuild(self, tell: Tell = silent) -> int:
         """Drop the lists and figures and make them anew from the first entry on."""
         with self._engine.begin() as writing:
             forget(writing)
         return self.catch_up(tell)
+
+    def count(self) -> int:
+        """How many cylinders the lists hold."""
+        with self._engine.connect() as reading:
+            return count_of(reading)
 
     def _run(self) -> None:
         seen = 0
