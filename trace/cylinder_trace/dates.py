@@ -85,6 +85,12 @@ def last_day(month: int) -> int:
     return first_day(month + 1) - 1
 
 
+def format_minute(at_ms: int) -> str:
+    """``YYYY-MM-DD HH:MM`` at Beijing."""
+    minutes = (at_ms + BEIJING_OFFSET_MS) % DAY_MS // MINUTE_MS
+    return f"{format_day(local_day(at_ms))} {minutes // 60:02d}:{minutes % 60:02d}"
+
+
 def start_of_day_ms(day: int) -> int:
     """The instant at which a Beijing calendar day begins."""
     return (day - _EPOCH_ORDINAL) * DAY_MS - BEIJING_OFFSET_MS

@@ -68,6 +68,16 @@ class FillRequest(Frozen):
     """Whether the list P1 to P17 was gone through for this scan (充装前检查记录); exceptions are `findings`."""
 
 
+class StandingLock(Frozen):
+    """A regulator's lock that stops the scale of the request (监管锁停)."""
+
+    target: Literal["station", "lane", "scale"]
+    authority_id: Id
+    until: Instant | None = None
+    proof: Literal["signed", "unverified"]
+    """Whether whoever decides has verified the authority's signature; the lock counts either way."""
+
+
 class StationFacts(Frozen):
     """What is known of the station, scale, worker and clock at the moment of the decision."""
 
@@ -91,6 +101,8 @@ class StationFacts(Frozen):
     """Whether the gas lot of the request may be filled (气质批次放行)."""
     journal_writable: bool | None = None
     """Whether what is decided can be written down (审计可写)."""
+    lock: StandingLock | None = None
+    """Why `scale_locked`, where a regulator's own statement says so."""
 
 
 class Refusal(Frozen):

@@ -64,6 +64,7 @@ from cylinder_trace.vocabulary.licensing import (
     DeviceEnrolled,
     DeviceRevoked,
     HeadSigned,
+    JournalForked,
     LicenceRecorded,
     RulebookPublished,
     ScaleLocked,
@@ -71,6 +72,13 @@ from cylinder_trace.vocabulary.licensing import (
     ScaleVerified,
     StationLicensed,
     WorkerCertified,
+)
+from cylinder_trace.vocabulary.locking import (
+    AuthorityKeyRevoked,
+    AuthorityKeyTrusted,
+    CompanyLicenceNoted,
+    FillingLocked,
+    FillingUnlocked,
 )
 from cylinder_trace.vocabulary.naming import (
     CodeBound,
@@ -104,11 +112,14 @@ from cylinder_trace.vocabulary.supervising import (
 __all__ = [
     "EVENT_CLASSES",
     "RECORD_FIELDS",
+    "AuthorityKeyRevoked",
+    "AuthorityKeyTrusted",
     "CertificateRecorded",
     "CheckItem",
     "CodeBound",
     "CodeScheme",
     "CodeVoided",
+    "CompanyLicenceNoted",
     "Condemned",
     "Corrected",
     "CylinderMade",
@@ -126,6 +137,8 @@ __all__ = [
     "FillDecided",
     "FillStarted",
     "Filled",
+    "FillingLocked",
+    "FillingUnlocked",
     "FlagCleared",
     "FlagKind",
     "Flagged",
@@ -138,6 +151,7 @@ __all__ = [
     "HeadSigned",
     "Inspected",
     "InspectionItemRecorded",
+    "JournalForked",
     "LeftStation",
     "LicenceRecorded",
     "OwnershipTransferred",
@@ -242,9 +256,15 @@ Event = (
     | ScaleVerified
     | ScaleLocked
     | ScaleUnlocked
+    | FillingLocked
+    | FillingUnlocked
+    | CompanyLicenceNoted
+    | AuthorityKeyTrusted
+    | AuthorityKeyRevoked
     | DeviceEnrolled
     | DeviceRevoked
     | HeadSigned
+    | JournalForked
     | RulebookPublished
     # personal data beside the ledger
     | PersonalDataRead

@@ -183,6 +183,10 @@ BECAUSE: dict[str, tuple[str, str]] = {
     "valve_life_over": ("瓶阀使用期限已于 {until} 届满", "The life of its valve ended in {until}"),
     "angle_valve": ("瓶阀不能自闭,{since} 起不再充装",
                     "Its valve does not close by itself; such cylinders are filled no more since {since}"),
+    # R63
+    "locked": ("{target}已由 {authority_id} 锁定({proof})", "Authority {authority_id} has locked {target} ({proof})"),
+    "locked_until": ("{target}已由 {authority_id} 锁定至 {until}({proof})",
+                     "Authority {authority_id} has locked {target} until {until}, Beijing time ({proof})"),
     # R46 R66
     "tare_unclear": ("皮重钢印不清", "Its stamped tare cannot be read"),
     "tare_below_model": ("皮重 {tare_g} 克,比 {model} 的 {model_tare_g} 克轻得多,皮重不清",
@@ -225,10 +229,17 @@ _WHY_ZH = {
     "ambiguous": "可以读成两个不同的码",
 }
 _PRODUCT_ZH = {"lpg": "液化石油气", "industrial_propane": "工业丙烷", "other": "其他气体"}
+_TARGET = {"station": ("本站", "this station"), "lane": ("本工位", "this lane"), "scale": ("本秤", "this scale")}
+_PROOF = {
+    "signed": ("签名已核验", "its signature is verified"),
+    "unverified": ("签名未能核验", "its signature could not be verified"),
+}
 _ZH: dict[str, Mapping[str, str]] = {
     "status": {str(status): zh for status, zh in STATUS_ZH.items()},
     "why": _WHY_ZH,
     "product": _PRODUCT_ZH,
+    "target": {word: said[0] for word, said in _TARGET.items()},
+    "proof": {word: said[0] for word, said in _PROOF.items()},
 }
 """Findings that are words, by their name: the ledger keeps the word, people read it in their language."""
 
@@ -258,8 +269,20 @@ def sentence(reason: Reason, detail: Mapping[str, str | int], language: Literal[
     if language == "zh":
         told = {key: _ZH.get(key, {}).get(str(value), value) for key, value in detail.items()}
         return zh.format_map(told) + fields
-    said = {key: str(value).replace("_", " ") if key in _ZH else value for key, value in detail.items()}
+    said = {key: _in_english(key, value) for key, value in detail.items()}
     return en.format_map(said) + fields
+
+
+_EN: Mapping[str, Mapping[str, str]] = {
+    "target": {word: said[1] for word, said in _TARGET.items()},
+    "proof": {word: said[1] for word, said in _PROOF.items()},
+}
+
+
+def _in_english(key: str, value: str | int) -> str | int:
+    if key not in _ZH:
+        return value
+    return _EN.get(key, {}).get(str(value), str(value).replace("_", " "))
 
 
 def next_step(reason: Reason, language: Literal["zh", "en"]) -> str:

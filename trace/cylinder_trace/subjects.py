@@ -4,7 +4,7 @@
     worker/<id>     WorkerState          company/<id>   CompanyState
     lot/<id>        LotState             recall/<id>    RecallState
     device/<id>     DeviceState          rulebook/<id>  RulebookState
-    customer/<id>   CustomerState
+    customer/<id>   CustomerState        authority/<id> AuthorityState
 
 One fold for the store, the replica and the audit: what an event means has one home.
 """
@@ -12,6 +12,7 @@ One fold for the store, the replica and the audit: what an event means has one h
 from typing import TypeVar
 
 from cylinder_trace import events
+from cylinder_trace.authority import AuthorityState, next_authority_state
 from cylinder_trace.customer import CustomerState, next_customer_state
 from cylinder_trace.cylinder import CylinderState, StateError, next_state
 from cylinder_trace.enactment import RulebookState, next_rulebook_state
@@ -45,6 +46,7 @@ SubjectState = (
     | DeviceState
     | RulebookState
     | CustomerState
+    | AuthorityState
 )
 STATE_CLASSES: dict[str, type[SubjectState]] = {
     "cylinder": CylinderState,
@@ -56,6 +58,7 @@ STATE_CLASSES: dict[str, type[SubjectState]] = {
     "device": DeviceState,
     "rulebook": RulebookState,
     "customer": CustomerState,
+    "authority": AuthorityState,
 }
 
 
@@ -97,6 +100,8 @@ def next_subject_state(state: SubjectState | None, entry: Entry, event: events.E
             return _next_device_state(_expect(DeviceState, state), entry, event)
         case "customer":
             return next_customer_state(_expect(CustomerState, state), entry, event)
+        case "authority":
+            return next_authority_state(_expect(AuthorityState, state), entry, event)
         case _:
             return next_rulebook_state(_expect(RulebookState, state), entry, event)
 
@@ -120,5 +125,5 @@ def _next_device_state(state: DeviceState | None, entry: Entry, event: events.Ev
     return changed(state, {"n": entry.n + 1, **revoked})
 
 
-_WHILE_TRUSTED = (events.DeviceEnrolled, events.DeviceRevoked, events.HeadSigned)
+_WHILE_TRUSTED = (events.DeviceEnrolled, events.DeviceRevoked, events.HeadSigned, events.JournalForked)
 _OF_DEVICES = (*_WHILE_TRUSTED, events.DisputeRaised, events.DisputeResolved)

@@ -1,6 +1,6 @@
 """May this station, scale and filler fill at all now? R50–R51 gas (气质), R60–R67 (许可、人员、衡器、时钟、数据)."""
 
-from cylinder_trace.dates import HOUR_MS, parse_day
+from cylinder_trace.dates import HOUR_MS, format_minute, parse_day
 from cylinder_trace.rules.case import Case, Findings, because, missing, when
 
 
@@ -38,8 +38,16 @@ def scale_not_verified(case: Case) -> Findings | None:
 
 
 def scale_locked(case: Case) -> Findings | None:
-    """R63: locked by the regulator."""
-    return when(case.station.scale_locked)
+    """R63: the regulator has locked the scale, its lane or the station. 监管远程锁秤."""
+    lock = case.station.lock
+    if lock is None:
+        return when(case.station.scale_locked)
+    facts = {"target": lock.target, "authority_id": lock.authority_id, "proof": lock.proof}
+    return (
+        because("locked", **facts)
+        if lock.until is None
+        else because("locked_until", **facts, until=format_minute(lock.until))
+    )
 
 
 def clock_suspect(case: Case) -> Findings | None:

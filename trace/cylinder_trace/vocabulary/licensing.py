@@ -107,6 +107,21 @@ class HeadSigned(Frozen):
     signature: Text
 
 
+class JournalForked(Frozen):
+    """A device told two records for one place of its chain (设备日志分叉): what it tells from here on is another branch.
+
+    An old copy of its disk is in use, or a clone of it.  Both branches are kept, and the device is cut off.
+    """
+
+    type: ClassVar[str] = "journal_forked"
+    seq: Count
+    """Of the first record of the second branch."""
+    previous: Sha256
+    """The record before it, as it names that one."""
+    first: Sha256
+    """Hash of the first record of the second branch."""
+
+
 class RulebookPublished(Frozen):
     """A rulebook comes into the ledger whole (规则发布): its decisions can be replayed from the ledger alone."""
 
