@@ -19,7 +19,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # Tests start hundreds of processes; with nothing compiled kept, each compiles every package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo serve test lint types contracts load bench bench-large damage soak fuzz mutants openapi wheels lock clean
+.PHONY: help setup demo serve test lint types contracts load bench bench-large damage soak fuzz fuzz-api mutants openapi wheels lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,9 @@ soak: setup ## the same laws in large numbers (MINUTES=60), resumable
 
 fuzz: setup ## coverage-guided fuzzing of the scan reader (SECONDS=60); Linux x86_64
 	@$(PY) tests/fuzz/fuzz_reading.py --seconds "$(SECONDS)"
+
+fuzz-api: setup ## Schemathesis over every operation of the service (SECONDS=60)
+	@$(PY) tests/fuzz/fuzz_api.py --seconds "$(SECONDS)"
 
 mutants: setup ## change the rules one operator at a time (SAMPLE=100): does a test notice?
 	@$(PY) tools/mutants.py --sample "$(SAMPLE)"

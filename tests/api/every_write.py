@@ -65,9 +65,12 @@ class Writes:
     def new(self, operation: str) -> Write:
         """One more request for an operation."""
         method, path, example = self.operations[operation]
+        return _MAKE.get(operation, _plain)(self, Write(operation, self.token_of(operation), method, path, example))
+
+    def token_of(self, operation: str) -> str | None:
+        """Whose token may call it; None where nobody's is asked for."""
         role = _ROLE[operation]
-        token = self.world.tokens.format(role=role) if role else None
-        return _MAKE.get(operation, _plain)(self, Write(operation, token, method, path, example))
+        return self.world.tokens.format(role=role) if role else None
 
     def send(self, write: Write, **headers: str) -> Any:
         """Send it, by default under a key of its own."""

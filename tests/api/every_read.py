@@ -1,0 +1,57 @@
+"""Every read of the document with good parameters, and with whose token."""
+
+from typing import Any, NamedTuple
+
+from api_house import House
+from every_write import Writes
+
+
+class Read(NamedTuple):
+    """One request that the service answers."""
+
+    operation: str
+    token: str | None
+    places: dict[str, Any]
+    query: dict[str, Any]
+
+
+REGULATOR, STATION, ADMIN = "token-of-regulator", "token-of-station", "token-of-admin"
+TOKEN_OF_READS: dict[str, str | None] = {
+    **dict.fromkeys(
+        ("list_fill_checks", "list_cylinders", "get_history", "get_history_bundle", "get_cylinder", "get_figures",
+         "get_scrapping", "list_recalled", "list_disputes", "get_entry_bundle", "list_devices"), REGULATOR,
+    ),
+    **dict.fromkeys(("get_replica", "stream_changes", "get_me"), STATION),
+    **dict.fromkeys(("list_imports", "list_clients", "list_users", "list_sessions"), ADMIN),
+    **dict.fromkeys(
+        ("look_up_code", "get_checkpoint", "get_log_keys", "get_log_rotations", "get_tile", "get_problem_page",
+         "get_health", "get_readiness"),
+    ),
+    "get_metrics": "token-of-prometheus",
+}  # fmt: skip
+ENDLESS = "stream_changes"
+
+
+def reads(house: House, writes: Writes) -> dict[str, Read]:
+    """A good request for each read; what they ask for is stated before."""
+    bottle = house.new_bottle()
+    recall = (writes.done("open_recall").body or {})["id"]
+    house.running.ledger.publisher.wait_published(house.running.ledger.reader.size())
+    published = house.running.ledger.reader.newest_published()
+    assert published is not None
+    width = published[0] % 256
+    places: dict[str, dict[str, Any]] = {
+        **{name: {"name": bottle.code} for name in ("get_history", "get_history_bundle", "get_cylinder")},
+        **{name: {"station_id": "st_1"} for name in ("get_replica", "list_devices")},
+        "look_up_code": {"code": bottle.code},
+        "list_recalled": {"recall_id": recall},
+        "get_entry_bundle": {"place": f"000.p/{width}"},
+        "get_tile": {"level": 0, "place": f"000.p/{width}"},
+        "get_problem_page": {"code": "too_many"},
+    }
+    query = {"get_figures": {"month": "2026-11"}}
+    return {
+        operation: Read(operation, token, places.get(operation, {}), query.get(operation, {}))
+        for operation, token in TOKEN_OF_READS.items()
+        if operation != ENDLESS
+    }
