@@ -145,7 +145,9 @@ class Fuzz:
             left_out = [positive_data_acceptance] if name == OAUTH else []  # RFC 6749 answers 400 to a wrong assertion
             case.validate_response(answer, headers=sent, excluded_checks=left_out, transport_kwargs={"timeout": 30})
         except FailureGroup as group:
-            self.tally.failures += [f"{name} {answer.status_code}: {failure}" for failure in group.exceptions]
+            # The token is always shown, also where the drawn request was to have none.
+            told = [str(failure) for failure in group.exceptions if "was Authorization" not in str(failure)]
+            self.tally.failures += [f"{name} {answer.status_code}: {failure}" for failure in told]
 
 
 def _key_for(body: Any) -> str:

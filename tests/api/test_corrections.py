@@ -10,12 +10,13 @@ from test_registration import register, registration
 from test_retagging import PICTURE
 
 
-def correct(house: House, entry_id: str, field: str, value: Any, **changes: Any) -> Any:
+def correct(house: House, entry_id: str, field: str, value: Any, if_match: str | None = None, **changes: Any) -> Any:
     body = {
         "id": new_id("corr"), "entry_id": entry_id, "field": field, "now": value, "reason": "录入错误",
         "approver_id": "regulator_2", "evidence": PICTURE, "occurred_at": now(), **changes,
     }  # fmt: skip
-    return house.as_("regulator").post("/v1/corrections", json=body)
+    headers = {"If-Match": if_match} if if_match else {}
+    return house.as_("regulator").post("/v1/corrections", json=body, headers=headers)
 
 
 def on_file(house: House, **changes: Any) -> tuple[dict[str, Any], Bottle]:
@@ -28,7 +29,7 @@ def on_file(house: House, **changes: Any) -> tuple[dict[str, Any], Bottle]:
 
 def test_a_corrected_field_is_what_is_on_file_and_the_old_entry_stays(house: House) -> None:
     body, bottle = on_file(house, stamp={"tare_g": 16_500})
-    act = {"id": new_id("corr"), "occurred_at": now()}
+    act: dict[str, Any] = {"id": new_id("corr"), "occurred_at": now()}
     first = correct(house, body["id"], "stamp.tare_g", 16_050, **act)
     assert first.status_code == 201, first.text
     assert correct(house, body["id"], "stamp.tare_g", 16_050, **act).content == first.content

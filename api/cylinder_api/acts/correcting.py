@@ -11,6 +11,7 @@ from pydantic import Field
 from cylinder_api.acts.common import derived_id, require_not_future
 from cylinder_api.acts.recalling import mark_registered
 from cylinder_api.acts.registering import find_twin, names_to_bind, stamps_of, twin_sentence
+from cylinder_api.etags import require_unchanged
 from cylinder_api.refusals import Refused
 from cylinder_trace.events import Corrected, Entry, Record, state_event
 from cylinder_trace.store.unit import Receipt, Unit
@@ -39,7 +40,7 @@ class Correction(Frozen):
     occurred_at: Instant
 
 
-def correct(unit: Unit, act: Correction, authority_id: str, by: str) -> Receipt:
+def correct(unit: Unit, act: Correction, authority_id: str, by: str, if_match: str | None = None) -> Receipt:
     """Record the correction; raises Refused, and StateError for a value that the field cannot take."""
     require_not_future(unit, act.occurred_at)
     if act.approver_id == by:
@@ -48,6 +49,8 @@ def correct(unit: Unit, act: Correction, authority_id: str, by: str) -> Receipt:
     if wrong is None or wrong.type == Corrected.type:
         raise Refused("entry_unknown", "no entry that can be corrected is on file under this id")
     known = unit.entry(act.id) is not None
+    if not known:
+        require_unchanged(if_match, unit.subject(wrong.subject).head)
     receipt = unit.append(_record(act, wrong, authority_id, by))
     kind, _, cylinder_id = wrong.subject.partition("/")
     if kind == "cylinder" and not known:

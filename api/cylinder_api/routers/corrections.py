@@ -10,6 +10,7 @@ from cylinder_api.acts import correcting
 from cylinder_api.acts.districts import in_district
 from cylinder_api.answers import Recorded
 from cylinder_api.bodies import JsonBody, takes
+from cylinder_api.etags import IfMatch
 from cylinder_api.examples import CORRECTION
 from cylinder_api.problems import documented
 from cylinder_api.service import ServiceHere
@@ -24,7 +25,7 @@ router = APIRouter(tags=["supervision"])
     response_model=Recorded,
     responses=documented(
         "not_json", "entry_unknown", "same_person", "registered_twice", "id_conflict", "cannot_follow",
-        "occurred_in_future", "other_district",
+        "occurred_in_future", "changed_meanwhile", "other_district",
     ),
     openapi_extra=takes(correcting.Correction, CORRECTION),
 )  # fmt: skip
@@ -32,7 +33,8 @@ async def correct_entry(
     caller: Caller,
     service: ServiceHere,
     act: Annotated[correcting.Correction, Depends(JsonBody(correcting.Correction))],
+    if_match: IfMatch = None,
 ) -> Any:
     """With evidence and a second person. What a newer fact has replaced meanwhile stays replaced."""
-    work = partial(correcting.correct, act=act, authority_id=caller.org_id, by=caller.account_id)
+    work = partial(correcting.correct, act=act, authority_id=caller.org_id, by=caller.account_id, if_match=if_match)
     return await service.record(in_district(caller, work))

@@ -12,6 +12,7 @@ from cylinder_api.access import Account, Caller
 from cylinder_api.acts.common import read_name
 from cylinder_api.acts.searching import newest_code
 from cylinder_api.acts.visible import may_see
+from cylinder_api.etags import IfNoneMatch, etag_of, names
 from cylinder_api.problems import documented
 from cylinder_api.refusals import Refused
 from cylinder_api.service import Service, ServiceHere
@@ -78,12 +79,25 @@ def get_history_bundle(name: CylinderName, caller: Caller, service: ServiceHere,
 @router.get(
     "/v1/cylinders/{name:path}",
     summary="What the cylinder is now",
+    response_model=CylinderState,
     response_model_exclude_none=True,
-    responses=documented(*_NOT_FOUND),
+    responses={
+        200: {"headers": {"ETag": {"schema": {"type": "string"}, "description": "For If-None-Match and If-Match."}}},
+        304: {"description": "Nothing was recorded of it since."},
+        **documented(*_NOT_FOUND),
+    },
 )
-def get_cylinder(name: CylinderName, caller: Caller, service: ServiceHere) -> CylinderState:
-    """Companies and stations see their own company's cylinders."""
-    return _visible(service, caller, name)
+def get_cylinder(
+    name: CylinderName, caller: Caller, service: ServiceHere, response: Response, if_none_match: IfNoneMatch = None
+) -> Any:
+    """Companies and stations see their own company's cylinders. The ETag is its place in its own chain."""
+    cylinder_id = _visible(service, caller, name).cylinder_id
+    # The tag before the state: of something recorded between the two, the reader is told too much and not too little.
+    tag = etag_of(service.ledger.reader.head(f"cylinder/{cylinder_id}"))
+    if names(if_none_match, tag):
+        return Response(status_code=304, headers={"ETag": tag, "Cache-Control": "private, no-cache"})
+    response.headers.update({"ETag": tag, "Cache-Control": "private, no-cache"})
+    return _visible(service, caller, cylinder_id)
 
 
 def _visible(service: Service, caller: Account, name: str) -> CylinderState:

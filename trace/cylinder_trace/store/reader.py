@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Column, ColumnElement, Connection, Engine, Row, Select, and_, func, inspect, select
 
 from cylinder_trace.audit import StoredEntry
+from cylinder_trace.chain import EMPTY, Head
 from cylinder_trace.proof import HistoryBundle, make_bundle
 from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.tables import (
@@ -129,6 +130,12 @@ class Reader:
         """What a subject's chain adds up to."""
         text = self._scalar(select(_now.c.state).where(_now.c.subject == subject))
         return parse_state(subject, text) if text else None
+
+    def head(self, subject: str) -> Head:
+        """Where a subject's chain ends."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(_now.c.n, _now.c.head).where(_now.c.subject == subject)).one_or_none()
+        return Head(row.n, row.head) if row else EMPTY
 
     def states(self, kind: str, *, owner_id: str | None = None, since: int = 0) -> list[SubjectState]:
         """States of a kind whose last entry has index `since` or more, in the order of that entry."""
