@@ -193,25 +193,6 @@ def test_a_gap_in_the_chain_is_not_jumped(house: House, device: Device) -> None:
     assert statuses(send(house, device.upload(device.records[-2:]))) == ["stored", "stored"]
 
 
-def test_a_forked_journal_is_named_and_overwrites_nothing(house: House, device: Device) -> None:
-    kept = list(device.records)
-    bottle, other = house.new_bottle(), house.new_bottle()
-    device.decide(bottle)
-    send(house, device.upload(device.records[-1:]))
-    fork = Device()
-    fork.records = list(kept)
-    fork.decide(other)
-    fork.decide(other)
-    taken = send(house, fork.upload(fork.records[-2:]))
-    assert (taken["answers"], taken["problem"]["code"]) == ([], "journal_forked")
-    assert taken["next_seq"] == len(device.records)
-    assert len(house.entries_of(other.subject)) == 2
-    assert "journal_forked" in house.disputes("station/st_1")
-    assert statuses(send(house, device.upload(device.records[-1:]))) == ["known"]
-    behind = send(house, fork.upload(fork.records[-1:]))
-    assert behind["problem"]["code"] == "journal_forked"
-
-
 def test_a_thousand_records_come_in_with_one_call_and_the_audit_still_passes(house: House, device: Device) -> None:
     bottles = [house.new_bottle() for _ in range(20)]
     for number in range(1_000):

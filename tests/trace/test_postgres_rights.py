@@ -89,7 +89,7 @@ def test_the_service_keeps_its_own_rows_as_its_role(ledger: Ledger) -> None:
 
 _CHANGES = [
     *(f"UPDATE {table} SET {column} = {column}" for table, column in
-      zip(APPEND_ONLY, ("text", "ref", "note", "line", "text"), strict=True)),
+      zip(APPEND_ONLY, ("text", "ref", "note", "line", "text", "text"), strict=True)),
     *(f"DELETE FROM {table}" for table in APPEND_ONLY),
     *(f"TRUNCATE {table}" for table in APPEND_ONLY),
     "ALTER TABLE entry ADD COLUMN more text",

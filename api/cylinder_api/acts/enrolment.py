@@ -123,16 +123,21 @@ def cut_off(unit: Unit, device_id: str, cause: str, caller: Account) -> Receipt:
     if device is None:
         raise Refused("device_unknown", "no device is on file under this id")
     _require_responsible(caller, device.station_id, unit.station(device.station_id))
-    revoke_tokens(unit, device_id)
-    id = f"{device_id}.revoked"
+    return revoke_device(unit, device, cause, caller.account_id)
+
+
+def revoke_device(unit: Unit, device: DeviceState, cause: str, by: str) -> Receipt:
+    """What cutting off does, whoever says it; once."""
+    revoke_tokens(unit, device.device_id)
+    id = f"{device.device_id}.revoked"
     if (said := unit.entry(id)) is not None:
         return unit.append(said.record())
     revoked = state_event(
         DeviceRevoked(cause=cause),
         id=id,
-        subject=f"device/{device_id}",
+        subject=f"device/{device.device_id}",
         occurred_at=unit.now,
-        by=caller.account_id,
+        by=by,
         refs=(f"station/{device.station_id}",),
     )
     return unit.append(revoked)

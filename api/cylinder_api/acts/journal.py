@@ -3,19 +3,21 @@
     texts → read_lines (pure: schema, chain, head) → take_records (signature, continuity, storing) → answers
 
 Bytes that do not verify are refused from the first bad record on, and the good ones before it stand.  Records that
-verify are all kept: what a station did is never rejected away; what does not fit becomes a dispute.
+verify are all kept: what a station did is never rejected away; what does not fit becomes a dispute.  A journal that
+forked is kept as a second branch (分叉): both are disputed, and the device is cut off, all in one transaction.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from cylinder_api.acts.common import derived_id, raise_dispute
+from cylinder_api.acts.common import SERVICE, derived_id, raise_dispute
+from cylinder_api.acts.enrolment import revoke_device
 from cylinder_api.acts.fill import RecordedFill, record_check, record_fill
 from cylinder_api.refusals import Refused
 from cylinder_codes.keys import decode_base64, parse_vkey
 from cylinder_trace.canonical import CanonicalError
-from cylinder_trace.chain import Head
+from cylinder_trace.chain import EMPTY, Head
 from cylinder_trace.cylinder import StateError
 from cylinder_trace.decision import FillRequest
 from cylinder_trace.events import (
@@ -26,6 +28,7 @@ from cylinder_trace.events import (
     Filled,
     FillStarted,
     HeadSigned,
+    JournalForked,
     LeftStation,
     PostfillChecked,
     PrefillChecked,
@@ -39,7 +42,7 @@ from cylinder_trace.events import (
 )
 from cylinder_trace.merkle import leaf_hash
 from cylinder_trace.store.journals import journal_head, journal_rows
-from cylinder_trace.store.tables import JournalRow
+from cylinder_trace.store.tables import JournalBranchRow, JournalRow
 from cylinder_trace.store.unit import CodeTaken, IdConflict, Receipt, Unit
 from cylinder_trace.subjects import DeviceState
 from cylinder_trace.values import Count, Frozen, Sha256, Text
@@ -154,9 +157,14 @@ def take_records(unit: Unit, device_id: str, lines: Sequence[Line], trouble: Tro
     if not _is_signed(device, head):
         first = lines[0].seq if lines else head.seq
         return Taken([], here.n, Trouble(first, "bad_signature", "the head is not signed by the device's key"))
-    answers, here, break_off = _take_lines(unit, device, lines, here)
+    answers, here, break_off, rest = _take_lines(unit, device, lines, here)
+    if rest:
+        if trouble is not None:  # what the head does not cover is no ground for cutting a device off
+            return Taken(answers, here.n, trouble)
+        told, forked = _take_branch(unit, device, rest, here, head)
+        return Taken([*answers, *told], rest[-1].seq + 1, forked)
     if trouble is None and break_off is None and lines:
-        _record_head(unit, lines[-1], head)
+        _record_head(unit, lines[-1], head, f"head.{head.seq}")
     return Taken(answers, here.n, break_off or trouble)
 
 
@@ -168,30 +176,77 @@ def _is_signed(device: DeviceState, head: SignedHead) -> bool:
 
 def _take_lines(
     unit: Unit, device: DeviceState, lines: Sequence[Line], here: Head
-) -> tuple[list[Answer], Head, Trouble | None]:
+) -> tuple[list[Answer], Head, Trouble | None, Sequence[Line]]:
+    """Take what goes on from `here`; the lines from the first one on that stands beside another are given back."""
     known = journal_rows(unit, device.device_id, lines[0].seq, lines[-1].seq + 1) if lines else {}
     unit.prefetch(ids=[line.record.id for line in lines], subjects=[line.record.subject for line in lines])
     answers: list[Answer] = []
-    for line in lines:
+    for place, line in enumerate(lines):
         if (row := known.get(line.seq)) is not None and row.hash == line.hash:
             answers.append(Answer(line.seq, row.id, "known", row.log_index))
             continue
         if line.seq > here.n:
-            return answers, here, Trouble(line.seq, "gap", f"record {here.n} is expected next")
+            return answers, here, Trouble(line.seq, "gap", f"record {here.n} is expected next"), ()
+        if here == EMPTY and line.previous != EMPTY.hash:
+            return answers, here, Trouble(line.seq, "chain_broken", "the first record names one before it"), ()
         if row is not None or line.previous != here.hash:
-            return answers, here, _forked(unit, device, line)
+            return answers, here, None, lines[place:]
         answer = _take(unit, device, line)
-        unit.put(_journal_row(device.device_id, line, answer))
+        unit.put(JournalRow(device_id=device.device_id, **_row_of(line, answer)))
         answers.append(answer)
         here = Head(line.seq + 1, line.hash)
-    return answers, here, None
+    return answers, here, None, ()
 
 
-def _forked(unit: Unit, device: DeviceState, line: Line) -> Trouble:
-    """The device already vouched for another record at this place: an older copy of its disk is in use, or a clone."""
-    detail = f"device {device.device_id} already uploaded another record number {line.seq} or before it"
-    _dispute(unit, device, line, "journal_forked", detail)
-    return Trouble(line.seq, "journal_forked", detail)
+# --- a journal that forked ------------------------------------------------------------------------------------
+
+
+def _take_branch(
+    unit: Unit, device: DeviceState, lines: Sequence[Line], here: Head, head: SignedHead
+) -> tuple[list[Answer], Trouble]:
+    """Keep a second branch beside the first, dispute both, and trust the device no more.
+
+    The device signed two records for one place: an older copy of its disk is in use, or a clone of it.  What either
+    says happened may have happened, so the second branch comes into the histories as the first one did.
+    """
+    first = lines[0]
+    _declare_fork(unit, device, first)
+    answers = []
+    for line in lines:
+        answer = _take(unit, device, line)
+        unit.put(JournalBranchRow(device_id=device.device_id, **_row_of(line, answer)))
+        answers.append(answer)
+    _record_head(unit, lines[-1], head, f"head.{head.seq}.{head.hash[:16]}")
+    _dispute_both(unit, device, first, here)
+    revoke_device(unit, device, f"its journal forked at record {first.seq}", SERVICE)
+    detail = (
+        f"device {device.device_id} uploaded another record {first.seq} before: an older copy of its disk is in use, "
+        "or a clone. Both are kept and disputed, and the device is cut off: find out what is true, enrol another device"
+    )
+    return answers, Trouble(first.seq, "journal_forked", detail)
+
+
+def _declare_fork(unit: Unit, device: DeviceState, first: Line) -> None:
+    forked = state_event(
+        JournalForked(seq=first.seq, previous=first.previous, first=first.hash),
+        id=derived_id(device.device_id, "forked"),
+        subject=f"device/{device.device_id}",
+        occurred_at=unit.now,
+        by=SERVICE,
+        refs=(f"station/{device.station_id}",),
+    )
+    unit.append(forked)
+
+
+def _dispute_both(unit: Unit, device: DeviceState, first: Line, here: Head) -> None:
+    """A dispute about the first record of the second branch, and one about the record that it stands beside."""
+    beside = min(first.seq, here.n - 1)
+    row = journal_rows(unit, device.device_id, beside, beside + 1)[beside]
+    told = f"device {device.device_id} told two records {first.seq}"
+    _dispute(unit, device, first, "journal_forked", f"{told}: this one begins the second branch")
+    other = parse_record(row.text)
+    line = Line(row.seq, other, row.text, row.hash, other.event())
+    _dispute(unit, device, line, "journal_forked", f"{told}: this one is of the first branch")
 
 
 def _dispute(unit: Unit, device: DeviceState, line: Line, kind: str, message: str) -> Receipt:
@@ -288,26 +343,19 @@ def _require_own_act(device: DeviceState, line: Line) -> None:
         raise Refused("not_allowed", f"it does not belong into the history of {line.record.subject}")
 
 
-def _journal_row(device_id: str, line: Line, answer: Answer) -> JournalRow:
-    return JournalRow(
-        device_id=device_id,
-        seq=line.seq,
-        hash=line.hash,
-        id=answer.id,
-        status=answer.status,
-        log_index=answer.index,
-        text=line.text,
-    )
+def _row_of(line: Line, answer: Answer) -> dict[str, Any]:
+    found = {"id": answer.id, "status": answer.status, "log_index": answer.index}
+    return {"seq": line.seq, "hash": line.hash, "text": line.text, **found}
 
 
-def _record_head(unit: Unit, last: Line, head: SignedHead) -> None:
+def _record_head(unit: Unit, last: Line, head: SignedHead, word: str) -> None:
     link = last.record.device
     assert link is not None  # noqa: S101 - read_lines takes no record without its place
     signed = HeadSigned(seq=head.seq, head=head.hash, signature=head.signature)
     unit.append(
         state_event(
             signed,
-            id=derived_id(link.id, f"head.{head.seq}"),
+            id=derived_id(link.id, word),
             subject=f"device/{link.id}",
             occurred_at=last.record.occurred_at,
             by=link.id,

@@ -2,6 +2,9 @@
 
 The log's owner holds no device's key.  So what a device recorded cannot be changed by him, not even with every hash
 and chain recomputed and the log's own key in hand: the signed head names the hash of what the device really wrote.
+
+A device whose journal forked has a second branch (分叉): a chain of its own from where it is declared on, with a head
+that the device signed like any other.  Here it goes by the device's id and ``SECOND_BRANCH``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,6 +17,8 @@ from cylinder_trace.auditing.stored import Fault, FaultKind, NotExcluded, Stored
 from cylinder_trace.auditing.stretch import NO_PREVIOUS, DeviceFact, DeviceRecord, DeviceRun
 from cylinder_trace.auditing.texts import canonical_object
 
+SECOND_BRANCH = "/2"
+"""Behind a device's id: its second branch.  No id has a slash."""
 _STATUSES = {"stored", "linked", "disputed"}
 _SECOND = ".station"
 _sha256 = Hashing("").leaf
@@ -47,6 +52,8 @@ class Devices:
     keys: dict[str, str] = field(default_factory=dict)
     settled: dict[str, End] = field(default_factory=dict)
     """Up to where a device's chain stands under a signed head that was checked."""
+    forks: dict[str, int] = field(default_factory=dict)
+    """The second branches that are declared, and where each begins."""
     records: dict[str, dict[int, DeviceRecord]] = field(default_factory=dict)
     heads: dict[str, dict[int, DeviceFact]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
@@ -68,13 +75,31 @@ class Devices:
                 self._take_run(fact)
             elif fact.word == "key":
                 self.keys[fact.device_id] = fact.text
+            elif fact.word == "fork":
+                self._take_fork(fact)
             elif fact.word == "end":
                 self.keys.pop(fact.device_id, None)
+                self.keys.pop(fact.device_id + SECOND_BRANCH, None)
             else:
                 self._take_head(fact)
 
+    def _take_fork(self, fact: DeviceFact) -> None:
+        """From here on the device's records are those of its second branch."""
+        branch = fact.device_id + SECOND_BRANCH
+        if branch in self.settled or fact.device_id not in self.keys:
+            message = f"device {fact.device_id} has no second branch to begin here"
+            self.faults.append(Fault("forged_author", fact.subject, fact.at, "journal_forked", message))
+            return
+        self.settled[branch], self.keys[branch] = End(fact.seq, fact.hash), self.keys[fact.device_id]
+        self.forks[branch] = fact.seq
+
+    def _chain_of(self, device_id: str) -> str:
+        """The chain that what the device says now belongs to."""
+        branch = device_id + SECOND_BRANCH
+        return branch if branch in self.forks else device_id
+
     def _take_run(self, run: DeviceRun) -> None:
-        device_id, (first, _hash, prev, *_rest) = run.device_id, run.records[0]
+        device_id, (first, _hash, prev, *_rest) = self._chain_of(run.device_id), run.records[0]
         last, head, *_rest = run.records[-1]
         records = self.records.setdefault(device_id, {})
         whole = run.whole and (first, prev) == self._ends.get(device_id, self.settled.get(device_id, End()))
@@ -96,9 +121,10 @@ class Devices:
         records[record[0]] = record
 
     def _take_head(self, fact: DeviceFact) -> None:
-        vkey = self.keys.get(fact.device_id, "")
+        chain = self._chain_of(fact.device_id)
+        vkey = self.keys.get(chain, "")
         if is_device_signature(vkey, fact.device_id, fact.seq, fact.hash, fact.text):
-            self.heads.setdefault(fact.device_id, {})[fact.seq] = fact
+            self.heads.setdefault(chain, {})[fact.seq] = fact._replace(device_id=chain)
         else:
             message = f"the head is not signed by the key of device {fact.device_id}"
             self.faults.append(Fault("forged_author", fact.subject, fact.at, "signature", message))
@@ -108,7 +134,7 @@ class Devices:
         self.faults.append(Fault("forged_author", subject, at, field, message))
 
     def _blame(self, kind: FaultKind, line: _Line | StoredRecord, index: int, field: str, message: str) -> None:
-        self.faults.append(Fault(kind, f"device/{line.device_id}", index, field, message))
+        self.faults.append(Fault(kind, _subject(line.device_id), index, field, message))
 
     def due(self) -> dict[str, tuple[int, int]]:
         """Devices with signed heads that are not settled: the first and last record up to the newest of them."""
@@ -150,6 +176,10 @@ class Devices:
     def _follow_journal(self, journal: Iterable[StoredRecord], ends: dict[str, End], entries: int) -> None:
         for row in journal:
             device_id, seq = row.device_id, row.seq
+            if device_id.endswith(SECOND_BRANCH) and device_id not in self.forks:
+                message = f"record {seq} stands in a second branch that nothing declares"
+                self._blame("inserted", row, row.log_index, "journal", message)
+                continue
             hasher = _sha256.copy()
             hasher.update(row.text)
             own = hasher.hexdigest()
@@ -188,7 +218,7 @@ class Devices:
         record = canonical_object(row.text) or {}
         link: Any = record.get("device")
         link = link if isinstance(link, dict) else {}
-        if (link.get("id"), link.get("seq")) != (row.device_id, row.seq):
+        if (link.get("id"), link.get("seq")) != (row.device_id.removesuffix(SECOND_BRANCH), row.seq):
             told = f"{link.get('seq')} of {link.get('id')}"
             message = f"it stands as record {row.seq} of {row.device_id}, and says {told}"
             self._blame("edited", row, row.log_index, "journal.seq", message)
@@ -240,11 +270,19 @@ class Devices:
             newest = max(heads)
             if newest >= ends.get(device_id, End()).seq and whole:
                 message = f"the device signed up to record {newest}, which is not here"
-                self.faults.append(Fault("truncated", f"device/{device_id}", heads[newest].at, "journal", message))
+                self.faults.append(Fault("truncated", _subject(device_id), heads[newest].at, "journal", message))
             elif newest >= self.settled.get(device_id, End()).seq:
                 self.settled[device_id] = End(newest + 1, heads[newest].hash)
         self.heads = {}
+        self._require_signed_branches()
         self._name_the_uncovered(ends, whole=whole)
+
+    def _require_signed_branches(self) -> None:
+        """A branch is declared together with its head: whoever has no key of the device can declare none."""
+        for branch, first in self.forks.items():
+            if self.settled[branch].seq <= first:
+                message = f"the second branch from record {first} on stands under no head that the device signed"
+                self.faults.append(Fault("forged_author", _subject(branch), -1, "journal_forked", message))
 
     def _name_the_uncovered(self, ends: Mapping[str, End], *, whole: bool) -> None:
         self.not_excluded = []
@@ -269,6 +307,10 @@ class Devices:
             rest = {seq: record for seq, record in records.items() if seq >= first}
             found |= {device_id: rest} if rest else {}
         return found
+
+
+def _subject(chain: str) -> str:
+    return f"device/{chain.removesuffix(SECOND_BRANCH)}"
 
 
 def _stands(row: StoredRecord, record: DeviceRecord) -> bool:

@@ -179,6 +179,7 @@ class Joined:
             "devices": {
                 "keys": self.devices.keys,
                 "settled": self.devices.settled,
+                "forks": self.devices.forks,
                 "records": {device_id: [*found.values()] for device_id, found in self.devices.records.items()},
                 "heads": [fact for facts in self.devices.heads.values() for fact in facts.values()],
             },
@@ -213,6 +214,7 @@ def _link(n: int, head: str, at: int) -> Link:
 def _devices(state: Mapping[str, Any]) -> Devices:
     devices = Devices(keys=dict(state["keys"]))
     devices.settled = {device_id: End(*end) for device_id, end in state["settled"].items()}
+    devices.forks = dict(state.get("forks", {}))
     for device_id, records in state["records"].items():
         devices.records[device_id] = {record[0]: tuple(record) for record in records}
         first = devices.settled.get(device_id, End()).seq

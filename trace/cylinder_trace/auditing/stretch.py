@@ -26,7 +26,7 @@ _COPIED = ("id", "subject", "n", "type", "occurred_at", "recorded_at")
 _copied = itemgetter(*_COPIED)
 _AT_ONCE = 256
 """Entries that are hashed and then read: so few that their texts are still in the processor's cache."""
-_ABOUT_DEVICES = frozenset({"device_enrolled", "device_revoked", "head_signed"})
+_ABOUT_DEVICES = frozenset({"device_enrolled", "device_revoked", "head_signed", "journal_forked"})
 _SECOND = ".station"
 _TOLD = 4
 """Number of the group from the id to `recorded_at` (see ``shapes``)."""
@@ -45,7 +45,8 @@ index of the entry, the record's id (without what a second entry adds to it) and
 
 
 class DeviceFact(NamedTuple):
-    """What an entry says about a device beside its records: a signed head, a key, or the end of its trust."""
+    """What an entry says about a device beside its records: a signed head, a key, a second branch, or the end
+    of its trust."""
 
     word: str
     device_id: str
@@ -53,7 +54,7 @@ class DeviceFact(NamedTuple):
     """Index of the entry."""
     seq: int = 0
     hash: str = ""
-    """Of the record that the head names."""
+    """Of the record that the head names; of the one before a second branch."""
     text: str = ""
     """The head's signature; the key."""
     subject: str = ""
@@ -61,7 +62,7 @@ class DeviceFact(NamedTuple):
 
 @dataclass(slots=True)
 class DeviceRun:
-    """Records of one device, in the order of the log; it gets no new key between them and is not cut off."""
+    """Records of one device, in the order of the log; no new key, no branch and no cutting off stands between them."""
 
     device_id: str
     records: list[DeviceRecord] = field(default_factory=list)
@@ -138,9 +139,9 @@ class _Runs:
         return records
 
     def note(self, fact: DeviceFact) -> None:
-        """A head, a new key, or its end: what the device records from here on is another run."""
+        """A head, a new key, a branch, or the end: what the device records from here on is another run."""
         self._facts.append(fact)
-        if fact.word in ("key", "end"):
+        if fact.word in ("key", "fork", "end"):
             self._open.pop(fact.device_id, None)
 
     def close(self) -> None:
@@ -351,6 +352,9 @@ def _note_device(row: StoredEntry, entry: Json, runs: _Runs) -> None:
         runs.of(str(link.get("id"))).append((*place, row.subject))
     elif isinstance(data, dict) and row.type == "device_enrolled":
         runs.note(DeviceFact("key", device_id, row.index, text=str(data.get("vkey")), subject=row.subject))
+    elif isinstance(data, dict) and row.type == "journal_forked":
+        seq, previous = _whole(data.get("seq")), str(data.get("previous"))
+        runs.note(DeviceFact("fork", device_id, row.index, seq, previous, subject=row.subject))
     elif row.type == "device_revoked":
         runs.note(DeviceFact("end", device_id, row.index, subject=row.subject))
     elif isinstance(data, dict) and row.type == "head_signed":

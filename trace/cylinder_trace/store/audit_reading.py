@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Table, inspect
 from sqlalchemy.exc import DBAPIError
 
 from cylinder_trace.audit import StoredEntry, StoredHead, StoredRecord
+from cylinder_trace.auditing.devices import SECOND_BRANCH
 from cylinder_trace.auditing.folding import Code
 from cylinder_trace.auditing.references import Pair
 from cylinder_trace.merkle import HASH_SIZE, leaf_hash
@@ -26,6 +27,7 @@ from cylinder_trace.store.tables import (
     CosignatureRow,
     EntryRefRow,
     EntryRow,
+    JournalBranchRow,
     JournalRow,
     SubjectNowRow,
 )
@@ -84,7 +86,7 @@ class AuditSource(Protocol):
         """Records of devices, each device's from the sequence in `settled` on; None where no journal is."""
 
     def journal_of(self, device_id: str, first: int, last: int) -> Iterator[StoredRecord] | None:
-        """One device's records from one sequence to another; None where no journal is."""
+        """One chain's records, a device's or its second branch's, from one sequence on; None where no journal is."""
 
     def heads(self, since: int) -> Iterator[StoredHead] | None:
         """Ends of chains in the read model, of subjects with an entry since index `since`; None where none is."""
@@ -205,15 +207,19 @@ class DatabaseRows:
         return self._journal(settled)
 
     def _journal(self, settled: Mapping[str, int]) -> Iterator[StoredRecord]:
-        devices = [row[0] for row in self._select(JournalRow, ("DISTINCT device_id",), "ORDER BY device_id")]
-        for device_id in devices:
-            yield from self.journal_of(device_id, settled.get(device_id, -(2**62)), 2**62)
+        for rows, suffix in ((JournalRow, ""), (JournalBranchRow, SECOND_BRANCH)):
+            devices = [row[0] + suffix for row in self._select(rows, ("DISTINCT device_id",), "ORDER BY device_id")]
+            for chain in devices:
+                yield from self.journal_of(chain, settled.get(chain, -(2**62)), 2**62)
 
     def journal_of(self, device_id: str, first: int, last: int) -> Iterator[StoredRecord]:
         columns = ("device_id", "seq", "hash", "id", "status", "log_index", "text")
         where = "WHERE device_id = {0} AND seq >= {0} AND seq <= {0} ORDER BY seq LIMIT 5000"
-        while found := self._select(JournalRow, columns, where, device_id, first, last):
-            yield from map(StoredRecord._make, _typed(found, _RECORD_TYPES))
+        own_id = device_id.removesuffix(SECOND_BRANCH)
+        rows = JournalRow if own_id == device_id else JournalBranchRow
+        while found := self._select(rows, columns, where, own_id, first, last):
+            records = map(StoredRecord._make, _typed(found, _RECORD_TYPES))
+            yield from records if own_id == device_id else (one._replace(device_id=device_id) for one in records)
             first = found[-1][1] + 1
 
     def heads(self, since: int) -> Iterator[StoredHead] | None:

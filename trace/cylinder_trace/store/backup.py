@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cylinder_codes.keys import SigningKey, VerifyingKey, format_vkey
 from cylinder_trace.audit import AuditReport, StoredEntry, StoredRecord
+from cylinder_trace.auditing.devices import SECOND_BRANCH
 from cylinder_trace.checkpoint import CheckpointError, open_checkpoint
 from cylinder_trace.merkle import leaf_hash
 from cylinder_trace.rotation import RotationError, parse_rotations, predecessors
@@ -42,7 +43,7 @@ from cylinder_trace.store.mirror import Mirrored, NotMirrored, update_mirror
 from cylinder_trace.store.progress import Tell, silent
 from cylinder_trace.store.snapshot import Row, Snapshot, open_snapshot
 from cylinder_trace.store.sound import audit_copy
-from cylinder_trace.store.tables import CheckpointRow, JournalRow
+from cylinder_trace.store.tables import CheckpointRow, JournalBranchRow, JournalRow
 from cylinder_trace.suite import suite_of_origin
 
 _DATABASE = "ledger.db"
@@ -171,4 +172,6 @@ def _entries(target: Path) -> Iterator[StoredEntry]:
 
 
 def _journal(target: Path) -> Iterator[StoredRecord]:
-    return (StoredRecord(**row) for row in read_rows(target, JournalRow.__table__))  # type: ignore[attr-defined]
+    yield from (StoredRecord(**row) for row in read_rows(target, JournalRow.__table__))  # type: ignore[attr-defined]
+    for row in read_rows(target, JournalBranchRow.__table__):  # type: ignore[attr-defined]
+        yield StoredRecord(**{**row, "device_id": row["device_id"] + SECOND_BRANCH})

@@ -10,7 +10,7 @@ and `kept_answer` belong to the service.
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = "7"
+SCHEMA_VERSION = "8"
 """The newest of ``migrations``, which make and move what this page describes."""
 # SQLite only makes an INTEGER primary key the row id itself; BIGINT would cost a second index.
 _LONG = BigInteger().with_variant(Integer, "sqlite")
@@ -215,6 +215,20 @@ class JournalRow(SQLModel, table=True):
     text: bytes = Field(sa_type=LargeBinary)
 
 
+class JournalBranchRow(SQLModel, table=True):
+    """A record of the second branch of a device whose journal forked: a row as in `journal`, under the same number."""
+
+    __tablename__ = "journal_branch"
+
+    device_id: str = Field(primary_key=True)
+    seq: int = Field(primary_key=True, sa_type=BigInteger)
+    hash: str
+    id: str
+    status: str
+    log_index: int = Field(sa_type=BigInteger)
+    text: bytes = Field(sa_type=LargeBinary)
+
+
 class KeptAnswerRow(SQLModel, table=True):
     """What was answered under an idempotency key, where the ledger alone could not say it again byte for byte."""
 
@@ -319,4 +333,4 @@ ENTRY_ID = Table(
 PARTS = 16
 """Into how many parts `entry` goes on PostgreSQL: entry_part_00 to entry_part_15."""
 
-APPEND_ONLY = ("entry", "entry_ref", "checkpoint", "cosignature", "journal")
+APPEND_ONLY = ("entry", "entry_ref", "checkpoint", "cosignature", "journal", "journal_branch")
