@@ -66,10 +66,8 @@ class Known:
     cylinder_id: str
     state: CylinderState | None = None
     memo: Memo = field(default_factory=Memo)
-    shelf: tuple[str, str, str] | None = None
-    """Where it is counted: district, owner, station; None while it is not on file."""
-    words: frozenset[str] = frozenset()
-    """What it is counted as."""
+    stored: Mapping[str, Any] | None = None
+    """Its row as it is stored; None while it has none."""
 
     def take(self, entry: Entry, event: events.Event, lot_id: str | None) -> None:
         """One entry further; `lot_id`: what the decision of a fill says. Raises StateError."""
@@ -165,6 +163,5 @@ def known_of(row: Mapping[str, Any]) -> Known:
         cylinder_id=row["cylinder_id"],
         state=CylinderState.model_validate_json(row["state"]),
         memo=Memo.model_validate_json(row["memo"]),
-        shelf=shelf_of(row),
-        words=words_of(row),
+        stored=row,
     )

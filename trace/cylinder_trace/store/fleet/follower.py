@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, literal, select, text
+from sqlalchemy import Connection, Engine, bindparam, func, insert, literal, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
@@ -36,8 +36,6 @@ from cylinder_trace.store.fleet.stretch import STOCK, Stretch, checks_of, scans_
 from cylinder_trace.store.progress import Tell, silent
 from cylinder_trace.store.publisher import LET_GO_AFTER_S
 from cylinder_trace.store.reader import Reader
-from cylinder_trace.store.tables import FleetRow
-from cylinder_trace.store.unit import upsert
 
 log = logging.getLogger(__name__)
 _BESIDE = 128
@@ -199,8 +197,12 @@ def _write(connection: Connection, before: Followed, stretch: Stretch) -> None:
     write_followed(connection, before, stretch.after)
     for month in stretch.closed:
         _close(connection, month)
-    if stretch.rows:
-        upsert(connection, FleetRow, stretch.rows)
+    if stretch.new:
+        connection.execute(insert(FLEET), stretch.new)
+    for names, rows in stretch.changed.items():
+        values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+        change = update(FLEET).where(FLEET.c.cylinder_id == bindparam("new_cylinder_id")).values(values)
+        connection.execute(change, [{f"new_{name}": value for name, value in row.items()} for row in rows])
     _add(connection, stretch.sums)
 
 

@@ -41,8 +41,10 @@ class Stretch:
     def __init__(self, followed: Followed, rulebook_id: str) -> None:
         self.place, self.rules = followed.place, followed.rules
         self.stations = dict(followed.stations)
-        self.rows: list[dict[str, Any]] = []
-        """Rows to be written."""
+        self.new: list[dict[str, Any]] = []
+        """Rows of cylinders that have none yet."""
+        self.changed: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        """What changes of the other rows, by the names of the columns that do: an index of another column stays."""
         self.closed: list[int] = []
         """Months that end before anything of this stretch is added."""
         self._rulebook = f"rulebook/{rulebook_id}"
@@ -94,8 +96,6 @@ class Stretch:
             known = known_of(row)
             self._touched[known.cylinder_id] = known
         self._write_rows()
-        kept = {row["cylinder_id"]: row for row in rows}
-        self.rows = [row for row in self.rows if _differs(row, kept[row["cylinder_id"]])]
         behind = None if done else redo.model_copy(update={"after": rows[-1]["cylinder_id"]})
         self._move(redo=behind)
 
@@ -138,16 +138,22 @@ class Stretch:
         due = Due(self._counter.book, self.stations)
         for known in self._touched.values():
             row = known.row(due)
-            self._shift(known, row)
-            self.rows.append(row)
+            if known.stored is None:
+                self.new.append(row)
+            else:
+                self._change(known.stored, row)
+                self._count_in_stock(known.stored, -1)
+            self._count_in_stock(row, 1)
 
-    def _shift(self, known: Known, row: Mapping[str, Any]) -> None:
-        """Take a cylinder from where it was counted in the stock to where it is counted now."""
-        if known.shelf is not None:
-            for word in known.words:
-                add(self.sums, Key(STOCK, word, *known.shelf), -1)
+    def _change(self, stored: Mapping[str, Any], row: Mapping[str, Any]) -> None:
+        names = tuple(name for name, value in row.items() if value != stored[name])
+        if names:
+            change = {name: row[name] for name in ("cylinder_id", *names)}
+            self.changed.setdefault(names, []).append(change)
+
+    def _count_in_stock(self, row: Mapping[str, Any], number: int) -> None:
         for word in words_of(row):
-            add(self.sums, Key(STOCK, word, *shelf_of(row)), 1)
+            add(self.sums, Key(STOCK, word, *shelf_of(row)), number)
 
     def _book(self, day: int) -> Rulebook | None:
         return book_on(self.rules, day)
@@ -158,10 +164,6 @@ class Stretch:
 
 def _name(book: Rulebook | None) -> str | None:
     return f"{book.rulebook_id}@{book.version}" if book else None
-
-
-def _differs(row: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
-    return any(row[name] != stored[name] for name in ("due_day", "district"))
 
 
 def checks_of(entries: Sequence[StoredEntry]) -> set[str]:
