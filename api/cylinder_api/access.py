@@ -22,7 +22,9 @@ Role = Literal[
 """A station's device 站端设备; company 充装单位, maker 制造单位; at a station its manager 站长, filler 充装工 and
 checker 检查员; delivery 送气工, inspector 检验机构, regulator 监管部门, auditor 审计, admin 管理员."""
 ROLES: tuple[Role, ...] = get_args(Role)
-SystemRole = Literal["company", "maker", "manager", "delivery", "inspector", "regulator", "auditor"]
+AT_STATION: frozenset[Role] = frozenset({"station", "manager", "filler", "checker"})
+"""Those whose organisation is a station."""
+SystemRole = Literal["company", "maker", "delivery", "inspector", "regulator", "auditor"]
 SYSTEM_ROLES: tuple[SystemRole, ...] = get_args(SystemRole)
 """What a system with a key of its own may speak as: never as one person, nor as who lets others in."""
 EVERYBODY = None

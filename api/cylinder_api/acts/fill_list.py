@@ -33,12 +33,12 @@ class FillCheckPage(BaseModel):
 
 
 def list_fill_checks(
-    reader: Reader, station_id: str | None, outcome: Outcome | None, after: int, limit: int
+    reader: Reader, station_id: str | None, outcome: Outcome | None, after: int, limit: int, worker_id: str | None
 ) -> FillCheckPage:
-    """Up to `limit` decisions behind log index `after`, of one station and one outcome if given."""
+    """Up to `limit` decisions behind log index `after`, of one station, outcome and worker if given."""
     items: list[FillCheckItem] = []
     for row in _decisions(reader, station_id, after):
-        item = _item(row)
+        item = _item(row, worker_id)
         if item is None or outcome not in (None, item.outcome):
             continue
         if len(items) == limit:
@@ -53,9 +53,9 @@ def _decisions(reader: Reader, station_id: str | None, after: int) -> Iterator[S
     return all_entries(partial(reader.by_ref, f"station/{station_id}", FillDecided.type), after)
 
 
-def _item(row: StoredEntry) -> FillCheckItem | None:
+def _item(row: StoredEntry, worker_id: str | None) -> FillCheckItem | None:
     event = parse_entry(row.text).event()
-    if not isinstance(event, FillDecided):
+    if not isinstance(event, FillDecided) or worker_id not in (None, event.request.worker_id):
         return None
     return FillCheckItem(
         index=row.index,

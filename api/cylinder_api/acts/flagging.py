@@ -66,7 +66,7 @@ def flag_cylinder(
 
 
 def clear_flag(unit: Unit, act: FlagClearing, authority_id: str, by: str, forms: ScanForms) -> Receipt:
-    """Record that the authority lifts its mark. Raises Refused for another authority's, and for one's own black flag."""
+    """Record that the authority lifts its mark; raises Refused for another one's, and for one's own black flag."""
     cylinder = find_cylinder(unit, act.code, forms)
     known = unit.entry(act.id) is not None
     flags = [] if known else _flags_of(unit, cylinder, act.flag)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel
 
-from cylinder_api.access import Caller
+from cylinder_api.access import AT_STATION, Caller
 from cylinder_api.acts import fill, fill_list
 from cylinder_api.answers import Recorded
 from cylinder_api.bodies import JsonBody, takes
@@ -75,12 +75,14 @@ def list_fill_checks(
     after: Annotated[int, Query(ge=-1, le=2**53)] = -1,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> fill_list.FillCheckPage:
-    """Decisions of the service and of stations, refusals too. A station sees its own."""
-    if caller.role == "station":
+    """Decisions of the service and of stations, refusals too. A station and its manager see the station's, a filler and
+    a checker their own."""
+    if caller.role in AT_STATION:
         if station_id not in (None, caller.org_id):
             raise Refused("other_station", f"this token speaks for station {caller.org_id}")
         station_id = caller.org_id
-    return fill_list.list_fill_checks(service.ledger.reader, station_id, outcome, after, limit)
+    worker_id = caller.account_id if caller.role in ("filler", "checker") else None
+    return fill_list.list_fill_checks(service.ledger.reader, station_id, outcome, after, limit, worker_id)
 
 
 @router.post(
