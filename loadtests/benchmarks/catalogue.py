@@ -3,6 +3,7 @@
 from benchmarks.measure import Row
 from benchmarks.rows import (
     api,
+    api_usual,
     audit,
     codes,
     deciding,
@@ -51,4 +52,5 @@ ROWS: tuple[Row, ...] = (
     audit.TWO_CORES,
     audit.INCREMENTAL,
     api.FILL_CHECK,
+    api_usual.FILL_CHECK_USUAL,
 )
