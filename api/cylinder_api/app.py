@@ -15,6 +15,7 @@ from cylinder_api.limits import Limits, limit_public
 from cylinder_api.metrics import Metrics
 from cylinder_api.problems import install_handlers
 from cylinder_api.routers import (
+    authority_keys,
     clients,
     corrections,
     custody,
@@ -57,6 +58,7 @@ _ROUTERS = (
     inspections,
     custody,
     flags,
+    authority_keys,
     recalls,
     disputes,
     permits,

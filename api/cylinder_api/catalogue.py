@@ -148,6 +148,12 @@ WORDS: dict[str, Words] = {
     "cannot_follow": Words(
         "与已有记录相接不上", "查看该瓶的历史后再定", "Look at its history; record first what is missing"
     ),
+    "signature_unverified": Words(
+        "签名不能核验",
+        "用本机关已登记的密钥对同一内容签名（cylinder-api lock-note）；密钥未登记时请管理员登记",
+        "Sign just this act with a key of the authority that is on file (cylinder-api lock-note); "
+        "an administrator puts a new key on file",
+    ),
     "occurred_in_future": Words("行为时间在将来", "核对设备时钟", "Check the device's clock"),
     "too_many": Words(
         "请求过于频繁", "按 Retry-After 等待后重发", "Wait as Retry-After says, then send the same again"

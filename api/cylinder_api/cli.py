@@ -13,7 +13,7 @@ from typing import TypeAlias
 from unicodedata import normalize
 
 from cylinder_api.access import ROLES, SYSTEM_ROLES
-from cylinder_api.commands import clients, data, doctor, keep, lists, migrate, people, serve, vault
+from cylinder_api.commands import clients, data, doctor, keep, lists, locking, migrate, people, serve, vault
 from cylinder_api.commands.failure import CannotDo
 from cylinder_api.commands.town import DEFAULT_SEED
 from cylinder_api.folder import DEFAULT_ORIGIN, FolderError
@@ -45,6 +45,7 @@ examples:
   cylinder-api client list --data ledger
   cylinder-api client revoke --id dispatch --data ledger
   cylinder-api client assert --id dispatch --key dispatch.key --audience ledger.pinglian.example/cylinders
+  cylinder-api lock-note --key au_01.key --authority au_01 --station st_01 --scale sc_01_3 --cause seal --id L1
   cylinder-api backup --to /backups/today --data ledger
   cylinder-api restore --from /backups/today --data restored
   cylinder-api restore --from /backups/today --data restored --database-url postgresql://…
@@ -90,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_data(commands)
     _add_people(commands)
+    _add_locks(commands)
     _add_keep(commands)
     return parser
 
@@ -225,6 +227,22 @@ def _add_keep(commands: Commands) -> None:
     rotate.add_argument("--to", type=Path, metavar="FILE", help="the new key, kept outside the folder")
     look = _add(commands, "doctor", doctor.doctor, "say what is wrong with an installation and how to mend it")
     look.add_argument("--redis-url", metavar="URL", help="also ask this Redis")
+
+
+def _add_locks(commands: Commands) -> None:
+    note = _explained(commands, "lock-note", "sign a lock or its lifting offline, as the body of POST /v1/locks")
+    note.set_defaults(command=locking.lock_note)
+    about = "the authority's signing key, as cylinder-codes keygen writes it"
+    note.add_argument("--key", type=Path, required=True, metavar="FILE", help=about)
+    note.add_argument("--authority", type=_id, required=True, metavar="ID", help="the authority; the key has its name")
+    note.add_argument("--station", type=_id, required=True, metavar="ID", help="the station")
+    place = note.add_mutually_exclusive_group()
+    place.add_argument("--scale", type=_id, metavar="ID", help="one scale of it; default: the whole station")
+    place.add_argument("--lane", type=int, metavar="N", help="one lane of it")
+    note.add_argument("--unlock", action="store_true", help="let filling go on again")
+    note.add_argument("--until", metavar="MOMENT", help="end of a lock, such as 2026-12-01T08:00:00+08:00")
+    note.add_argument("--cause", required=True, metavar="TEXT", help="why; the station reads it")
+    note.add_argument("--id", type=_id, required=True, help="id of the act, and its Idempotency-Key")
 
 
 def _id(text: str) -> str:

@@ -232,6 +232,12 @@ LOCK: dict[str, Any] = {
     "cause": "检定铅封破损 broken seal",
     "occurred_at": _OCCURRED_AT,
 }
+AUTHORITY_KEY: dict[str, Any] = {
+    "id": "service.2026.000001",
+    "authority_id": "au_01",
+    "vkey": "au_01+13cf4ff5+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4",
+    "occurred_at": _OCCURRED_AT,
+}
 BINDING: dict[str, Any] = {
     "id": "co_01.2026.000030",
     "code": _CODE,

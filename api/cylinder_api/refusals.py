@@ -68,6 +68,7 @@ KINDS: dict[str, Kind] = {
     "evidence_missing": Kind(422, "The act needs evidence"),
     "head_mark_foreign": Kind(422, "The head bears another company's mark"),
     "cannot_follow": Kind(422, "The act cannot follow on what is recorded"),
+    "signature_unverified": Kind(422, "The signature cannot be verified"),
     "occurred_in_future": Kind(422, "The act is dated in the future"),
     "too_many": Kind(429, "Too many requests"),
     "internal": Kind(500, "The service failed"),

@@ -245,6 +245,11 @@ def _enrolment(writes: Writes, write: Write) -> Write:
     return write._replace(body={"code": issued["code"], "vkey": vkey})
 
 
+def _authority_key(writes: Writes, write: Write) -> Write:
+    vkey = format_vkey(SigningKey("au_1", new_id("seed").encode()[:32].ljust(32)).verifying_key)
+    return _with(_plain(writes, write), vkey=vkey)
+
+
 def _cut_off(writes: Writes, write: Write) -> Write:
     enrolled = writes.send(writes.new("enrol_device")).json()
     return _at(_plain(writes, write), "device_id", enrolled["device_id"])
@@ -309,6 +314,7 @@ _MAKE: dict[str, Callable[[Writes, Write], Write]] = {
     "undo_import": _undo,
     "enrol_device": _enrolment,
     "cut_off_device": _cut_off,
+    "state_authority_key": _authority_key,
     "register_client": _named("client_id"),
     "revoke_client": _answers("register_client", "client_id", "client_id"),
     "invite_user": _named("user_id"),
@@ -336,12 +342,13 @@ _ROLE: dict[str, str | None] = {
     ),
     **dict.fromkeys(
         ("grant_tag", "refuse_tag", "seize_cylinder", "lift_seizure", "register_use", "cancel_registration",
-         "record_licence", "flag_cylinder", "lock_scale", "open_recall", "close_recall",
+         "record_licence", "flag_cylinder", "lock_filling", "open_recall", "close_recall",
          "resolve_dispute", "license_station", "verify_scale", "record_certificate", "correct_entry"),
         "regulator",
     ),
     **dict.fromkeys(
-        ("issue_enrolment_code", "cut_off_device", "register_client", "revoke_client", "invite_user", "lock_user"),
+        ("state_authority_key", "issue_enrolment_code", "cut_off_device", "register_client", "revoke_client",
+         "invite_user", "lock_user"),
         "admin",
     ),
     **dict.fromkeys(

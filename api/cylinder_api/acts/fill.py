@@ -60,7 +60,7 @@ def check_fill(unit: Unit, request: FillRequest, device_id: str, rulebook_id: st
     cylinder = unit.cylinder_by_code(request.code) if request.code else None
     skew = request.requested_at - unit.now
     station, lot = unit.station(request.station_id), _lot(unit, request)
-    facts = facts_for(station, request, data_as_of=unit.now, clock_skew_ms=skew, lot=lot)
+    facts = facts_for(station, request, data_as_of=unit.now, clock_skew_ms=skew, lot=lot, now=unit.now)
     decision = decide_fill(request, cylinder, facts, rulebook_in_force(unit, rulebook_id), unit.now)
     event = _signed(request, facts, decision, key)
     receipt = unit.append(_decision_record(event, unit.now, device_id))

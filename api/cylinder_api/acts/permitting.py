@@ -10,16 +10,19 @@ from pydantic import Field
 from sqlalchemy import select
 
 from cylinder_api.acts.common import derived_id, require_not_future
+from cylinder_api.acts.supervision import note_company_licence
 from cylinder_api.refusals import Refused
 from cylinder_trace.dates import format_day, local_day
 from cylinder_trace.events import (
     CertificateRecorded,
+    CompanyLicenceNoted,
     Event,
     ScaleVerified,
     StationLicensed,
     WorkerCertified,
     state_event,
 )
+from cylinder_trace.standing import CompanyState
 from cylinder_trace.station import StationState
 from cylinder_trace.store.tables import SubjectNowRow
 from cylinder_trace.store.unit import Receipt, Unit
@@ -76,7 +79,25 @@ class Certificate(Frozen):
 def license_station(unit: Unit, act: StationLicence, authority_id: str, by: str) -> Receipt:
     """Record the licence; a station that was not on file is on file from now on."""
     facts = {name: getattr(act, name) for name in ("company_id", "licence_no", "valid_until", "suspended", "region")}
-    return _state(unit, act, f"station/{act.station_id}", StationLicensed(**facts), authority_id, by)
+    known = unit.entry(act.id) is not None
+    receipt = _state(unit, act, f"station/{act.station_id}", StationLicensed(**facts), authority_id, by)
+    if not known:
+        _note_company(unit, act)
+    return receipt
+
+
+def _note_company(unit: Unit, act: StationLicence) -> None:
+    """A company whose filling licence does not stand fills at a new station no more than at the others."""
+    company = unit.subject(f"company/{act.company_id}").state
+    licences = company.licences if isinstance(company, CompanyState) else {}
+    filling = {number: licence for number, licence in licences.items() if licence.scope == "filling"}
+    if not filling:
+        return
+    number = max(filling, key=lambda one: (filling[one].stated_at, one))
+    stated = unit.entry(act.id)
+    if filling[number].standing != "valid" and stated is not None:
+        noted = CompanyLicenceNoted(company_id=act.company_id, licence_no=number, standing=filling[number].standing)
+        note_company_licence(unit, noted, act.station_id, stated.record())
 
 
 def verify_scale(unit: Unit, act: ScaleVerification, authority_id: str, by: str) -> Receipt:

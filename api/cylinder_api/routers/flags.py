@@ -59,16 +59,17 @@ async def clear_flag(
 @router.post(
     "/v1/locks",
     status_code=201,
-    summary="Lock or unlock a scale (监管锁秤)",
+    summary="Lock or unlock a scale, a lane or a station (监管锁停)",
     response_model=Recorded,
-    responses=documented(*_REFUSALS, "station_unknown", "other_district"),
+    responses=documented(*_REFUSALS, "station_unknown", "other_district", "other_authority", "signature_unverified"),
     openapi_extra=takes(supervision.LockAct, LOCK),
 )
-async def lock_scale(
+async def lock_filling(
     caller: Caller, service: ServiceHere, act: Annotated[supervision.LockAct, Depends(JsonBody(supervision.LockAct))]
 ) -> Any:
-    """Pushed to the station like a mark."""
-    work = partial(supervision.lock_scale, act=act, authority_id=caller.org_id, by=caller.account_id)
+    """Pushed to the station like a mark; what is being filled there is stopped. A lock counts at once, whoever signed
+    it; an unlocking only under a key of the authority, and at the station only under one that the station trusts."""
+    work = partial(supervision.lock_filling, act=act, authority_id=caller.org_id, by=caller.account_id)
     return await service.record(in_district(caller, work))
 
 
