@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from fastapi import FastAPI, Request
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import models_json_schema
 
 from cylinder_api.idempotency import EXEMPT, HEADER, KEY_PATTERN, WRITES, act_key, begin_act
-from cylinder_api.problems import Problem, documented
+from cylinder_api.problems import MEDIA_TYPE, Problem, documented, problem_examples
 from cylinder_api.refusals import Refused
 from cylinder_api.settings import Patience
 
@@ -96,7 +97,8 @@ async def in_time(request: Request) -> AsyncIterator[None]:
 
 def takes(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
     """`openapi_extra` of a route that reads `model` with JsonBody."""
-    _MODELS[model.__name__] = model
+    if _MODELS.setdefault(model.__name__, model) is not model:
+        raise TypeError(f"two bodies are called {model.__name__}; the document can describe one of them")
     content = {"schema": {"$ref": f"{_SCHEMAS}{model.__name__}"}, "example": example}
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
@@ -122,11 +124,28 @@ def openapi_of(app: FastAPI) -> dict[str, Any]:
     )
     schemas = document["components"]["schemas"]
     document["components"]["schemas"] = dict(sorted({**named["$defs"], **schemas}.items()))
+    document["components"]["examples"] = problem_examples()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             if asks_for_key(method, path, operation["operationId"]):
                 _document_key(operation)
+            if "requestBody" in operation:
+                _document_refusals(operation, "too_slow")
+            _show_answer(operation)
     return document
+
+
+_ANSWERS: dict[str, Any] = json.loads(Path(__file__).with_name("example_answers.json").read_text("utf-8"))
+"""What each operation answered once, over generated data; made by ``tests/api/example_answers.py``."""
+
+
+def _show_answer(operation: dict[str, Any]) -> None:
+    """Put the operation's example beside the description of its good answer."""
+    answer = _ANSWERS.get(operation["operationId"])
+    good = next(said for status, said in operation["responses"].items() if status.startswith("2"))
+    for content in good.get("content", {}).values():
+        if answer is not None:
+            content["example"] = answer
 
 
 def asks_for_key(method: str, path: str, operation_id: str) -> bool:
@@ -140,13 +159,20 @@ def _document_key(operation: dict[str, Any]) -> None:
     if name := next((name for name in _ID_FIELDS if name in body.get("example", {})), None):
         note = f"The same text as `{name}` in the body: one act, one id."
         operation["parameters"][-1] = {**_KEY_PARAMETER, "description": note, "example": body["example"][name]}
-    for status, answer in documented(*_KEY_REFUSALS, public=True).items():
+    _document_refusals(operation, *_KEY_REFUSALS)
+
+
+def _document_refusals(operation: dict[str, Any], *codes: str) -> None:
+    for status, answer in documented(*codes, public=True).items():
         said = operation["responses"].setdefault(str(status), answer)
+        if said is answer or MEDIA_TYPE not in said["content"]:
+            continue
         missing = [line for line in answer["description"].split("; ") if line not in said["description"].split("; ")]
         said["description"] = "; ".join([said["description"], *missing])
+        said["content"][MEDIA_TYPE]["examples"].update(answer["content"][MEDIA_TYPE]["examples"])
 
 
-_KEY_REFUSALS = ("idempotency_key_missing", "too_slow", "still_running", "idempotency_key_differs", "id_conflict")
+_KEY_REFUSALS = ("idempotency_key_missing", "still_running", "idempotency_key_differs", "id_conflict")
 _KEY_PARAMETER: dict[str, Any] = {
     "name": HEADER,
     "in": "header",

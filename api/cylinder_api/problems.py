@@ -99,9 +99,27 @@ def documented(*codes: str, public: bool = False) -> dict[int | str, dict[str, A
 
 
 def _documented_status(codes: Sequence[str]) -> dict[str, Any]:
+    shown = {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
     return {
         "description": "; ".join(f"`{code}`: {KINDS[code].title}" for code in codes),
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": shown}},
+    }
+
+
+def problem_examples() -> dict[str, Any]:
+    """Each problem as it is answered, for the OpenAPI document's components."""
+    return {code: {"value": _example(code)} for code in KINDS}
+
+
+def _example(code: str) -> dict[str, Any]:
+    kind = KINDS[code]
+    return {
+        "type": f"{PAGES}/{code}",
+        "title": title_of(code, "zh-CN"),
+        "status": kind.status,
+        "detail": kind.title,
+        "code": code,
+        "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
     }
 
 

@@ -70,6 +70,8 @@ class Fuzz:
         document = house.as_(None).get("/openapi.json").json()
         config = SchemathesisConfig.from_dict({"checks": _CHECKS})
         self.house, self.writes, self.tally = house, Writes(house), Tally()
+        self.answers: dict[str, Any] = {}
+        """What each operation answered when it first succeeded: an object, or text; bytes are left out."""
         self._schema = schemathesis.openapi.from_dict(document, config=config)
         self._session = requests.Session()
         self._session.trust_env = False
@@ -141,6 +143,8 @@ class Fuzz:
         sent = {**headers, **({"Authorization": f"Bearer {token}"} if token else {})}
         answer = case.call(base_url=self.house.url, session=self._session, headers=sent, timeout=30)
         self.tally.statuses[name][answer.status_code] += 1
+        if answer.status_code < 300 and name not in self.answers:
+            self.answers[name] = _told(answer)
         try:
             left_out = [positive_data_acceptance] if name == OAUTH else []  # RFC 6749 answers 400 to a wrong assertion
             case.validate_response(answer, headers=sent, excluded_checks=left_out, transport_kwargs={"timeout": 30})
@@ -148,6 +152,13 @@ class Fuzz:
             # The token is always shown, also where the drawn request was to have none.
             told = [str(failure) for failure in group.exceptions if "was Authorization" not in str(failure)]
             self.tally.failures += [f"{name} {answer.status_code}: {failure}" for failure in told]
+
+
+def _told(answer: Any) -> Any:
+    media_type = str(answer.headers.get("content-type", [""])[0])
+    if "json" in media_type:
+        return answer.json()
+    return answer.content.decode() if media_type.startswith("text/") else None
 
 
 def _key_for(body: Any) -> str:

@@ -63,7 +63,7 @@ class NewUser(Frozen):
     """For an authority: where it acts, the front of an administrative code."""
 
 
-class Acceptance(Frozen):
+class InvitationAccepted(Frozen):
     """The one-time code, and the password that the person chooses."""
 
     code: Annotated[str, Field(max_length=80)]
@@ -157,7 +157,7 @@ def _require_free(unit: Unit, user_id: str) -> None:
         raise IdConflict(f"{user_id} is the id of a system, a device or a token; take another one for the person")
 
 
-def accept(unit: Unit, user_id: str, asked: Acceptance, password_hash: str, sealed: bytes) -> None:
+def accept(unit: Unit, user_id: str, asked: InvitationAccepted, password_hash: str, sealed: bytes) -> None:
     """Take over password and second factor; raises Refused for a code that does not open this login any more."""
     row = unit.find(LoginRow, user_id)
     if row is None or row.invitation_sha256 != secret_sha256(asked.code) or not _is_open(row, unit.now):

@@ -120,7 +120,16 @@ _FILE_SCHEMA = {
         }
     },
 }
-_TAKES_FILE = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FILE_SCHEMA}}}}
+_FILE_EXAMPLE = {
+    "file": "出厂编号,制造单位,型号,制造年月,皮重,容积,最大充装量(kg)\n"
+    "A26050007,示例制造单位,YSP35.5,2026-05,16.5,35.5,14.9\n"
+}
+_TAKES_FILE = {
+    "requestBody": {
+        "required": True,
+        "content": {"multipart/form-data": {"schema": _FILE_SCHEMA, "example": _FILE_EXAMPLE}},
+    }
+}
 
 
 @router.post(

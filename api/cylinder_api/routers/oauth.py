@@ -67,10 +67,18 @@ async def read_form(request: Request) -> TokenRequest:
         raise TokenRefused("invalid_request", "the body is not a form with grant_type and client_assertion") from error
 
 
+def _refusal(error: str) -> dict[str, Any]:
+    example = {"error": error, "error_description": "one sentence, without what was sent"}
+    return {"model": TokenError, "content": {"application/json": {"example": example}}}
+
+
 _RESPONSES: dict[int | str, dict[str, Any]] = {
-    **{code: found for code, found in documented(public=True).items() if code in (413, 503)},
-    400: {"description": "`invalid_request`, `unsupported_grant_type`, `invalid_scope`", "model": TokenError},
-    401: {"description": "`invalid_client`: no such client, or its assertion does not hold", "model": TokenError},
+    **{code: found for code, found in documented(public=True).items() if code in (413, 429, 503)},
+    400: {"description": "`invalid_request`, `unsupported_grant_type`, `invalid_scope`", **_refusal("invalid_request")},
+    401: {
+        "description": "`invalid_client`: no such client, or its assertion does not hold",
+        **_refusal("invalid_client"),
+    },
 }
 _FORM_EXAMPLE = {
     "grant_type": "client_credentials",

@@ -121,10 +121,10 @@ async def lock_user(
     "/users/accept",
     summary="Choose a password with the one-time code (接受邀请)",
     responses=documented("not_json", "enrolment_code_invalid", "password_weak", public=True),
-    openapi_extra=takes(people.Acceptance, INVITATION_ACCEPTED),
+    openapi_extra=takes(people.InvitationAccepted, INVITATION_ACCEPTED),
 )
 def accept_invitation(
-    service: ServiceHere, asked: Annotated[people.Acceptance, Depends(JsonBody(people.Acceptance))]
+    service: ServiceHere, asked: Annotated[people.InvitationAccepted, Depends(JsonBody(people.InvitationAccepted))]
 ) -> SecondFactorAnswer:
     """The answer is for the authenticator app. Sent again with the same code and password it is the same, until the
     person first signs in."""
