@@ -2,9 +2,11 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, event
 
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.dates import parse_day
@@ -140,13 +142,43 @@ def test_what_is_due_comes_first_that_is_due_first(engine: Engine) -> None:
     assert days == sorted(day for day in days if day is not None)
 
 
-def test_a_page_is_found_along_an_index_and_never_by_sorting(engine: Engine) -> None:
-    if engine.dialect.name != "sqlite":
-        return  # PostgreSQL plans by how many rows there are
-    for name, (wanted, _) in CONDITIONS.items():
-        line, _ = pages._line_and_others(wanted)
-        query = pages._along(line, pages._places(line).where(*line.within, pages._behind(line, line.first)))
+INDEXES = {
+    "serial": "fleet_by_serial (serial=? AND cylinder_id>? AND cylinder_id<?)",
+    "lost": "fleet_lost (cylinder_id>? AND cylinder_id<?)",
+    "black": "fleet_black (cylinder_id>? AND cylinder_id<?)",
+    "recalled": "fleet_marked (cylinder_id>? AND cylinder_id<?)",
+    "lot": "fleet_by_lot (lot_id=? AND cylinder_id>? AND cylinder_id<?)",
+    "overdue": "fleet_by_due ((due_day,cylinder_id)>(?,?) AND (due_day,cylinder_id)<(?,?))",
+    "station": "fleet_by_station (station_id=? AND cylinder_id>? AND cylinder_id<?)",
+    "owner": "fleet_by_owner (owner_id=? AND cylinder_id>? AND cylinder_id<?)",
+    "district": "fleet_by_district ((district,cylinder_id)>(?,?) AND (district,cylinder_id)<(?,?))",
+    "maker": "fleet_by_maker (maker=? AND cylinder_id>? AND cylinder_id<?)",
+    "status": "fleet_by_status (status=? AND cylinder_id>? AND cylinder_id<?)",
+    "none": "sqlite_autoindex_fleet_1 (cylinder_id>? AND cylinder_id<?)",
+}
+"""On SQLite; PostgreSQL plans by what is in the table."""
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_a_page_runs_along_one_index_between_two_bounds_whatever_else_is_asked(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(pages, "_LOOKED_AT", 3)
+    asked: list[tuple[str, Any]] = []
+    with engine.connect() as connection, listening(connection, asked):
+        read_page(connection, both(name, "model"), None, 2)
+    said, given = asked[1]
+    if engine.dialect.name == "sqlite":
         with engine.connect() as connection:
-            said = str(query.compile(engine, compile_kwargs={"literal_binds": True}))
-            plan = [step.detail for step in connection.execute(text(f"EXPLAIN QUERY PLAN {said}"))]
-        assert [step.partition(" USING")[0] for step in plan] == ["SEARCH fleet"], (name, plan)
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {said}", given).all()
+        assert [step.detail for step in plan] == [f"SEARCH fleet USING INDEX {INDEXES[name]}"]
+
+
+@contextmanager
+def listening(connection: Connection, asked: list[tuple[str, Any]]) -> Iterator[None]:
+    def heard(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_more: Any) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(connection, "before_cursor_execute", heard)
+    yield
+    event.remove(connection, "before_cursor_execute", heard)

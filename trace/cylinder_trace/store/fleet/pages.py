@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Select, and_, literal, select, tuple_
+from sqlalchemy import Boolean, Column, ColumnElement, Connection, Row, Select, literal, select, tuple_
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.visitors import InternalTraversal
 
 from cylinder_trace.cylinder import CylinderState, Status
 from cylinder_trace.store.fleet.place import FLEET
@@ -47,6 +50,31 @@ class Wanted:
     """Its last day without another inspection is this day or earlier; those without one are left out."""
 
 
+class _Beside(ColumnElement[bool]):
+    """A condition that rows of the line are held against, and that is no reason to run along another index.
+
+    SQLite keeps no statistics of rows that come one by one, and would guess.
+    """
+
+    inherit_cache = True
+    type = Boolean()
+
+    def __init__(self, condition: ColumnElement[bool]) -> None:
+        self.condition = condition
+
+    _traverse_internals = [("condition", InternalTraversal.dp_clauseelement)]
+
+
+@compiles(_Beside)
+def _written(beside: _Beside, compiler: SQLCompiler, **options: Any) -> str:
+    return f"({compiler.process(beside.condition, **options)})"
+
+
+@compiles(_Beside, "sqlite")
+def _written_for_sqlite(beside: _Beside, compiler: SQLCompiler, **options: Any) -> str:
+    return f"+({compiler.process(beside.condition, **options)})"
+
+
 class Mark(NamedTuple):
     """Where a page ended: the value that the list runs along, and the cylinder."""
 
@@ -76,9 +104,8 @@ class Found(NamedTuple):
 
 
 class _Line(NamedTuple):
-    """An index, which part of it is run along, and from where."""
+    """Which part of an index is run along, and from where."""
 
-    name: str | None
     value: Column[Any] | None
     """The index's first column where it is ordered by it too; None where the part has one value of it."""
     within: tuple[ColumnElement[bool], ...]
@@ -88,10 +115,9 @@ class _Line(NamedTuple):
 def read_page(connection: Connection, wanted: Wanted, behind: Mark | None, limit: int) -> Found:
     """Up to `limit` cylinders behind a mark, in the order of the index that narrows the list most."""
     line, others = _line_and_others(wanted)
-    part = and_(*line.within, _behind(line, behind or line.first))
-    last = _mark(line, connection.execute(_far(line, part)).first()) if others else None
-    upto = () if last is None else (_upto(line, last),)
-    query = _along(line, _places(line).where(part, *others, *upto))
+    behind = behind or line.first
+    last = _mark(line, connection.execute(_far(line, behind)).first()) if others else None
+    query = _along(line, _places(line).where(*_part(line, behind, last), *map(_Beside, others)))
     found = connection.execute(query.limit(limit + 1)).all()
     rows = found[:limit]
     if len(found) > limit:
@@ -105,7 +131,7 @@ def read_rows(connection: Connection, cylinder_ids: Sequence[str]) -> list[Liste
 
 
 def _line_and_others(wanted: Wanted) -> tuple[_Line, list[ColumnElement[bool]]]:
-    line, *rest = _lines(wanted) or [_Line(None, None, (), _START)]
+    line, *rest = _lines(wanted) or [_Line(None, (), _START)]
     others = [condition for other in rest for condition in (*other.within, *_from(other))]
     if wanted.model is not None:
         others.append(_C.model == wanted.model)
@@ -116,19 +142,19 @@ def _line_and_others(wanted: Wanted) -> tuple[_Line, list[ColumnElement[bool]]]:
 
 def _lines(wanted: Wanted) -> list[_Line]:
     """The indexes that fit, the one that narrows most in front."""
-    status = _equal("fleet_by_status", _C.status, wanted.status)
+    status = _equal(_C.status, wanted.status)
     known: tuple[_Line | None, ...] = (
-        _equal("fleet_by_serial", _C.serial, wanted.serial),
-        _Line("fleet_lost", None, (_C.lost,), _START) if wanted.lost else None,
-        _Line("fleet_black", None, (_C.black,), _START) if wanted.black else None,
-        _equal("fleet_by_lot", _C.lot_id, wanted.lot_id),
+        _equal(_C.serial, wanted.serial),
+        _Line(None, (_C.lost,), _START) if wanted.lost else None,
+        _Line(None, (_C.black,), _START) if wanted.black else None,
+        _equal(_C.lot_id, wanted.lot_id),
         _marked(wanted.mark),
         status if wanted.status in _SELDOM else None,
         _due(wanted),
-        _equal("fleet_by_station", _C.station_id, wanted.station_id),
-        _equal("fleet_by_owner", _C.owner_id, wanted.owner_id),
+        _equal(_C.station_id, wanted.station_id),
+        _equal(_C.owner_id, wanted.owner_id),
         _in_district(wanted.district),
-        _equal("fleet_by_maker", _C.maker, wanted.maker),
+        _equal(_C.maker, wanted.maker),
         None if wanted.status in _SELDOM else status,
     )
     return [line for line in known if line is not None]
@@ -139,24 +165,24 @@ def _marked(mark: str | None) -> _Line | None:
         return None
     # Written out, so that SQLite sees that its index of marked cylinders holds them all.
     some = _C.marks != literal("", literal_execute=True)
-    return _Line("fleet_marked", None, (some, _C.marks.contains(f"|{mark}|", autoescape=True)), _START)
+    return _Line(None, (some, _C.marks.contains(f"|{mark}|", autoescape=True)), _START)
 
 
 def _due(wanted: Wanted) -> _Line | None:
     if wanted.due_to is None:
         return None
-    return _Line("fleet_by_due", _C.due_day, (_C.due_day <= wanted.due_to,), Mark(wanted.due_from or 0, ""))
+    return _Line(_C.due_day, (_C.due_day <= wanted.due_to,), Mark(wanted.due_from or 0, ""))
 
 
 def _in_district(district: str | None) -> _Line | None:
     if district is None:
         return None
     below = _C.district < district + _BEHIND_ALL
-    return _Line("fleet_by_district", _C.district, (below,), Mark(district, ""))
+    return _Line(_C.district, (below,), Mark(district, ""))
 
 
-def _equal(name: str, column: Column[Any], value: str | None) -> _Line | None:
-    return None if value is None else _Line(name, None, (column == value,), _START)
+def _equal(column: Column[Any], value: str | None) -> _Line | None:
+    return None if value is None else _Line(None, (column == value,), _START)
 
 
 def _from(line: _Line) -> tuple[ColumnElement[bool], ...]:
@@ -171,15 +197,19 @@ def _behind(line: _Line, mark: Mark) -> ColumnElement[bool]:
     return tuple_(line.value, _C.cylinder_id) > tuple_(literal(mark.value), literal(mark.cylinder_id))
 
 
-def _upto(line: _Line, mark: Mark) -> ColumnElement[bool]:
+def _part(line: _Line, behind: Mark, last: Mark | None) -> tuple[ColumnElement[bool], ...]:
+    """The part of a line that a page runs along, with one bound at either end: only one would be looked up."""
+    if last is None:
+        return *line.within, _behind(line, behind)
     if line.value is None:
-        return _C.cylinder_id <= mark.cylinder_id
-    return tuple_(line.value, _C.cylinder_id) <= tuple_(literal(mark.value), literal(mark.cylinder_id))
+        return *line.within, _behind(line, behind), _C.cylinder_id <= last.cylinder_id
+    upto = tuple_(line.value, _C.cylinder_id) <= tuple_(literal(last.value), literal(last.cylinder_id))
+    return _behind(line, behind), upto
 
 
-def _far(line: _Line, part: ColumnElement[bool]) -> Select[Any]:
+def _far(line: _Line, behind: Mark) -> Select[Any]:
     """The last row that a page looks at, found in the index alone."""
-    return _along(line, _places(line).where(part)).offset(_LOOKED_AT - 1).limit(1)
+    return _along(line, _places(line).where(*_part(line, behind, None))).offset(_LOOKED_AT - 1).limit(1)
 
 
 def _places(line: _Line) -> Select[Any]:
@@ -188,10 +218,7 @@ def _places(line: _Line) -> Select[Any]:
 
 
 def _along(line: _Line, query: Select[Any]) -> Select[Any]:
-    columns = [_C.cylinder_id] if line.value is None else [line.value, _C.cylinder_id]
-    query = query.order_by(*columns)
-    # SQLite keeps no statistics of rows that come one by one, and would guess.
-    return query if line.name is None else query.with_hint(FLEET, f"INDEXED BY {line.name}", "sqlite")
+    return query.order_by(*([_C.cylinder_id] if line.value is None else [line.value, _C.cylinder_id]))
 
 
 def _mark(line: _Line, row: Row[Any] | None) -> Mark | None:
