@@ -1,6 +1,7 @@
 """The service with a generated town in it, and what a client may know of it: base URL, tokens, one station."""
 
 import json
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,7 +61,7 @@ def station_in(town: Town) -> Station:
     """The enrolled demo station of the town, as its replica shows it; raises AccessError."""
     access = _access(town.data)
     token, station_id = access["tokens"]["station"], access["station"]["station_id"]
-    replica = _get(town, f"/v1/stations/{station_id}/replica", {"Authorization": f"Bearer {token}"})
+    replica = replica_of(town, station_id, token)
     station = station_of(town.base_url, token, replica)
     if not (station.scales and station.workers and station.cylinders):
         raise AccessError(f"station {station_id} has no scale, no worker or no cylinder: seed a larger town")
@@ -72,6 +73,18 @@ def bearer(town: Town, role: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {_access(town.data)['tokens'][role]}"}
 
 
+def enrol_device(town: Town, station_id: str, vkey: str) -> dict[str, str]:
+    """Let one more device of the station in; its id and its token. Raises AccessError."""
+    code = _post(town, "/v1/devices/codes", bearer(town, "admin"), {"station_id": station_id})["code"]
+    enrolled: dict[str, str] = _post(town, "/v1/devices/enrol", {}, {"code": code, "vkey": vkey})
+    return enrolled
+
+
+def replica_of(town: Town, station_id: str, token: str) -> Any:
+    """What the station must know to decide alone; raises AccessError."""
+    return _get(town, f"/v1/stations/{station_id}/replica", {"Authorization": f"Bearer {token}"})
+
+
 def _access(data: Path) -> Any:
     path = data / "demo-access.json"
     try:
@@ -81,11 +94,19 @@ def _access(data: Path) -> Any:
 
 
 def _get(town: Town, path: str, headers: dict[str, str]) -> Any:
+    return _answer(town, "GET", path, headers)
+
+
+def _post(town: Town, path: str, headers: dict[str, str], body: object) -> Any:
+    return _answer(town, "POST", path, {**headers, "Idempotency-Key": secrets.token_hex(16)}, json=body)
+
+
+def _answer(town: Town, method: str, path: str, headers: dict[str, str], **content: Any) -> Any:
     url = f"{town.base_url}{path}"
     try:
-        answer = httpx.get(url, headers=headers, timeout=60)
+        answer = httpx.request(method, url, headers=headers, timeout=60, **content)
     except httpx.HTTPError as error:
         raise AccessError(f"nothing answers on {town.base_url}: {error}; is the service running?") from error
-    if answer.status_code != httpx.codes.OK:
+    if not answer.is_success:
         raise AccessError(f"{url} answered {answer.status_code}: is this the service of {town.data}?")
     return answer.json()

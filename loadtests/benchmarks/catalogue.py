@@ -3,6 +3,7 @@
 from benchmarks.measure import Row
 from benchmarks.rows import (
     api,
+    api_bulk,
     api_usual,
     audit,
     codes,
@@ -53,4 +54,6 @@ ROWS: tuple[Row, ...] = (
     audit.INCREMENTAL,
     api.FILL_CHECK,
     api_usual.FILL_CHECK_USUAL,
+    api_bulk.UPLOAD,
+    api_bulk.UPLOAD_RATE,
 )
