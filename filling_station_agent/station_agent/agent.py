@@ -23,7 +23,7 @@ from station_agent.own_acts import OwnActs
 from station_agent.recorder import Recorder, Tell
 from station_agent.replica import Replica, ReplicaDamaged
 from station_agent.service import Service
-from station_agent.settings import Settings
+from station_agent.settings import Settings, trusted_regulators
 from station_agent.station import Station
 from station_agent.sync import Sync
 
@@ -51,11 +51,12 @@ class Agent:
 
 @asynccontextmanager
 async def assembled(settings: Settings, data: Path, device: Device, tell: Tell) -> AsyncIterator[Agent]:
-    """All parts, connected, nothing running yet. Raises JournalBroken, DriverError, OSError."""
+    """All parts, connected, nothing running yet. Raises JournalBroken, DriverError, SettingsError, OSError."""
     async with AsyncExitStack() as stack:
         journal = Journal(data / JOURNAL_FILE, device.device_id, device.key)
         stack.callback(journal.close)
-        replica = Replica(data / REPLICA_FILE, device.station_id, device.key.seed)
+        regulators = trusted_regulators(settings, data)
+        replica = Replica(data / REPLICA_FILE, device.station_id, device.key.seed, regulators)
         stack.callback(replica.close)
         clock = _clock(replica, journal)
         ca_file = Path(settings.ca_file) if settings.ca_file else None

@@ -9,18 +9,19 @@ import hmac
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
 
-from cylinder_codes.keys import decode_base64
+from cylinder_codes.keys import VerifyingKey, decode_base64
 from cylinder_trace.canonical import CanonicalError, canonical_json
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.enactment import book_on
 from cylinder_trace.events import first_fault
+from cylinder_trace.locks import Lock, all_told, standing_locks
 from cylinder_trace.lots import LotState
 from cylinder_trace.rulebook import Rulebook, RulebookError, parse_rulebook
 from cylinder_trace.station import StationState
@@ -80,6 +81,8 @@ class Known:
     station: StationState
     lots: Mapping[str, LotState] = field(default_factory=dict)
     """Lot id → gas lot of this station."""
+    locks: tuple[Lock, ...] = ()
+    """The regulator's locks on filling that stand by this station's own trust list, the expired ones too."""
 
     def book_on(self, day: int) -> Rulebook:
         """The version that decides on a day (ordinal, Beijing); whether it has ended is asked by the decision."""
@@ -114,9 +117,14 @@ def open_answer(text: bytes, station_id: str, log_key: Signer) -> ReplicaAnswer:
 class Replica:
     """The replica on disk. `known` is None until a first answer has been taken."""
 
-    def __init__(self, path: Path, station_id: str, seal_key: bytes) -> None:
-        """Open or make the replica at `path`; a damaged file is thrown away, `was_damaged` then says so."""
+    def __init__(self, path: Path, station_id: str, seal_key: bytes, regulators: Sequence[VerifyingKey] = ()) -> None:
+        """Open or make the replica at `path`; a damaged file is thrown away, `was_damaged` then says so.
+
+        `regulators` are the keys whose unlockings count here (监管公钥).
+        """
         self._path = path
+        self._regulators = tuple(regulators)
+        self._locks_told: tuple[Lock, ...] = ()
         self._station_id = station_id
         self._seal_key = blake2b(seal_key, person=b"pinglian-replica", digest_size=32).digest()
         self._lock = threading.Lock()
@@ -176,6 +184,8 @@ class Replica:
         known = _known(answer)
         if answer.since and before is not None:
             known = replace(known, lots={**before.lots, **known.lots})
+        told = self._told_with(answer)
+        known = replace(known, locks=standing_locks(told, self._regulators))
         with self._lock, self._writing():
             if answer.since == 0:
                 self._db.execute("delete from cylinders")
@@ -186,7 +196,22 @@ class Replica:
             self._db.executemany("delete from codes where cylinder_id = ?", [(id,) for id in answer.gone])
             kept = answer.model_copy(update={"lots": tuple(known.lots.values())})
             self._put_fact("known", kept.model_dump(mode="json", include=_KNOWN_FIELDS, exclude_none=True))
-        self.known = known
+            self._put_fact("locks", {"told": [lock.model_dump(mode="json", exclude_none=True) for lock in told]})
+        self.known, self._locks_told = known, told
+
+    def _told_with(self, answer: ReplicaAnswer) -> tuple[Lock, ...]:
+        """Every lock and unlocking ever told: a service that tells of a lock no more has not unlocked anything.
+
+        What is gone from the answer is dropped once it has expired by the answer's own, signed, clock.
+        """
+        now = (answer.station.locks or {}).values()
+        ours = [lock for lock in now if lock.locked or lock.station_id == self._station_id]
+        ids = {lock.id for lock in ours}
+        return tuple(
+            lock
+            for lock in all_told(self._locks_told, ours)
+            if lock.id in ids or lock.until is None or lock.until > answer.as_of
+        )
 
     def confirm(self, version: int, as_of: int) -> None:
         """The service said at `as_of` that up to `version` nothing of ours has changed; kept on disk by `keep`."""
@@ -203,7 +228,7 @@ class Replica:
                 self._put_fact("clock", clock)
 
     def forget(self) -> None:
-        """Throw the replica away; it is fetched whole the next time."""
+        """Throw the replica away; it is fetched whole the next time. The locks that were told of are remembered."""
         self.was_damaged = True
         self.known = None
         with self._lock:
@@ -223,7 +248,10 @@ class Replica:
             return
         fields = {"cylinders": (), "gone": (), "since": 0, "signature": "", "vkey": "", **fact}
         try:
-            self.known = _known(ReplicaAnswer.model_validate_json(json.dumps(fields)))
+            told = (self._fact("locks") or {}).get("told", [])
+            self._locks_told = tuple(Lock.model_validate_json(json.dumps(lock)) for lock in told)
+            known = _known(ReplicaAnswer.model_validate_json(json.dumps(fields)))
+            self.known = replace(known, locks=standing_locks(self._locks_told, self._regulators))
         except (ValueError, ReplicaRefused) as error:
             raise ReplicaDamaged(str(error)) from error
         if self.known.station.station_id != self._station_id:

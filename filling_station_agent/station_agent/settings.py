@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from cylinder_codes.identifiers import DEFAULT_HOST
+from cylinder_codes.keys import KeyFormatError, VerifyingKey, parse_vkey
 from cylinder_codes.legacy_forms import ScanForms, parse_legacy_forms
 from cylinder_trace.values import Id
 
@@ -47,6 +48,12 @@ class ScannerSettings(_Table):
         return ScanForms(self.hosts, parse_legacy_forms(self.legacy_forms))
 
 
+class TrustSettings(_Table):
+    """`[trust]`"""
+
+    regulators: str | None = None
+
+
 class LaneSettings(_Table):
     """`[[lanes]]`"""
 
@@ -63,6 +70,7 @@ class Settings(_Table):
     data: str = "."
     scales: ScaleSettings = ScaleSettings()
     scanner: ScannerSettings = ScannerSettings()
+    trust: TrustSettings = TrustSettings()
     lanes: Annotated[tuple[LaneSettings, ...], Field(min_length=1, max_length=10)]
 
 
@@ -82,6 +90,20 @@ def load_settings(file: Path) -> tuple[Settings, Path]:
         if len(set(values)) < len(values):
             raise SettingsError(f"The settings {file} cannot be used: two lanes have the same {what}.")
     return settings, (file.parent / settings.data).resolve()
+
+
+def trusted_regulators(settings: Settings, data: Path) -> tuple[VerifyingKey, ...]:
+    """The authorities' keys that this station trusts to unlock it; raises SettingsError."""
+    if settings.trust.regulators is None:
+        return ()
+    file = data / settings.trust.regulators
+    try:
+        lines = [line.strip() for line in file.read_text("utf-8").splitlines()]
+        return tuple(parse_vkey(line) for line in lines if line and not line.startswith("#"))
+    except OSError as error:
+        raise SettingsError(f"The trust list {file} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, KeyFormatError) as error:
+        raise SettingsError(f"The trust list {file} has a line that is no verifying key: {error}.") from error
 
 
 def _tuples(table: dict[str, Any]) -> dict[str, Any]:
@@ -136,6 +158,11 @@ sign_on = "lane"
 # hosts = ["id.pinglian.example"]
 # Numbers that cylinders carry from before (旧码), one form each: digits, letters, hex or any, with their count.
 # legacy_forms = ["province=ZJ{{digits:12}}"]
+
+[trust]                         # 信任名单: whose word lets filling go on after a lock (监管解锁)
+# A file of the authorities' verifying keys, one a line, in the data folder. Take the keys from the authority itself and
+# not from the service. A lock counts whoever signed it; without this file nothing but its own end lifts one here.
+# regulators = "regulators.vkeys"
 
 # One table per lane (工位): the digit its scanner types, the scale as the service knows it, its Modbus unit id.
 {lanes}"""

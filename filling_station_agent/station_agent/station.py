@@ -33,6 +33,7 @@ from cylinder_trace.dates import local_day
 from cylinder_trace.decision import Decision, FillRequest, StationFacts
 from cylinder_trace.decision_note import inputs_hash
 from cylinder_trace.events import DisputeRaised, Event, FillDecided
+from cylinder_trace.locks import lock_at
 from cylinder_trace.rulebook import Rulebook, parse_rulebook
 from cylinder_trace.station import facts_for
 from station_agent import words
@@ -83,6 +84,8 @@ class Judgement:
     is_own: bool = True
     """Whether `decision` is what this station found, rather than the service."""
     late_denial: Decision | None = None
+    locked: bool = False
+    """Whether the regulator locked the scale, its lane or the station while gas flowed."""
 
 
 class _Unwritten(NamedTuple):
@@ -192,9 +195,10 @@ class Station:
             self._replica.forget()  # sync fetches it whole
             return self.look_up(request)
         trusted_now = self._clock.trusted_now()
-        book = known.book_on(local_day(self._clock.now() if trusted_now is None else trusted_now))
+        now = self._clock.now() if trusted_now is None else trusted_now
+        book = known.book_on(local_day(now))
         lot = known.lots.get(request.lot_id) if request.lot_id else None
-        facts = facts_for(known.station, request, known.as_of, skew_ms, lot)
+        facts = facts_for(known.station, request, known.as_of, skew_ms, lot, now=now, locks=known.locks)
         replica_id = f"{self.station_id}.{known.version}"
         if cylinder is None:
             return Knowledge(None, facts, book, replica_id=replica_id)
@@ -280,7 +284,7 @@ class Station:
 
         watch = Watch(
             steady=self._clock.steady,
-            must_stop=lambda: self.stopping or judgement.late_denial is not None,
+            must_stop=lambda: self._must_stop(lane, judgement),
             weighed=weighed,
             noted=lambda gross_g: self._recorder.weighed(start, gross_g),
             longest_ms=judgement.knowledge.book.fill.longest_fill_seconds * 1000,
@@ -302,6 +306,23 @@ class Station:
             return
         recorded = await self._recorder.end(lane, replace(start, seen_gross_g=seen[0]), ending)
         self._finish(lane, judgement, ending, recorded)
+
+    def _must_stop(self, lane: Lane, judgement: Judgement) -> bool:
+        """Whether gas may flow no longer: the agent ends, the service denied, or the regulator has locked the scale."""
+        if not judgement.locked and self._is_locked(lane):
+            judgement.locked = True
+            self._permits.withdraw(judgement.request.check_id)
+            self._tell("locked", lane, {"check_id": judgement.request.check_id, **words.fields(words.LOCKED)})
+        return self.stopping or judgement.locked or judgement.late_denial is not None
+
+    def _is_locked(self, lane: Lane) -> bool:
+        known = self._replica.known
+        if known is None:
+            return False
+        trusted_now = self._clock.trusted_now()
+        now = self._clock.now() if trusted_now is None else trusted_now
+        scale = known.station.scales.get(lane.scale_id)
+        return bool(scale and scale.locked) or lock_at(known.locks, lane.scale_id, lane.number, now) is not None
 
     def _start(self, lane: Lane, request: FillRequest, permit: Permit, tare_g: int) -> Start:
         return Start(
@@ -413,7 +434,8 @@ class Station:
 
     def _finish(self, lane: Lane, judgement: Judgement, ending: Ending, recorded: bool) -> None:
         if recorded and ending.because != "fault":
-            lane.view.message = words.DENIED_LATE if judgement.late_denial else None
+            lane.view.message = words.LOCKED if judgement.locked else None
+            lane.view.message = words.DENIED_LATE if judgement.late_denial else lane.view.message
             lane.move(LaneState.DONE)
             return
         message = words.FILL_FAULT if recorded else words.NO_GAS

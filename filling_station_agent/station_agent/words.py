@@ -55,6 +55,8 @@ SCALE_FAULT: Said = ("秤无应答或不稳定,阀门保持关闭。检查秤后
 JOURNAL_BROKEN: Said = _said("R67")
 STARTED_TOO_LATE: Said = ("准充令已失效,请重新扫码。", "The permit has run out; scan again.")
 DENIED_LATE: Said = ("服务端要求停止充装,阀门已关。", "The service asked to stop; the valve is shut.")
+LOCKED: Said = ("监管部门已锁定本秤,阀门已关。通知站长。",
+                "The regulator has locked this scale; the valve is shut. Call the station manager.")
 FILL_FAULT: Said = ("充装中断,阀门已关,已记录。通知站长。",
                     "The fill was interrupted, the valve is shut, it is on record. Call the station manager.")
 NO_GAS: Said = ("阀门未能打开,没有充气。重新扫码。", "The valve did not open and no gas flowed. Scan again.")
