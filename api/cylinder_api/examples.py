@@ -61,6 +61,47 @@ RETURN: dict[str, Any] = {
     "station_id": "st_01",
     "occurred_at": _OCCURRED_AT,
 }
+DEPARTURE: dict[str, Any] = {
+    "id": "st_01.departure.000017",
+    "code": _CODE,
+    "station_id": "st_01",
+    "worker_id": "dl_01_1",
+    "vehicle_id": "vehicle-017",
+    "order_no": "order-20261122-0001",
+    "occurred_at": _OCCURRED_AT,
+}
+SAFETY_CHECK: dict[str, Any] = {
+    "id": "dl_01_1.safety.000017",
+    "code": _CODE,
+    "order_no": "order-20261122-0001",
+    "customer_id": "cus_000000000000000000000017",
+    "worker_id": "dl_01_1",
+    "outcome": "rectify",
+    "items": [{"item": "H1", "result": "passed"}, {"item": "H4", "result": "rectify"}],
+    "remark": "软管超过两年 the hose is older than two years",
+    "occurred_at": _OCCURRED_AT,
+}
+RACK: dict[str, Any] = {
+    "id": "ib_01.rack.2026.0042",
+    "inspected_month": "2026-11",
+    "next_due_month": "2030-11",
+    "report_no": "EXAMPLE-2026-0042",
+    "items": [
+        "residue",
+        "valve_removal",
+        "appearance",
+        "valve_seat",
+        "wall_thickness",
+        "hydrostatic",
+        "valve",
+        "airtightness",
+        "vacuum",
+        "marking",
+    ],
+    "codes": [_CODE],
+    "exceptions": [],
+    "occurred_at": _OCCURRED_AT,
+}
 INSPECTION: dict[str, Any] = {
     "id": "ib_01.2026.000421",
     "code": _CODE,

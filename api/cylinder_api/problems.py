@@ -140,7 +140,8 @@ async def _refused(request: Request, error: Exception) -> Response:
     headers = {"WWW-Authenticate": "Bearer"} if error.kind.status == 401 else {}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
-    return problem(request, error.code, error.detail, headers=headers)
+    faults = [Fault(pointer=pointer, detail=detail) for pointer, detail in error.faults]
+    return problem(request, error.code, error.detail, faults, headers)
 
 
 async def _known_error(request: Request, error: Exception) -> Response:

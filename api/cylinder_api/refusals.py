@@ -3,6 +3,7 @@
 This is not a DENY: "may not be filled" is an answer, with 200. A refusal means that nothing was decided or recorded.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -81,12 +82,16 @@ KINDS: dict[str, Kind] = {
 class Refused(Exception):
     """The service refuses with `code`; `detail` is one sentence for people, without personal data."""
 
-    def __init__(self, code: str, detail: str, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self, code: str, detail: str, retry_after_s: int | None = None, faults: Sequence[tuple[str, str]] = ()
+    ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.retry_after_s = retry_after_s
         """After how many seconds the same request may succeed."""
+        self.faults = faults
+        """Where several things are wrong: each one's JSON pointer into the request, and what is wrong there."""
 
     @property
     def kind(self) -> Kind:

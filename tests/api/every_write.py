@@ -260,6 +260,15 @@ def _customer(writes: Writes, write: Write) -> Write:
     return _at(_plain(writes, write), "customer_id", sold["customer_id"])
 
 
+def _safety_check(writes: Writes, write: Write) -> Write:
+    sold = writes.send(writes.new("record_sale")).json()
+    return _with(_plain(writes, write), customer_id=sold["customer_id"])
+
+
+def _rack(writes: Writes, write: Write) -> Write:
+    return _with(_plain(writes, write), codes=[writes.new_bottle().code for _ in range(3)])
+
+
 def _named(name: str) -> Callable[[Writes, Write], Write]:
     """The write gives something an id of its own, which is no act's."""
     return lambda writes, write: _with(_plain(writes, write), **{name: new_id(name)})
@@ -299,6 +308,8 @@ _MAKE: dict[str, Callable[[Writes, Write], Write]] = {
     "refuse_tag": _answers("request_tag", "request_id"),
     "destroy_cylinder": _follows("condemn_cylinder", "code"),
     "accept_cylinder": _answers("hand_over_cylinder", "handover_id"),
+    "record_safety_check": _safety_check,
+    "record_rack": _rack,
     "read_customer": _customer,
     "erase_customer": _customer,
     "lift_seizure": _follows("seize_cylinder", "code"),
@@ -325,7 +336,8 @@ _MAKE: dict[str, Callable[[Writes, Write], Write]] = {
 }
 """How the writes are made that need more than their example."""
 _ROLE: dict[str, str | None] = {
-    **dict.fromkeys(("check_fill", "record_fill", "upload_entries", "record_return"), "station"),
+    **dict.fromkeys(("check_fill", "record_fill", "upload_entries", "record_return",
+                     "record_departure"), "station"),
     **dict.fromkeys(
         ("register_cylinder", "import_cylinders", "undo_import", "bind_code", "request_tag", "transfer_cylinder",
          "send_to_inspection", "report_lost", "report_found", "hand_over_cylinder", "receive_lot", "test_lot",
@@ -333,12 +345,12 @@ _ROLE: dict[str, str | None] = {
     ),
     "clear_flag": "regulator-2",
     "accept_cylinder": "company-2",
-    "record_sale": "delivery",
+    **dict.fromkeys(("record_sale", "record_safety_check"), "delivery"),
     **dict.fromkeys(("read_customer", "erase_customer"), "company"),
     "record_making": "maker",
     **dict.fromkeys(
-        ("record_inspection", "record_inspection_item", "change_valve", "evaluate_cylinder", "condemn_cylinder",
-         "destroy_cylinder"), "inspector",
+        ("record_inspection", "record_rack", "record_inspection_item", "change_valve", "evaluate_cylinder",
+         "condemn_cylinder", "destroy_cylinder"), "inspector",
     ),
     **dict.fromkeys(
         ("grant_tag", "refuse_tag", "seize_cylinder", "lift_seizure", "register_use", "cancel_registration",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from cylinder_api.acts.common import SERVICE, derived_id, raise_dispute
+from cylinder_api.acts.deciding_again import refused_by_then
 from cylinder_api.acts.enrolment import revoke_device
 from cylinder_api.acts.fill import RecordedFill, record_check, record_fill
 from cylinder_api.refusals import Refused
@@ -290,7 +291,7 @@ def _store_decision(unit: Unit, line: Line, own: FillDecided) -> Answer:
     decided = unit.entry(own.request.check_id)
     event = decided.event() if decided else None
     if decided is None or not isinstance(event, FillDecided) or event.decided_by != "service":
-        return Answer(line.seq, line.record.id, "stored", unit.append(line.record).index)
+        return _store_lone_decision(unit, line, own)
     if _scanned(event.request) != _scanned(own.request):
         raise IdConflict(f"check_id {own.request.check_id} was used for another scan")
     if event.decision.outcome == own.decision.outcome:
@@ -300,6 +301,17 @@ def _store_decision(unit: Unit, line: Line, own: FillDecided) -> Answer:
     outcomes = f"the service decided {event.decision.outcome}, the station {own.decision.outcome}"
     raise_dispute(unit, line.record, second.subject, "outcomes_differ", f"check {own.request.check_id}: {outcomes}")
     return Answer(line.seq, second.id, "disputed", receipt.index)
+
+
+def _store_lone_decision(unit: Unit, line: Line, own: FillDecided) -> Answer:
+    """A decision that the station took alone stands; where the ledger knows better, a dispute stands beside it."""
+    codes = refused_by_then(unit, own)
+    receipt = unit.append(line.record)
+    if not codes:
+        return Answer(line.seq, line.record.id, "stored", receipt.index)
+    message = f"check {own.request.check_id}: by what had happened to the cylinder it is refused, {' '.join(codes)}"
+    raise_dispute(unit, line.record, line.record.subject, "refused_by_then", message)
+    return Answer(line.seq, line.record.id, "disputed", receipt.index)
 
 
 def _scanned(request: FillRequest) -> tuple[str, str, str]:

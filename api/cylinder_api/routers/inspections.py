@@ -1,17 +1,20 @@
 """What an inspection body states (检验机构): items, valve, result, evaluation, condemning, destruction."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
+from pydantic import BaseModel
 
 from cylinder_api.access import Caller
-from cylinder_api.acts import inspection, scrapping
+from cylinder_api.acts import inspection, inspection_rack, scrapping
 from cylinder_api.answers import Recorded
 from cylinder_api.bodies import JsonBody, takes
-from cylinder_api.examples import CONDEMNATION, DESTRUCTION, EVALUATION, INSPECTION, ITEM_RESULT, VALVE_CHANGE
+from cylinder_api.examples import CONDEMNATION, DESTRUCTION, EVALUATION, INSPECTION, ITEM_RESULT, RACK, VALVE_CHANGE
 from cylinder_api.problems import documented
 from cylinder_api.service import ServiceHere
 from cylinder_api.stating import state
+from cylinder_trace.promise import SignedReceipt
 
 router = APIRouter(tags=["inspection"])
 _USUAL = ("not_json", "cylinder_unknown", "code_unreadable", "id_conflict", "occurred_in_future", "cannot_follow")
@@ -33,6 +36,32 @@ async def record_inspection(
 ) -> Any:
     """Stated by the body that the token speaks for. A passed one without a mandatory item is not recorded (缺项)."""
     return await state(service, caller, inspection.record_verdict, act)
+
+
+class RackAnswer(BaseModel):
+    """Every cylinder of the rack is recorded: the receipts, in the order of `codes`."""
+
+    receipts: list[SignedReceipt]
+
+
+@router.post(
+    "/v1/inspections/racks",
+    status_code=201,
+    summary="A whole rack inspected at once, exceptions only (整架检验)",
+    response_model=RackAnswer,
+    responses=documented("not_json", "id_conflict"),
+    openapi_extra=takes(inspection_rack.Rack, RACK),
+)
+async def record_rack(
+    caller: Caller,
+    service: ServiceHere,
+    rack: Annotated[inspection_rack.Rack, Depends(JsonBody(inspection_rack.Rack))],
+) -> RackAnswer:
+    """All of them or none: what is wrong with a cylinder is told in `errors`, by its place in `codes`."""
+    forms = service.settings.forms
+    act = partial(inspection_rack.record_rack, rack=rack, body_id=caller.org_id, by=caller.account_id, forms=forms)
+    receipts = await service.commit(act)
+    return RackAnswer(receipts=[service.ledger.sign(receipt) for receipt in receipts])
 
 
 @router.post(
