@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from cylinder_trace.store.database import StoreError
+from cylinder_trace.store.fleet.follower import Follower
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.rights import SERVICE_RIGHTS, excess_of, grant_service, missing_guards
 from cylinder_trace.store.tables import APPEND_ONLY, AccountRow
@@ -102,6 +103,13 @@ _CHANGES = [
     "DELETE FROM subject_now",
     "CREATE TABLE other (x int)",
 ]  # fmt: skip
+
+
+def test_the_service_follows_its_log_and_makes_its_lists_anew_as_its_role(ledger: Ledger) -> None:
+    ledger.append([registered(2), bound(2)])
+    follower = Follower(ledger.engine, ledger.reader, "cn-default")
+    assert (follower.catch_up(), follower.count()) == (3, 2)
+    assert (follower.rebuild(), follower.count()) == (3, 2)
 
 
 def test_the_server_refuses_the_service_s_role_whatever_changes_entries_or_their_guards(ledger: Ledger) -> None:

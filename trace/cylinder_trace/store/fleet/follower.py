@@ -38,7 +38,7 @@ from cylinder_trace.store.publisher import LET_GO_AFTER_S
 from cylinder_trace.store.reader import Reader
 
 log = logging.getLogger(__name__)
-_BESIDE = 128
+_BESIDE = 64
 """Entries of a stretch while others append: the write lock of SQLite is held for some milliseconds."""
 _AT_ONCE = 2000
 """Entries of a stretch when nobody waits."""

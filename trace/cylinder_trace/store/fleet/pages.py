@@ -17,7 +17,7 @@ from sqlalchemy.sql.visitors import InternalTraversal
 from cylinder_trace.cylinder import CylinderState, Status
 from cylinder_trace.store.fleet.place import FLEET
 
-_LOOKED_AT = 2000
+_LOOKED_AT = 1000
 """Each is found in the table by itself: at a million cylinders that takes up to 15 µs."""
 _SELDOM: frozenset[Status] = frozenset({"made", "in_inspection", "condemned", "cancelled", "destroyed", "withdrawn"})
 """Few cylinders are so at a time."""
