@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import secrets
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -104,6 +105,7 @@ class Service:
 
     def __init__(self, url: str, token: str, station_id: str, *, ca_file: Path | None = None) -> None:
         self._station_id = station_id
+        self._turn = secrets.token_bytes(16)
         self._http = httpx.AsyncClient(
             base_url=_address(url),
             headers={"Authorization": f"Bearer {token}"} if token else {},
@@ -137,7 +139,10 @@ class Service:
         """Hand over records of the device's chain, oldest first. Raises ServiceGone."""
         body = {"device_id": device_id, "records": [text.decode() for text in records], "head": head}
         path = f"/v1/stations/{self._station_id}/entries"
-        answer = await self._send("POST", path, canonical_json(body), timeout_s=60)
+        text = canonical_json(body)
+        # Without an answer the same key again; after one a new key: what was wrong may have been mended meanwhile.
+        answer = await self._send("POST", path, text, _key_of(self._turn + text), timeout_s=60)
+        self._turn = secrets.token_bytes(16)
         try:
             return UploadAnswers.model_validate_json(answer)
         except ValidationError as error:

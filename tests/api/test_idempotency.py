@@ -1,5 +1,6 @@
 """One act, one id: every write bears an Idempotency-Key, and sent again it changes nothing and is answered the same."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from cylinder_api.idempotency import SECRET
 from cylinder_api.service import system_clock
 from cylinder_trace.store.kept_answers import KEPT_MS
 from cylinder_trace.store.tables import KeptAnswerRow
+from station_agent.service import Service as StationsService
 
 HEADER = "Idempotency-Key"
 
@@ -140,6 +142,19 @@ def test_an_upload_whose_answer_was_lost_is_answered_as_the_first_time(writes: W
     assert first.json()["answers"][0]["status"] == "stored"
     assert again.content == first.content
     assert elsewhere.json()["answers"][0]["status"] == "known"
+
+
+def test_a_station_that_got_an_answer_asks_anew_when_it_sends_the_same_records_again(writes: Writes) -> None:
+    body = writes.new("upload_entries").body
+    assert body is not None
+    texts = [text.encode() for text in body["records"]]
+
+    async def upload_twice() -> list[str]:
+        async with StationsService(writes.house.url, "token-of-station", "st_1") as service:
+            answers = [await service.upload(body["device_id"], texts, body["head"]) for _ in range(2)]
+            return [answer.answers[0].status for answer in answers]
+
+    assert asyncio.run(upload_twice()) == ["stored", "known"]
 
 
 def test_while_an_act_is_worked_on_the_same_is_told_to_wait(one_house: House) -> None:
