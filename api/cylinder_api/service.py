@@ -70,7 +70,7 @@ def open_service(settings: Settings, clock: Callable[[], int] = system_clock) ->
     keys = open_folder(settings.data)
     ledger = Ledger(settings.database_url, settings.data, keys.log, clock, publishing_of(settings.data))
     push: Push = RedisPush(settings.redis_url) if settings.redis_url else MemoryPush()
-    feed = Feed(ledger.reader, push, clock)
+    feed = Feed(ledger.reader, push, clock, keys.log)
     try:
         require_opens(ledger.engine, keys.master)
     except VaultError as error:
@@ -83,7 +83,7 @@ def open_service(settings: Settings, clock: Callable[[], int] = system_clock) ->
     ledger.listen(feed.committed)
     ledger.listen(lambda _version, _subjects: follower.notify())
     accounts = Gathered(partial(accounts_of, ledger.engine))
-    streams = OpenStreams(ledger.engine)
+    streams = OpenStreams(ledger.engine, clock)
     return Service(settings, keys, ledger, Vault(keys.master), feed, clock, accounts, follower, streams)
 
 

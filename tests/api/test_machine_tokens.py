@@ -4,12 +4,13 @@ import base64
 import json
 import threading
 import uuid
+from pathlib import Path
 from typing import Any
 
 import httpx
 import jwt
 import pytest
-from api_house import DEVICE, DEVICE_KEY, House, now
+from api_house import DEVICE, DEVICE_KEY, House, listening, now
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm
@@ -164,6 +165,7 @@ def test_an_assertion_that_the_clients_own_key_did_not_sign_gets_no_token(one_ho
         "an extension": assertion(headers={"crit": ["exp"], "exp": 1}),
         "a changed body": f"{head}.{body[:-4]}AAAA.{signature}",
         "a cut signature": f"{head}.{body}.{signature[:-8]}",
+        "a statement nested without end": f"{head}.{base64.urlsafe_b64encode(b'[' * 9000).decode()}.{signature}",
         "no statement": "nonsense",
         "an empty one": "..",
         "five parts": f"{good}.a.b",
@@ -237,6 +239,21 @@ def test_a_token_of_a_quarter_of_an_hour_is_over_after_it(tmp_path_factory: pyte
     ahead = [0]
     with House(tmp_path_factory.mktemp("clock"), clock=lambda: now() + ahead[0]) as house:
         device = house.as_(None, ask(house, assertion()).json()["access_token"])
-        assert device.get("/v1/me").status_code == 200
-        ahead[0] = 15 * 60_000 + 1
+        with listening(device) as stream:
+            next(stream)
+            ahead[0] = 15 * 60_000 + 1
+            assert len(list(stream)) < 20, "what it holds open ends too"
         assert device.get("/v1/me").status_code == 401
+
+
+def test_two_processes_take_an_assertion_and_a_stolen_device_s_stream_as_one(postgres_url: str, tmp_path: Path) -> None:
+    with House(tmp_path, postgres_url) as first, House(tmp_path, postgres_url) as second:
+        signed = assertion()
+        assert sorted(ask(house, signed).status_code for house in (first, second)) == [200, 401]
+        told = ask(first, assertion()).json()
+        with listening(second.as_(None, told["access_token"])) as stream:
+            next(stream)
+            assert first.as_("manager").post(f"/v1/devices/{DEVICE}/cut-off", json={"cause": "stolen"}).is_success
+            assert len(list(stream)) < 20
+        assert second.as_(None, told["access_token"]).get("/v1/me").status_code == 401
+        assert refused(ask(second, assertion())) == (401, "invalid_client")

@@ -88,13 +88,22 @@ def revoke_user(options: argparse.Namespace) -> int:
 
 
 def list_users(options: argparse.Namespace) -> int:
-    """Print who has a token, never the tokens."""
+    """Print who has a token that does not end by itself, and who signs in; never anything secret."""
     with database(options) as engine:
-        rows = read_accounts(engine)
-    users = [row.model_dump(exclude={"token_sha256"}) for row in rows]
+        rows = [row for row in read_accounts(engine) if row.expires_at is None]
+        invited = people.list_users(engine)
+    users = [row.model_dump(exclude={"token_sha256", "expires_at", "started_at"}) for row in rows]
     lines = [f"{row.account_id}\t{row.role}\t{row.org_id}\t{'revoked' if row.revoked_at else ''}" for row in rows]
-    show(options, {"users": users}, "\n".join(lines) or "nobody has a token")
+    lines += [f"{one.user_id}\t{one.role}\t{one.org_id}\t{_standing(one)}" for one in invited]
+    facts = {"users": users, "people": [one.model_dump() for one in invited]}
+    show(options, facts, "\n".join(lines) or "nobody has a token, and nobody signs in")
     return 0
+
+
+def _standing(one: people.UserItem) -> str:
+    if one.revoked_at is not None:
+        return "locked"
+    return "signs in" if one.signs_in else "invited"
 
 
 def invite_user(options: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, bindparam, delete, select
+from sqlalchemy import Engine, bindparam, delete, or_, select
 from sqlmodel import SQLModel
 
 from cylinder_trace.store.tables import AccountRow, AssertionRow, SubjectNowRow
@@ -82,9 +82,10 @@ def forget_ended(unit: Unit, account_id: str) -> None:
     unit.connection.execute(delete(_assertion).where(_assertion.c.expires_at < unit.now))
 
 
-def revoked_among(engine: Engine, tokens_sha256: Sequence[str]) -> set[str]:
-    """Those of the tokens that are out of force, or gone."""
-    query = select(_account.c.token_sha256).where(_account.c.revoked_at.is_(None))
+def out_of_force(engine: Engine, tokens_sha256: Sequence[str], now: int) -> set[str]:
+    """Those of the tokens that open nothing at `now` (UTC ms): revoked, ended, or not there."""
+    goes_on = or_(_account.c.expires_at.is_(None), _account.c.expires_at > now)
+    query = select(_account.c.token_sha256).where(_account.c.revoked_at.is_(None), goes_on)
     gone = set(tokens_sha256)
     with engine.connect() as connection:
         for start in range(0, len(tokens_sha256), _AT_ONCE):
