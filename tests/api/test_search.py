@@ -170,3 +170,12 @@ def test_a_bundle_comes_with_the_name_of_a_file(house: House) -> None:
     bottle = house.new_bottle()
     answer = house.as_("company").get(f"/v1/cylinders/{bottle.code}/bundle")
     assert answer.headers["content-disposition"] == f'attachment; filename="{bottle.cylinder_id}.bundle.json"'
+
+
+def test_a_cylinder_whose_code_fits_no_scheme_is_listed_without_one(house: House) -> None:
+    bottle = house.new_bottle(maker="旧账厂")
+    house.append(bottle.subject, events.CodeVoided(code=bottle.code, cause="x"))
+    house.append(bottle.subject, events.CodeBound(code=f"BOUND-BEFORE-{new_id('c')}"))
+    settled(house)
+    (item,) = house.as_("company").get("/v1/cylinders", params={"maker": "旧账厂"}).json()["items"]
+    assert (item["cylinder_id"], item["code"]) == (bottle.cylinder_id, None)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cylinder_api.acts.common import read_name
 from cylinder_api.refusals import Refused
+from cylinder_codes.errors import CodeError
 from cylinder_codes.identifiers import Code, is_cylinder_id
 from cylinder_codes.legacy_forms import ScanForms
 from cylinder_codes.schemes import LEGACY_SCHEMES
@@ -218,8 +219,14 @@ def shown(row: Listed) -> ListedCylinder:
 
 def newest_code(cylinder: CylinderState) -> str | None:
     """The newest of the codes that are printed on labels, and not a number from before."""
-    printed = [code for code in cylinder.codes if Code(code).scheme not in LEGACY_SCHEMES]
-    return printed[-1] if printed else None
+    return next((code for code in reversed(cylinder.codes) if _is_printed(code)), None)
+
+
+def _is_printed(code: str) -> bool:
+    try:
+        return Code(code).scheme not in LEGACY_SCHEMES
+    except CodeError:  # a ledger keeps what was bound before a scheme was checked
+        return False
 
 
 def complete(standing: Standing, now: int) -> Complete:
