@@ -1,12 +1,12 @@
 """What the ledger says afterwards, asked over HTTP: decisions, fills, histories."""
 
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import httpx
 from operators import Scan
-
-from servers.keyed import keyed_client
 
 Decision = dict[str, Any]
 
@@ -17,7 +17,7 @@ class Service:
     def __init__(self, url: str, tokens: dict[str, str]) -> None:
         self.url = url
         self._tokens = tokens
-        self._client = keyed_client(url)
+        self._client = httpx.Client(base_url=url, timeout=30)
 
     def get(self, role: str, path: str, **query: Any) -> Any:
         """JSON at `path`; raises httpx.HTTPStatusError for anything but success."""
@@ -25,8 +25,10 @@ class Service:
         return answer.raise_for_status().json()
 
     def post(self, role: str, path: str, **body: Any) -> Any:
-        """Post JSON (``json=``) or a file (``files=``)."""
-        answer = self._client.post(path, headers=self._bearer(role), **body)
+        """Post JSON (``json=``) or a file (``files=``), under the id of the act."""
+        said = body.get("json", {})
+        key = said.get("id") or said.get("check_id") or uuid.uuid4().hex
+        answer = self._client.post(path, headers={**self._bearer(role), "Idempotency-Key": key}, **body)
         return answer.raise_for_status().json()
 
     def give_tokens(self, tokens: dict[str, str]) -> None:
