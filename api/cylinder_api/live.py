@@ -20,6 +20,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from cylinder_codes.keys import SigningKey
+from cylinder_trace.heartbeat import Heartbeat, sign_heartbeat
 from cylinder_trace.store.reader import Reader
 
 log = logging.getLogger(__name__)
@@ -157,10 +159,11 @@ Wants = Callable[[Touched], bool]
 class Feed:
     """What one process knows of the newest changes, for any number of streams."""
 
-    def __init__(self, reader: Reader, push: Push, clock: Callable[[], int]) -> None:
+    def __init__(self, reader: Reader, push: Push, clock: Callable[[], int], key: SigningKey) -> None:
+        """`key` is the log's; it signs the heartbeats."""
         self.push = push
         self.beat = Beat(0, 0)
-        self._reader, self._clock = reader, clock
+        self._reader, self._clock, self._key = reader, clock, key
         self._changes: deque[_Change] = deque(maxlen=_REMEMBERED)
         self._wake = asyncio.Event()
         self._next_beat = asyncio.Event()
@@ -192,13 +195,14 @@ class Feed:
         self._wake.set()
         self._next_beat.set()
 
-    async def changes(self, since: int | None, wants: Wants) -> AsyncIterator[bytes]:
-        """Server-sent events: a `change` for each new version with wanted subjects, and heartbeats between.
+    async def changes(self, station_id: str, since: int | None, wants: Wants) -> AsyncIterator[bytes]:
+        """Server-sent events: a `change` for each new version with wanted subjects, and signed heartbeats between.
 
         `since` is the version the station already has; None starts at the newest.
         """
         loop = asyncio.get_running_loop()
-        version = self.beat.version if since is None else min(since, self.beat.version)
+        began = version = self.beat.version if since is None else min(since, self.beat.version)
+        changed = 0
         last_heartbeat = 0.0
         while not self._stopped:
             beat, next_beat = self.beat, self._next_beat
@@ -206,10 +210,12 @@ class Feed:
                 subjects = dict.fromkeys(item.subject for item in await self._touched(version) if wants(item))
                 version = beat.version
                 if subjects:
+                    changed = version
                     yield _event("change", {"version": version, "subjects": list(subjects)}, version)
             if loop.time() - last_heartbeat >= _HEARTBEAT_S:
                 last_heartbeat = loop.time()
-                yield _event("heartbeat", beat._asdict())
+                said = Heartbeat(station_id=station_id, since=began, changed=changed, version=version, as_of=beat.as_of)
+                yield _event("heartbeat", sign_heartbeat(said, self._key).model_dump())
             await next_beat.wait()
 
     async def _look(self) -> None:

@@ -2,7 +2,7 @@
 
 Three clocks are read here and nowhere else.  The *wall clock* is what a person may set; it dates every record.  The
 *steady clock* only runs forward, also while the machine sleeps; it measures permits and silences.  The *service's time*
-is learned from its signed replicas, and from heartbeats that rest on TLS alone; the steady clock carries it on, so that
+is learned from its signed replicas and its signed heartbeats; the steady clock carries it on, so that
 setting the wall clock shows at once.
 
 After a start without network the reference saved at the last contact is used.  If the machine has not been restarted

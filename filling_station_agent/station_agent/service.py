@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from cylinder_trace.canonical import canonical_json
 from cylinder_trace.decision import Decision, FillRequest
+from cylinder_trace.heartbeat import SignedHeartbeat
 from cylinder_trace.values import Count, Frozen
 
 _CONNECT_S = 2.0
@@ -45,14 +46,9 @@ class ServiceDecision:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The log has `version` entries; `touches_us` if something of this station's changed on the way there.
-
-    `as_of` is the service's clock if it was said.
-    """
+    """The log has `version` entries, and something of this station's changed on the way there."""
 
     version: int
-    touches_us: bool
-    as_of: int | None
 
 
 class UploadAnswer(Frozen):
@@ -158,12 +154,13 @@ class Service:
         return (await self._send("GET", "/log/rotations")).decode("utf-8", "replace")
 
     @asynccontextmanager
-    async def changes(self) -> AsyncIterator[AsyncIterator[Change]]:
-        """The stream of changes and heartbeats (server-sent events). Raises ServiceGone, also while reading."""
+    async def changes(self, since: int) -> AsyncIterator[AsyncIterator[Change | SignedHeartbeat]]:
+        """The stream of changes from a version on, and heartbeats (server-sent events). Raises ServiceGone."""
+        headers = {"Last-Event-ID": str(since)}
         timeout = httpx.Timeout(_SILENCE_S, connect=_CONNECT_S)
         path = f"/v1/stations/{self._station_id}/changes"
         try:
-            async with self._http.stream("GET", path, timeout=timeout) as response:
+            async with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
                 if response.status_code != httpx.codes.OK:
                     raise ServiceRefused(_told(response.status_code, await response.aread()), response.status_code)
                 yield _changes(response)
@@ -197,7 +194,7 @@ def _key_of(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-async def _changes(response: httpx.Response) -> AsyncIterator[Change]:
+async def _changes(response: httpx.Response) -> AsyncIterator[Change | SignedHeartbeat]:
     fields: dict[str, str] = {}
     async for line in response.aiter_lines():
         name, _, value = line.partition(":")
@@ -210,13 +207,13 @@ async def _changes(response: httpx.Response) -> AsyncIterator[Change]:
                 yield change
 
 
-def _change(fields: dict[str, str]) -> Change | None:
+def _change(fields: dict[str, str]) -> Change | SignedHeartbeat | None:
+    data = fields.get("data", "")
     try:
-        said = json.loads(fields.get("data", ""))
-        as_of = said.get("as_of")
-        touches_us = fields.get("event") != "heartbeat"
-        return Change(int(said["version"]), touches_us, None if as_of is None else int(as_of))
-    except (ValueError, KeyError, TypeError, AttributeError):  # a comment, or an event for somebody else
+        if fields.get("event") == "heartbeat":
+            return SignedHeartbeat.model_validate_json(data)
+        return Change(int(json.loads(data)["version"]))
+    except (ValueError, KeyError, TypeError):  # a comment, an event for somebody else, a heartbeat nobody signed
         return None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from cylinder_trace.heartbeat import SignedHeartbeat
 from station_agent.clock import TrustedClock
 from station_agent.journal import Journal, JournalBroken, JournalLine
 from station_agent.log_keys import LogKeys
@@ -176,30 +177,44 @@ class Sync:
             await asyncio.sleep(backoff.next_s())
 
     async def _follow(self) -> None:
-        async with self._service.changes() as changes:
-            first = True
+        known = self._replica.known
+        async with self._service.changes(known.version if known else 0) as changes:
             async for change in changes:
-                await self._hear(change, first=first)
-                first = False
+                await self._hear(change)
         raise ServiceGone("The service ended the stream of changes.")
 
-    async def _hear(self, change: Change, *, first: bool) -> None:
-        """Changes are told in order, so a heartbeat says that up to its version nothing of ours is missing.
-
-        Only the first word of a stream does not: something may have changed before the stream began.
-        """
+    async def _hear(self, change: Change | SignedHeartbeat) -> None:
+        """A change is a call to look; what a heartbeat says counts once its signature is the ledger's."""
         known = self._replica.known
-        if known is None or (change.version > known.version and (first or change.touches_us)):
+        if isinstance(change, Change):
+            missing = known is None or change.version > known.version
+        else:
+            await self._require_signed(change)
+            missing = known is None or not change.completes(known.version)
+            if not missing:
+                self._believe(change)
+        if missing:
             await self.pull()
             await asyncio.sleep(_BETWEEN_PULLS_S)
-        elif not change.touches_us:
-            if change.as_of is not None:
-                self._clock.learn(change.as_of, self._clock.steady(), self._clock.steady())
-            as_of = change.as_of or self._clock.trusted_now()
-            if as_of is not None and change.version >= known.version:
-                self._replica.confirm(change.version, as_of)
-            self._online()
         await self._keep()
+
+    def _believe(self, beat: SignedHeartbeat) -> None:
+        """Nothing of ours is missing up to its version. It may have been held back, so no clock is set back by it."""
+        expected = self._clock.trusted_now()
+        if expected is None or beat.as_of >= expected:
+            self._clock.learn(beat.as_of, self._clock.steady(), self._clock.steady())
+        self._replica.confirm(beat.version, beat.as_of)
+        self._online()
+
+    async def _require_signed(self, beat: SignedHeartbeat) -> None:
+        """Raise ReplicaRefused for a heartbeat that is not this station's, or UnknownSigner."""
+        if beat.station_id != self._station_id:
+            raise ReplicaRefused(f"the heartbeat is for station {beat.station_id}, not for {self._station_id}")
+        signature, text = beat.signature_bytes(), beat.text()
+        if not self._log_keys.verify(signature, text):
+            await self._follow_rotations()
+            if not self._log_keys.verify(signature, text):
+                raise UnknownSigner("the heartbeat is not signed by the ledger this station was enrolled with")
 
     async def pull(self) -> None:
         """Fetch what changed, or everything if nothing is known. Raises ServiceGone, ReplicaRefused."""
@@ -208,8 +223,10 @@ class Sync:
         text = await self._service.replica(since)
         answered_at = self._clock.steady()
         answer = await self._open(text)
+        before = self._replica.known
         await asyncio.to_thread(self._replica.take, answer)
-        self._clock.learn(answer.as_of, asked_at, answered_at)
+        if before is None or answer.as_of >= before.as_of:  # an older answer, sent once more, tells no time
+            self._clock.learn(answer.as_of, asked_at, answered_at)
         self._tell("replica", {"version": answer.version, "as_of": answer.as_of, "changed": len(answer.cylinders)})
         self._online()
         await self._keep(at_once=answer.since == 0)
@@ -218,11 +235,17 @@ class Sync:
         try:
             return await asyncio.to_thread(open_answer, text, self._station_id, self._log_keys)
         except UnknownSigner:
-            statements = await self._service.rotations()
-            if not await asyncio.to_thread(self._log_keys.follow, statements):
+            if not await self._follow_rotations():
                 raise
-            self._tell("log_key_rotated", {})
             return await asyncio.to_thread(open_answer, text, self._station_id, self._log_keys)
+
+    async def _follow_rotations(self) -> bool:
+        """Whether the ledger has told of a key that followed on ours."""
+        statements = await self._service.rotations()
+        if not await asyncio.to_thread(self._log_keys.follow, statements):
+            return False
+        self._tell("log_key_rotated", {})
+        return True
 
     async def _keep(self, *, at_once: bool = False) -> None:
         now = self._clock.steady()

@@ -23,7 +23,8 @@ _SECRETS = ("token", "access_token", "otpauth_uri")
 _MOST_ITEMS = 2
 _STREAM = (
     'event: change\nid: 4711\ndata: {"version":4711,"subjects":["cylinder/cyl_01"]}\n\n'
-    'event: heartbeat\ndata: {"version":4711,"as_of":1795312800000}\n\n'
+    'event: heartbeat\ndata: {"station_id":"st_01","since":4700,"changed":4711,"version":4711,"as_of":1795312800000,'
+    '"signature":"…"}\n\n'
 )
 _LONGEST = 400
 

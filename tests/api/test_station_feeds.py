@@ -3,13 +3,16 @@
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 from api_house import House, check_body, listening, new_id, next_change, now, settle
 
-from cylinder_codes.keys import parse_vkey
+from cylinder_codes.keys import SigningKey, format_vkey, parse_vkey
 from cylinder_trace import events
 from cylinder_trace.canonical import canonical_json
 from cylinder_trace.events import RulebookPublished, state_event
+from cylinder_trace.heartbeat import SignedHeartbeat
+from cylinder_trace.locks import LockWords, sign_lock
 
 
 def replica(house: House, since: int | None = None) -> dict[str, object]:
@@ -141,8 +144,8 @@ def test_the_stream_tells_the_station_of_its_own_changes_and_of_no_others(house:
 
 
 def test_a_lock_on_a_scale_is_pushed_and_blocks_the_next_check_until_it_is_lifted(house: House) -> None:
-    lock = {"id": new_id("lock"), "station_id": "st_1", "scale_id": "sc_1_2", "locked": True, "cause": "seal broken",
-            "occurred_at": now()}  # fmt: skip
+    lock: dict[str, Any] = {"id": new_id("lock"), "station_id": "st_1", "scale_id": "sc_1_2", "locked": True,
+                            "cause": "seal broken", "occurred_at": now()}  # fmt: skip
     regulator, station = house.as_("regulator"), house.as_("station")
     with listening(station) as stream:
         settle(stream, house)
@@ -150,7 +153,12 @@ def test_a_lock_on_a_scale_is_pushed_and_blocks_the_next_check_until_it_is_lifte
         assert next_change(stream)["subjects"] == ["station/st_1"]
     denied = station.post("/v1/fill-checks", json=check_body(house.new_bottle(), scale_id="sc_1_2")).json()
     assert [reason["code"] for reason in denied["decision"]["reasons"]] == ["R63"]
-    regulator.post("/v1/locks", json={**lock, "id": new_id("lock"), "locked": False})
+    key = SigningKey("au_1", bytes(range(32)))
+    house.append("authority/au_1", events.AuthorityKeyTrusted(vkey=format_vkey(key.verifying_key)))
+    lifted = {**lock, "id": new_id("lock"), "locked": False, "occurred_at": lock["occurred_at"] + 1}
+    words = LockWords(**lifted, target="scale", authority_id="au_1")
+    unlock = words.model_dump(exclude={"authority_id"}, exclude_none=True) | {"note": sign_lock(words, key)}
+    assert regulator.post("/v1/locks", json=unlock).status_code == 201
     allowed = station.post("/v1/fill-checks", json=check_body(house.new_bottle(), scale_id="sc_1_2")).json()
     assert allowed["decision"]["outcome"] == "ALLOW"
 
@@ -178,6 +186,24 @@ def test_a_heartbeat_comes_each_second_with_the_version_read_from_the_database(h
     assert [beat["event"] for beat in beats] == ["heartbeat"] * 3
     assert 500 < beats[2]["as_of"] - beats[0]["as_of"] < 6_000
     assert beats[2]["version"] == house.running.ledger.reader.size()
+
+
+def test_a_heartbeat_is_signed_and_says_up_to_where_nothing_of_the_stations_is_missing(house: House) -> None:
+    bottle = house.new_bottle()
+    began = house.running.ledger.reader.size()
+    with listening(house.as_("station"), **{"Last-Event-ID": str(began)}) as stream:
+        settle(stream, house)
+        house.append(bottle.subject, events.Flagged(flag="black", authority_id="au_1", cause="found"))
+        change = next_change(stream)
+        house.append("rulebook/another", RulebookPublished(rulebook_id="another", version="1", text="-"))
+        said = settle(stream, house)
+    beat = SignedHeartbeat.model_validate({name: said[name] for name in SignedHeartbeat.model_fields})
+    assert house.running.keys.log.verifying_key.verify(beat.signature_bytes(), beat.text())
+    assert (beat.station_id, beat.changed) == ("st_1", change["version"])
+    assert beat.since <= began
+    assert beat.version == change["version"] + 1
+    assert beat.completes(change["version"])
+    assert not beat.completes(began), "a change that was left out on the way is noticed"
 
 
 def test_a_station_cannot_listen_to_another(house: House) -> None:

@@ -142,9 +142,9 @@ async def stream_changes(
     last_event_id: Annotated[int | None, Header(ge=0, le=2**53)] = None,
 ) -> StreamingResponse:
     """Server-sent events: `change` with version and subjects, and a `heartbeat` each second with the newest version
-    read from the database and when it was read. Send Last-Event-ID to go on where you were."""
+    read from the database and when it was read, signed by the log's key. Send Last-Event-ID to go on where you were."""
     wants = await run_in_threadpool(_wanted_by, service, caller.org_id)
-    changes = service.feed.changes(last_event_id, wants)
+    changes = service.feed.changes(caller.org_id, last_event_id, wants)
     stream = service.streams.while_in_force(caller.token_sha256, changes)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
