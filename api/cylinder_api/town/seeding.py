@@ -51,8 +51,11 @@ Work = Callable[[Unit], None]
 
 
 def _vault_works(town: Town, keep_customer: KeepCustomer) -> Iterator[tuple[Work, int]]:
+    company_of = {point.point_id: point.company_id for point in town.organisations.points}
     for some in _slices(town.customers):
         rows = [keep_customer(customer, town.salts[customer.customer_id]) for customer in some]
+        for row, customer in zip(rows, some, strict=True):
+            row.company_id = company_of[customer.point_id]
         yield partial(_put_all, rows), len(rows)
 
 
