@@ -105,11 +105,10 @@ def soon(holds: Callable[[], Any], within_s: float = 30) -> None:
 
 
 def content(url: str, folder: Path) -> dict[str, Any]:
-    """Every row of every table, and the files that are not the database's."""
+    """Every row of every table but the lists, which follow by themselves, and the files that are not the database's."""
+    tables = [table for table in EntryRow.metadata.sorted_tables if table.name not in ("fleet", "figure", "followed")]
     with open_snapshot(url, folder) as snapshot:
-        found: dict[str, Any] = {
-            table.name: sorted(map(repr, snapshot.rows(table))) for table in EntryRow.metadata.sorted_tables
-        }
+        found: dict[str, Any] = {table.name: sorted(map(repr, snapshot.rows(table))) for table in tables}
     return found | files_of(folder)
 
 
