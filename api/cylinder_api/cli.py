@@ -56,6 +56,7 @@ examples:
 
 DATABASE_URL (postgresql://…) and REDIS_URL (redis://…) may stand in the environment instead of the options.
 MASTER_KEY_FILE names a file with the key that opens the vault, or MASTER_KEY is that key; else the folder has one.
+PUBLIC_URL (https://ledger.example) is where the service is reached from outside; machines name it in their assertions.
 LINK_HOSTS (ids.example old.example) names the hosts whose links carry our codes, LEGACY_FORMS how numbers from before
 look, one a line (province=ZJ{digits:12}).
 exit codes: 0 good · 1 checked and bad · 2 could not be done

@@ -4,6 +4,7 @@ import base64
 import json
 import threading
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,15 @@ def test_a_statement_that_is_not_for_here_and_now_gets_no_token(one_house: House
     payload = base64.urlsafe_b64encode(json.dumps(said).encode()).rstrip(b"=")
     signature = base64.urlsafe_b64encode(DEVICES_OWN.sign(header + b"." + payload)).rstrip(b"=")
     assert refused(ask(one_house, b".".join((header, payload, signature)).decode())) == (401, "invalid_client")
+
+
+def test_an_assertion_may_be_meant_for_the_address_that_is_configured(one_house: House) -> None:
+    usual = one_house.running.settings
+    one_house.running.settings = replace(usual, public_url="https://ledger.example")
+    for audience in ("https://ledger.example", "https://ledger.example/oauth/token", [ORIGIN, "https://other.example"]):
+        assert ask(one_house, assertion(aud=audience)).status_code == 200
+    one_house.running.settings = usual
+    assert refused(ask(one_house, assertion(aud="https://ledger.example"))) == (401, "invalid_client")
 
 
 def test_a_clock_that_is_half_a_minute_off_does_not_matter(one_house: House) -> None:
