@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import httpx
 from api_house import House, now
 from api_process import Served
 
@@ -28,6 +29,8 @@ def test_a_buyers_name_number_telephone_and_address_are_found_nowhere_on_disk_an
         answers.append(client.post(f"{url}?name=ZZ-PHONE-4712", json=sale))
     client.close()
     assert [answer.status_code for answer in answers] == [201, 422, 201] * 3
+    seen = _read_and_erased(service, [answer.json()["customer_id"] for answer in answers[::3]])
+    assert BUYER["phone"] in seen[0].text
     # the database is read while it still has its write-ahead log, too
     places = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert service.stop() == 0
@@ -38,6 +41,19 @@ def test_a_buyers_name_number_telephone_and_address_are_found_nowhere_on_disk_an
     for path, data in places.items():
         for value in (*BUYER.values(), "token-of-delivery"):
             assert value.encode() not in data, (path, value)
+
+
+def _read_and_erased(service: Served, customers: list[str]) -> list[httpx.Response]:
+    """Somebody looks at each, and the last is erased."""
+    acts = [(f"{customer}/readings", {"purpose": "complaint"}) for customer in customers]
+    acts.append((f"{customers[-1]}/erase", {"cause": "own_request"}))
+    answers = []
+    with keyed_client(service.url, {"Authorization": "Bearer token-of-company"}) as client:
+        for number, (path, said) in enumerate(acts):
+            body = {"id": f"act.{number}", "occurred_at": now(), **said}
+            answers.append(client.post(f"/v1/customers/{path}", json=body))
+    assert [answer.status_code for answer in answers] == [201] * len(acts)
+    return answers
 
 
 def test_a_name_in_the_wrong_field_is_not_repeated_in_the_answer(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import orjson
 from cylinder_trace import events
 from cylinder_trace.audit import StoredEntry
 from cylinder_trace.dates import local_day, month_of_day
-from cylinder_trace.enactment import next_rulebook_state
+from cylinder_trace.enactment import RulebookState, next_rulebook_state
 from cylinder_trace.events import Entry, parse_entry_and_event
 from cylinder_trace.rulebook import Rulebook
 from cylinder_trace.store.fleet.counting import Counter, Key, Sums, add
@@ -50,7 +50,10 @@ class Stretch:
         self._rulebook = f"rulebook/{rulebook_id}"
         self._known: dict[str, Known] = {}
         self._touched: dict[str, Known] = {}
-        self._folded = False
+        self._last: StoredEntry | None = None
+        """The last entry folded in this stretch."""
+        self._moment: tuple[int, RulebookState | None] | None = None
+        """The day and the rulebooks that were looked at last."""
         self._counter = Counter(self.stations, self._book(local_day(self.place.recorded_at)))
 
     @property
@@ -67,9 +70,15 @@ class Stretch:
         """Fold entries as far as a stretch goes; `known`: the rows of their cylinders, by subject."""
         self._known = dict(known)
         for stored in entries:
-            if not self.turn(local_day(stored.recorded_at)) or self.place.redo is not None:
+            moment = local_day(stored.recorded_at), self.rules
+            # Asked once for each day and each publication: nothing else turns a month or a rulebook.
+            if (moment != self._moment and not self.turn(moment[0])) or self.place.redo is not None:
                 break
+            self._moment = moment
             self._take(stored, scans)
+            self._last = stored
+        if self._last is not None:
+            self._move(size=self._last.index + 1, recorded_at=self._last.recorded_at)
         self._write_rows()
 
     def turn(self, day: int) -> bool:
@@ -78,7 +87,7 @@ class Stretch:
         opened = self.place.month is not None and month > self.place.month
         name = _name(self._book(day))
         changes = name != self.place.rulebook
-        if (opened or changes) and self._folded:
+        if (opened or changes) and self._last is not None:
             return False
         if opened:
             self.closed = list(range(self.place.month or month, month))
@@ -100,8 +109,6 @@ class Stretch:
         self._move(redo=behind)
 
     def _take(self, stored: StoredEntry, scans: Scans) -> None:
-        self._folded = True
-        self._move(size=stored.index + 1, recorded_at=stored.recorded_at)
         try:
             self._fold(stored, *parse_entry_and_event(stored.text, stored.type), scans)
         except ValueError as error:
