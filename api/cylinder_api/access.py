@@ -50,6 +50,7 @@ ACCESS: dict[str, Rule | None] = {
     "record_fill": _for("fill:record", "station"),
     "upload_entries": _for("station:sync", "station"),
     "get_replica": _for("station:sync", "station", "manager"),
+    "get_dead_codes": _for("station:sync", "station", "manager"),
     "stream_changes": _for("station:sync", "station"),
     "record_return": _for("sale:write", "station", "delivery"),
     "record_departure": _for("sale:write", "station", "delivery"),

@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
+from cylinder_api.acts.dead_codes import DeadCodesKept
 from cylinder_api.answers import Recorded
 from cylinder_api.folder import FolderError, Keys, open_folder
 from cylinder_api.gathering import Delivery, Gathered
@@ -47,6 +48,8 @@ class Service:
     """Keeps the lists and monthly figures, beside all else."""
     streams: OpenStreams
     """What is open for longer than a request."""
+    dead_codes: DeadCodesKept
+    """All dead and black codes in the land, for the words alone."""
     _delivery: Delivery = field(default_factory=Delivery)
 
     async def commit(self, work: Callable[[Unit], Answer], hints: Hints = NO_HINTS) -> Answer:
@@ -84,7 +87,8 @@ def open_service(settings: Settings, clock: Callable[[], int] = system_clock) ->
     ledger.listen(lambda _version, _subjects: follower.notify())
     accounts = Gathered(partial(accounts_of, ledger.engine))
     streams = OpenStreams(ledger.engine, clock)
-    return Service(settings, keys, ledger, Vault(keys.master), feed, clock, accounts, follower, streams)
+    dead_codes = DeadCodesKept(ledger.engine, ledger.reader)
+    return Service(settings, keys, ledger, Vault(keys.master), feed, clock, accounts, follower, streams, dead_codes)
 
 
 async def service_here(request: Request) -> Service:

@@ -14,11 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from cylinder_codes.keys import VerifyingKey, decode_base64
+from cylinder_codes.keys import VerifyingKey, decode_base64, encode_base64
 from cylinder_trace.canonical import CanonicalError, canonical_json
 from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.dead_codes import DIGEST_BYTES, DeadCodes
 from cylinder_trace.enactment import book_on
 from cylinder_trace.events import first_fault
 from cylinder_trace.locks import Lock, all_told, standing_locks
@@ -89,11 +90,48 @@ class Known:
         return book_on(self.books, day) or self.books[0]
 
 
+class DeadCodesAnswer(Frozen):
+    """The list of dead and black codes in the land as the service sends it: whole, or what came since a version."""
+
+    kind: Literal["pinglian-dead-codes/1"]
+    version: Count
+    since: Count
+    as_of: Instant
+    count: Count
+    bits: str | None = None
+    digests: str
+    signature: str
+    vkey: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDead:
+    """The list that the station has, of one version of the log."""
+
+    version: int
+    as_of: int
+    codes: DeadCodes
+
+
 class Signer(Protocol):
     """Whose signature counts: one key, or all keys of one ledger."""
 
     def verify(self, signature: bytes, data: bytes, /) -> bool:
         """Whether `signature` over `data` is theirs."""
+
+
+def open_dead_codes(text: bytes, log_key: Signer) -> DeadCodesAnswer:
+    """The list in `text`, after its signature was checked; raises ReplicaRefused, UnknownSigner."""
+    try:
+        fields = json.loads(text)
+        signature = decode_base64(str(fields.pop("signature")))
+        signed = canonical_json(fields)
+        answer = DeadCodesAnswer.model_validate_json(text)
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        raise ReplicaRefused(f"the service's list of codes cannot be read: {type(error).__name__}") from error
+    if signature is None or not log_key.verify(signature, signed):
+        raise UnknownSigner("the list of codes is not signed by the ledger this station was enrolled with")
+    return answer
 
 
 def open_answer(text: bytes, station_id: str, log_key: Signer) -> ReplicaAnswer:
@@ -125,6 +163,7 @@ class Replica:
         self._path = path
         self._regulators = tuple(regulators)
         self._locks_told: tuple[Lock, ...] = ()
+        self._dead: KnownDead | None = None
         self._station_id = station_id
         self._seal_key = blake2b(seal_key, person=b"pinglian-replica", digest_size=32).digest()
         self._lock = threading.Lock()
@@ -161,6 +200,29 @@ class Replica:
         """How many cylinders are known. Raises ReplicaDamaged."""
         with self._reading() as db:
             return int(db.execute("select count(*) from cylinders").fetchone()[0])
+
+    @property
+    def dead(self) -> KnownDead | None:
+        """The list of dead and black codes; None until one was taken."""
+        return self._dead
+
+    def take_dead_codes(self, answer: DeadCodesAnswer) -> None:
+        """Put an opened list on disk; raises ReplicaRefused for one that does not continue what is known."""
+        digests = decode_base64(answer.digests) or b""
+        bits = decode_base64(answer.bits) if answer.bits else None
+        before = self._dead
+        if answer.since == 0 and bits:
+            codes = DeadCodes(bits)
+        elif answer.since and before and before.version == answer.since:
+            codes = DeadCodes(bytes(before.codes))
+        else:
+            raise ReplicaRefused("the list of codes does not begin where the station's ends")
+        for start in range(0, len(digests) - DIGEST_BYTES + 1, DIGEST_BYTES):
+            codes.add(digests[start : start + DIGEST_BYTES])
+        text = encode_base64(bytes(codes))
+        with self._lock, self._writing():
+            self._put_fact("dead", {"version": answer.version, "as_of": answer.as_of, "bits": text})
+        self._dead = KnownDead(answer.version, answer.as_of, codes)
 
     def reference(self) -> dict[str, Any] | None:
         """The clock reference kept beside the data. Raises ReplicaDamaged."""
@@ -230,7 +292,7 @@ class Replica:
     def forget(self) -> None:
         """Throw the replica away; it is fetched whole the next time. The locks that were told of are remembered."""
         self.was_damaged = True
-        self.known = None
+        self.known = self._dead = None
         with self._lock:
             self._db.close()
             for suffix in ("", "-wal", "-shm"):
@@ -243,6 +305,9 @@ class Replica:
         self._connect()
         if self._db.execute("pragma quick_check(1)").fetchone()[0] != "ok":
             raise ReplicaDamaged(f"{self._path} is damaged")
+        if dead := self._fact("dead"):
+            bits = decode_base64(str(dead["bits"])) or b"\0"
+            self._dead = KnownDead(int(dead["version"]), int(dead["as_of"]), DeadCodes(bits))
         fact, confirmed = self._fact("known"), self._fact("as_of")
         if fact is None:
             return

@@ -149,6 +149,10 @@ class Service:
         query = "" if since is None else f"?since={since}"
         return await self._send("GET", f"/v1/stations/{self._station_id}/replica{query}", timeout_s=60)
 
+    async def dead_codes(self, since: int) -> bytes:
+        """The list of dead and black codes as sent: whole, or what came since a version. Raises ServiceGone."""
+        return await self._send("GET", f"/v1/stations/{self._station_id}/dead-codes?since={since}", timeout_s=60)
+
     async def rotations(self) -> str:
         """The statements by which the ledger's key was rotated; public. Raises ServiceGone."""
         return (await self._send("GET", "/log/rotations")).decode("utf-8", "replace")

@@ -201,6 +201,9 @@ class Station:
         facts = facts_for(known.station, request, known.as_of, skew_ms, lot, now=now, locks=known.locks)
         replica_id = f"{self.station_id}.{known.version}"
         if cylinder is None:
+            dead = self._replica.dead
+            if dead is not None and request.code is not None and dead.codes.may_have(request.code):
+                facts = facts.model_copy(update={"on_dead_list": True})
             return Knowledge(None, facts, book, replica_id=replica_id)
         cylinder, own_act_ids = self._recorder.acts.on_top_of(cylinder, known.version)
         return Knowledge(cylinder, facts, book, own_act_ids, replica_id)

@@ -15,7 +15,7 @@ from station_agent.clock import TrustedClock
 from station_agent.journal import Journal, JournalBroken, JournalLine
 from station_agent.log_keys import LogKeys
 from station_agent.own_acts import OwnActs
-from station_agent.replica import Replica, ReplicaAnswer, ReplicaRefused, UnknownSigner, open_answer
+from station_agent.replica import Replica, ReplicaAnswer, ReplicaRefused, UnknownSigner, open_answer, open_dead_codes
 from station_agent.service import Change, Service, ServiceGone, UploadAnswers
 
 _BATCH = 1000
@@ -24,6 +24,7 @@ _POLL_S = 3.0  # while there is no stream of changes
 _BETWEEN_PULLS_S = 0.1
 _KEEP_MS = 2_000
 _GREETING_S = 3.0
+_DEAD_CODES_EVERY_MS = 600_000
 
 Tell = Callable[[str, dict[str, Any]], None]
 
@@ -89,6 +90,7 @@ class Sync:
         self._back = asyncio.Event()
         self._next_seq = journal.first_unsent()
         self._kept_at = -_KEEP_MS
+        self._dead_asked_at: int | None = None
 
     # ------------------------------------------------------------ up
 
@@ -171,6 +173,7 @@ class Sync:
             try:
                 await self.pull()
                 backoff.reset()
+                await self._fetch_dead_codes()
                 await self._follow()
             except (ServiceGone, ReplicaRefused) as trouble:
                 self._trouble(str(trouble))
@@ -196,6 +199,7 @@ class Sync:
         if missing:
             await self.pull()
             await asyncio.sleep(_BETWEEN_PULLS_S)
+        await self._fetch_dead_codes()
         await self._keep()
 
     def _believe(self, beat: SignedHeartbeat) -> None:
@@ -230,6 +234,22 @@ class Sync:
         self._tell("replica", {"version": answer.version, "as_of": answer.as_of, "changed": len(answer.cylinders)})
         self._online()
         await self._keep(at_once=answer.since == 0)
+
+    async def _fetch_dead_codes(self) -> None:
+        """Bring the list of dead and black codes up to date, now and then: it decides nothing, so its age may grow."""
+        now = self._clock.steady()
+        if self._dead_asked_at is not None and now - self._dead_asked_at < _DEAD_CODES_EVERY_MS:
+            return
+        self._dead_asked_at = now
+        known = self._replica.dead
+        try:
+            text = await self._service.dead_codes(known.version if known else 0)
+            answer = await asyncio.to_thread(open_dead_codes, text, self._log_keys)
+            await asyncio.to_thread(self._replica.take_dead_codes, answer)
+        except (ServiceGone, ReplicaRefused) as trouble:
+            self._tell("dead_codes", {"detail": str(trouble)})
+        else:
+            self._tell("dead_codes", {"version": answer.version, "as_of": answer.as_of, "count": answer.count})
 
     async def _open(self, text: bytes) -> ReplicaAnswer:
         try:

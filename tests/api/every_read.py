@@ -21,8 +21,8 @@ TOKEN_OF_READS: dict[str, str | None] = {
         ("list_fill_checks", "list_cylinders", "get_history", "get_history_bundle", "get_cylinder", "get_figures",
          "get_scrapping", "list_recalled", "list_disputes", "get_entry_bundle", "list_devices"), REGULATOR,
     ),
-    **dict.fromkeys(("get_replica", "stream_changes", "get_me"), STATION),
-    **dict.fromkeys(("list_imports", "list_clients", "list_users", "list_sessions"), ADMIN),
+    **dict.fromkeys(("get_replica", "get_dead_codes", "stream_changes", "get_me"), STATION),
+    **dict.fromkeys(("list_authority_keys", "list_imports", "list_clients", "list_users", "list_sessions"), ADMIN),
     **dict.fromkeys(
         ("look_up_code", "get_checkpoint", "get_log_keys", "get_log_rotations", "get_tile", "get_problem_page",
          "get_health", "get_readiness"),
@@ -42,7 +42,7 @@ def reads(house: House, writes: Writes) -> dict[str, Read]:
     width = published[0] % 256
     places: dict[str, dict[str, Any]] = {
         **{name: {"name": bottle.code} for name in ("get_history", "get_history_bundle", "get_cylinder")},
-        **{name: {"station_id": "st_1"} for name in ("get_replica", "list_devices")},
+        **{name: {"station_id": "st_1"} for name in ("get_replica", "get_dead_codes", "list_devices")},
         "look_up_code": {"code": bottle.code},
         "list_recalled": {"recall_id": recall},
         "get_entry_bundle": {"place": f"000.p/{width}"},

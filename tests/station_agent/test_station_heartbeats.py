@@ -47,6 +47,9 @@ class ScriptedStream:
         self.pulls += 1
         return replica_text(CASE, (), version=VERSION + self.pulls, as_of=START)
 
+    async def dead_codes(self, since: int) -> bytes:
+        raise ServiceGone("not asked for here")
+
     async def rotations(self) -> str:
         return ""
 

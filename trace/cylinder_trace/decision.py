@@ -101,6 +101,8 @@ class StationFacts(Frozen):
     """Whether the gas lot of the request may be filled (气质批次放行)."""
     journal_writable: bool | None = None
     """Whether what is decided can be written down (审计可写)."""
+    on_dead_list: bool | None = None
+    """Whether the scanned code, which leads to no cylinder here, may be on the list of dead and black codes."""
     lock: StandingLock | None = None
     """Why `scale_locked`, where a regulator's own statement says so."""
 

@@ -159,6 +159,9 @@ _TABLE = (
 )  # fmt: skip
 
 BECAUSE: dict[str, tuple[str, str]] = {
+    # R02
+    "on_dead_list": ("本站没有这只气瓶的档案,且此码可能在报废、注销或黑气瓶名单上:扣下此瓶,通知站长和监管部门",
+                     "Unknown here, and its code may be on the list of dead or black ones: hold it, call the regulator"),
     # R03 R06
     "cloned": ("此码被认定对应多只气瓶", "An authority found this code on more than one cylinder"),
     "tag_replaced": ("此标签替换了原标签,未见批准", "This tag took the place of another, and no approval is on file"),

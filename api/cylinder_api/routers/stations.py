@@ -83,6 +83,24 @@ class Replica(BaseModel):
     vkey: str
 
 
+class DeadCodesAnswer(BaseModel):
+    """A Bloom filter over codes, or with `since` above 0 what is to be added to the one of that version."""
+
+    kind: str
+    version: int
+    since: int
+    as_of: int
+    count: int
+    """Codes on the list; one that was put there twice may count twice."""
+    bits: str | None = None
+    """The whole filter, base64; absent where `since` is above 0."""
+    digests: str
+    """Digests of 16 bytes each to be added, base64."""
+    vkey: str
+    signature: str
+    """Base64 Ed25519 by the log's key over the canonical JSON of everything else."""
+
+
 def own_station(caller: Caller, station_id: Annotated[Id, Path()]) -> Account:
     """The caller, if the path names its own station; raises Refused."""
     if station_id != caller.org_id:
@@ -128,6 +146,21 @@ def get_replica(caller: OwnStation, service: ServiceHere, since: Annotated[int, 
     book = service.settings.rulebook_id
     replica = make_replica(service.ledger.reader, service.keys.log, caller.org_id, since, book, as_of)
     return Response(canonical_json(replica), media_type="application/json")
+
+
+@router.get(
+    "/{station_id}/dead-codes",
+    summary="The list of dead and black codes in the land (报废、注销、黑气瓶名单)",
+    response_model=DeadCodesAnswer,
+    responses=documented("other_station"),
+)
+def get_dead_codes(
+    caller: OwnStation, service: ServiceHere, since: Annotated[int, Query(ge=0, le=2**53)] = 0
+) -> Response:
+    """Signed. A list that may also name a code that is not on it, so it decides nothing: it changes what is said of a
+    cylinder that the station does not know. With `since`, only what came onto it."""
+    answer = service.dead_codes.answer(since, service.clock(), service.keys.log)
+    return Response(canonical_json(answer), media_type="application/json")
 
 
 @router.get(

@@ -14,6 +14,8 @@ def code_unreadable(case: Case) -> Findings | None:
 
 def cylinder_unknown(case: Case) -> Findings | None:
     """R02: the code is well formed, but no cylinder is on file under it here. 特设法 35, 49."""
+    if case.station.on_dead_list:
+        return because("on_dead_list")
     return when(case.request.code is not None)
 
 
