@@ -10,6 +10,7 @@ import base64
 import hmac
 import os
 import threading
+from functools import cache
 from hashlib import sha256
 from typing import Annotated, NamedTuple
 from unicodedata import normalize
@@ -46,8 +47,13 @@ _login = LoginRow.__table__  # type: ignore[attr-defined]
 # OWASP's first choice: 19 MiB and two rounds. The memory is a worker's own, so only two are worked out at once.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _two_at_once = threading.BoundedSemaphore(2)
-_NOBODYS = _hasher.hash(os.urandom(16).hex())
-"""What the password of a user who does not exist is compared with: the same work for the same answer."""
+
+
+@cache
+def _nobodys() -> str:
+    """What the password of a user who does not exist is compared with: the same work for the same answer."""
+    return _hasher.hash(os.urandom(16).hex())
+
 
 Password = Annotated[str, Field(min_length=1, max_length=128)]
 FAILED = "user, password or number is wrong, or the account is locked for a while; wait, then try again"
@@ -217,7 +223,7 @@ def password_is_right(password_hash: str | None, password: str) -> bool:
     """Whether it is the password; for nobody's hash the same work is done, and the answer is no."""
     with _two_at_once:
         try:
-            _hasher.verify(password_hash or _NOBODYS, normalize("NFC", password))
+            _hasher.verify(password_hash or _nobodys(), normalize("NFC", password))
         except (Argon2Error, InvalidHashError):
             return False
     return password_hash is not None
