@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
+from api_process import Served
 
 from cylinder_api.acts.enrolment import grant, trust_device
 from cylinder_api.acts.journal import head_text
@@ -85,8 +87,11 @@ class House:
     rulebook: str = RULEBOOK.read_text("utf-8")
     rates: Rates = field(default_factory=Rates)
     patience: Patience = field(default_factory=Patience)
+    two_processes: bool = False
+    """A second one, `cylinder-api serve`, shares the work: the calls of a client go to both in turn."""
     url: str = ""
     service: Service | None = None
+    _second: Served | None = None
     _clients: list[httpx.Client] = field(default_factory=list)
 
     def start(self) -> Self:
@@ -108,9 +113,13 @@ class House:
         self._thread = threading.Thread(target=partial(self._server.run, sockets=[door]), daemon=True)
         self._thread.start()
         assert accepting.wait(20), "the service did not start"
+        if self.two_processes:
+            self._second = Served("--data", self.folder, "--database-url", self.database_url)
         return self
 
     def stop(self) -> None:
+        if self._second is not None:
+            assert self._second.stop() == 0, self._second.log
         for client in self._clients:
             client.close()
         self._clients.clear()
@@ -138,6 +147,8 @@ class House:
         token = token or (f"token-of-{role}" if role else None)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         client = keyed_client(self.url, headers)
+        if self._second is not None:
+            client.event_hooks["request"].append(partial(_send_in_turn, cycle([self.url, self._second.url])))
         self._clients.append(client)
         return client
 
@@ -177,6 +188,12 @@ class House:
     def disputes(self, subject: str) -> list[str]:
         """The kinds of the disputes in a subject's history."""
         return [entry.data["kind"] for entry in self.entries_of(subject) if entry.type == "dispute_raised"]
+
+
+def _send_in_turn(urls: Iterator[str], request: httpx.Request) -> None:
+    other = httpx.URL(next(urls))
+    request.url = request.url.copy_with(host=other.host, port=other.port)
+    request.headers["Host"] = other.netloc.decode()
 
 
 def _furnish(unit: Unit, rulebook: str) -> None:

@@ -10,13 +10,16 @@ from servers.postgres import fresh_database
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """A service on each of the two homes."""
+    """The service on each of its two homes: one process on SQLite, two that share the work on PostgreSQL."""
     folder = tmp_path_factory.mktemp("house")
     if request.param == "sqlite":
         with House(folder) as house:
             yield house
         return
-    with fresh_database(request.getfixturevalue("postgres_server")) as url, House(folder, url) as house:
+    with (
+        fresh_database(request.getfixturevalue("postgres_server")) as url,
+        House(folder, url, two_processes=True) as house,
+    ):
         yield house
 
 
