@@ -22,7 +22,7 @@ class Trace(NamedTuple):
         return f"00-{self.trace_id}-{self.span_id}-01"
 
 
-# Asking the system each time costs as much as half of all else around a request; these ids are no secrets.
+# No secrets, and asking the system for each would cost 0.06 ms twice a request.
 _dice = random.Random(secrets.randbits(256))  # noqa: S311
 NO_TRACE = Trace("0" * 32, "0" * 16)
 current: ContextVar[Trace] = ContextVar("trace", default=NO_TRACE)

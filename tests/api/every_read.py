@@ -19,7 +19,8 @@ REGULATOR, STATION, ADMIN = "token-of-regulator", "token-of-station", "token-of-
 TOKEN_OF_READS: dict[str, str | None] = {
     **dict.fromkeys(
         ("list_fill_checks", "list_cylinders", "get_history", "get_history_bundle", "get_cylinder", "get_figures",
-         "get_scrapping", "list_recalled", "list_disputes", "get_entry_bundle", "list_devices"), REGULATOR,
+         "get_scrapping", "list_authority_keys", "list_recalled", "list_disputes", "get_entry_bundle",
+         "list_devices"), REGULATOR,
     ),
     **dict.fromkeys(("get_replica", "get_dead_codes", "stream_changes", "get_me"), STATION),
     **dict.fromkeys(("list_authority_keys", "list_imports", "list_clients", "list_users", "list_sessions"), ADMIN),

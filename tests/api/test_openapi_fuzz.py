@@ -14,6 +14,7 @@ def test_every_operation_answers_as_its_document_says_whatever_is_sent(
 ) -> None:
     fuzz = Fuzz(one_house)
     fuzz.try_good_ones()
+    assert {name for name, _operation in fuzz.operations()} == set(fuzz.tally.statuses)
     assert fuzz.tally.never_succeeded() == []
     assert fuzz.tally.failures == []
     fuzz.try_drawn_ones(EXAMPLES)
