@@ -53,7 +53,7 @@ class Wanted:
 class _Beside(ColumnElement[bool]):
     """A condition that rows of the line are held against, and that is no reason to run along another index.
 
-    SQLite keeps no statistics of rows that come one by one, and would guess.
+    SQLite keeps no statistics of rows that come one by one, nor has PostgreSQL any of a new table: both would guess.
     """
 
     inherit_cache = True
@@ -67,7 +67,7 @@ class _Beside(ColumnElement[bool]):
 
 @compiles(_Beside)
 def _written(beside: _Beside, compiler: SQLCompiler, **options: Any) -> str:
-    return f"({compiler.process(beside.condition, **options)})"
+    return f"({compiler.process(beside.condition, **options)}) IS TRUE"
 
 
 @compiles(_Beside, "sqlite")
