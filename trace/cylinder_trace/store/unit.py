@@ -101,6 +101,8 @@ class Staged:
     entry_rows: list[Values] = field(default_factory=list)
     """The same as they are written. Plain tuples of plain values: the garbage collector has nothing to walk through."""
     ref_rows: list[Values] = field(default_factory=list)
+    chains: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
+    """Subject → position and text of its entries here, in the order of its chain."""
     subjects: dict[str, SubjectNow] = field(default_factory=dict)
     codes: dict[str, str | None] = field(default_factory=dict)
     """Code → the cylinder it leads to from now on; None when a withdrawn registration set it free."""
@@ -113,6 +115,8 @@ class Staged:
         self.entries.update(other.entries)
         self.entry_rows += other.entry_rows
         self.ref_rows += other.ref_rows
+        for subject, links in other.chains.items():
+            self.chains.setdefault(subject, []).extend(links)
         self.subjects.update(other.subjects)
         self.codes.update(other.codes)
         self.freed.update(other.freed)
@@ -246,10 +250,13 @@ class Unit:
         """Entries of a subject's chain behind position `after` and ahead of position `before`, in any order."""
         if before - after <= 1:
             return []
-        rows = self.connection.execute(_BETWEEN, {"subject": subject, "after": after, "before": before})
-        staged = (row for part in (self._own, self._batch.staged) for row in part.entry_rows)
-        recent = (text for _, _, about, n, *_, text in staged if about == subject and after < n < before)
-        return [parse_entry(text) for text in (*(bytes(row.text) for row in rows), *recent)]
+        staged = (link for part in (self._batch.staged, self._own) for link in part.chains.get(subject, ()))
+        texts = [text for n, text in staged if after < n < before]
+        # What is staged is the end of the chain: where it reaches back far enough, nothing is to be read.
+        if len(texts) < before - after - 1:
+            rows = self.connection.execute(_BETWEEN, {"subject": subject, "after": after, "before": before})
+            texts = [*(bytes(row.text) for row in rows), *texts]
+        return [parse_entry(text) for text in texts]
 
     def staged_under(self, ref: str) -> list[Entry]:
         """Entries under a reference that this unit, and others before it in this batch, have staged, oldest first."""
@@ -318,6 +325,7 @@ class Unit:
         own.entries[entry.id] = Found(sealed.text, index, sealed.hash)
         own.entry_rows.append(_entry_row(sealed, index))
         own.ref_rows += [(ref, index) for ref in dict.fromkeys(entry.refs)]
+        own.chains.setdefault(entry.subject, []).append((entry.n, sealed.text))
         own.subjects[entry.subject] = SubjectNow(head, state, index)
         return _receipt(entry, index, head.hash)
 
