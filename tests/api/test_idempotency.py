@@ -187,6 +187,17 @@ def test_while_an_act_is_worked_on_the_same_is_told_to_wait(one_house: House) ->
     assert ask(one_house, body, body["check_id"]).content == first.content
 
 
+def test_on_both_homes_whichever_process_is_asked_again_answers_with_the_same_bytes(house: House) -> None:
+    writes = Writes(house)
+    for operation in ("check_fill", "import_cylinders", "upload_entries", "issue_enrolment_code", "resolve_dispute"):
+        write = writes.new(operation)
+        key = {HEADER: key_of(write)}
+        answers = [writes.send(write, **key) for _ in range(3)]
+        assert answers[0].is_success, (operation, answers[0].text)
+        assert len({answer.content for answer in answers}) == 1, operation
+        assert {writes.send(other(write), **key).json()["code"] for _ in range(2)} == {"id_conflict"}, operation
+
+
 def test_no_secret_is_kept_with_an_answer_nor_can_be_guessed_from_what_is_kept(writes: Writes) -> None:
     keys = {operation: new_id("key") for operation in SECRET}
     told = {operation: writes.send(writes.new(operation), **{HEADER: key}).json() for operation, key in keys.items()}
