@@ -163,6 +163,7 @@ class Feed:
         """`key` is the log's; it signs the heartbeats."""
         self.push = push
         self.beat = Beat(0, 0)
+        self.poll_s = POLL_S
         self._reader, self._clock, self._key = reader, clock, key
         self._changes: deque[_Change] = deque(maxlen=_REMEMBERED)
         self._wake = asyncio.Event()
@@ -174,7 +175,7 @@ class Feed:
         self.push.publish(version)
 
     async def run(self) -> None:
-        """Look into the database after each wake-up and at least every POLL_S, until stopped."""
+        """Look into the database after each wake-up and at least every `poll_s`, until stopped."""
         loop = asyncio.get_running_loop()
 
         def wake() -> None:
@@ -186,7 +187,7 @@ class Feed:
             await self._look()
             await asyncio.sleep(_GATHER_S)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_S)
+                await asyncio.wait_for(self._wake.wait(), self.poll_s)
             self._wake.clear()
 
     def stop(self) -> None:

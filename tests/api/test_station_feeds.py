@@ -182,6 +182,7 @@ def test_a_cylinder_that_is_handed_over_is_told_to_the_old_owners_station(house:
 
 def test_a_heartbeat_comes_each_second_with_the_version_read_from_the_database(house: House) -> None:
     with listening(house.as_("station")) as stream:
+        settle(stream, house)
         beats = [next(stream) for _ in range(3)]
     assert [beat["event"] for beat in beats] == ["heartbeat"] * 3
     assert 500 < beats[2]["as_of"] - beats[0]["as_of"] < 6_000
