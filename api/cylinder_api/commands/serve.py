@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -21,6 +22,8 @@ from cylinder_api.town.plan import figures_for
 from cylinder_trace.store.rights import excess_of
 
 log = logging.getLogger(__name__)
+_NEW_OBJECTS = 20_000
+"""So many more than were let go, before the garbage collector looks at the new ones."""
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -70,7 +73,15 @@ def _run(server: Server, door: socket.socket) -> None:
     # uvicorn handles the signals and, once everything is finished, raises them again: that must not end in failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
+    _spare_the_collector()
     asyncio.run(server.serve(sockets=[door]))
+
+
+def _spare_the_collector() -> None:
+    """What is there now stays, and uploads make many objects: walking through them takes a tenth of its time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS, 20, 20)
 
 
 def _log_to_stderr(level: str) -> None:

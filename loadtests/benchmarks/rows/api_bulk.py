@@ -28,7 +28,7 @@ _ENTRIES_A_SECOND = 10_000
 def _prepare(scale: Scale) -> Iterator[Pair]:
     try:
         with fresh_folder() as folder, running_town(folder, _CYLINDERS) as town, _copy_of(town, folder) as ledger:
-            sent, appended = _outage(town), _outage(town)
+            sent, appended = _Device(town), _Device(town)
             count = scale.count(5000)
             yield Pair(
                 ours=lambda: _upload_all(town, sent, _next(sent, count)),
@@ -42,7 +42,7 @@ def _prepare(scale: Scale) -> Iterator[Pair]:
 def _prepare_rate(scale: Scale) -> Iterator[Pair]:
     try:
         with fresh_folder() as folder, running_town(folder, _CYLINDERS) as town:
-            outage, count = _outage(town), scale.count(5000)
+            outage, count = _Device(town), scale.count(5000)
             ours = lambda: _upload_all(town, outage, _next(outage, count))  # noqa: E731 - one of the two sides
             yield Pair(ours, other=lambda: float(_ENTRIES_A_SECOND))
     except (ServerError, AccessError) as error:
@@ -52,29 +52,25 @@ def _prepare_rate(scale: Scale) -> Iterator[Pair]:
 class _Device(Outage):
     """A device that was cut off, with the token by which it hands its queue over."""
 
-    token: str
-
-
-def _outage(town: Town) -> _Device:
-    key, station = new_device_key(), station_in(town)
-    enrolled = enrol_device(town, station.station_id, format_vkey(key.verifying_key))
-    device = _Device(replica_of(town, station.station_id, enrolled["token"]), enrolled["device_id"], key)
-    device.token = enrolled["token"]
-    return device
+    def __init__(self, town: Town) -> None:
+        key, station = new_device_key(), station_in(town)
+        enrolled = enrol_device(town, station.station_id, format_vkey(key.verifying_key))
+        self.token = enrolled["token"]
+        super().__init__(replica_of(town, station.station_id, self.token), enrolled["device_id"], key)
 
 
 def _next(device: Outage, entries: int) -> list[Record]:
     """At least so many records that the device has not sent yet."""
     before = len(device.records)
     while len(device.records) < before + entries:
-        device.go_on(now_ms() - 1000, fills=entries // 2)
+        device.go_on(now_ms() - 1000, cylinders=entries // 3)
     return device.records[before:]
 
 
 def _upload_all(town: Town, device: _Device, records: Sequence[Record]) -> float:
     bodies = [device.upload(list(records[at : at + BATCH])) for at in range(0, len(records), BATCH)]
     headers = {"Authorization": f"Bearer {device.token}"}
-    path = f"{town.base_url}/v1/stations/{device.replica['station_id']}/entries"
+    path = f"{town.base_url}/v1/stations/{device.station_id}/entries"
     with httpx.Client(headers=headers, timeout=120) as client:
         started = time.perf_counter()
         for place, body in enumerate(bodies):
