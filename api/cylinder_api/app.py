@@ -99,6 +99,7 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.acts = Acts(service)
+    app.state.imports = {}  # how far each is that this process works on
     app.state.limits = Limits(service.settings.rates, service.settings.redis_url)
     app.state.metrics = Metrics(service)
     for module in _ROUTERS:

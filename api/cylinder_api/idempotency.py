@@ -37,7 +37,7 @@ HEADER = "Idempotency-Key"
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 SECRET = frozenset({"issue_enrolment_code", "enrol_device", "invite_user"})
 """Operations whose answer shows a secret once: it is derived from the key again, and never kept."""
-EXEMPT = frozenset({"sign_in", "accept_invitation"})
+EXEMPT = frozenset({"sign_in", "accept_invitation", "tell_bad_rows"})
 """Operations under /v1 that ask for no key."""
 KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$"
 _BARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}")

@@ -23,7 +23,9 @@ TOKEN_OF_READS: dict[str, str | None] = {
          "list_devices"), REGULATOR,
     ),
     **dict.fromkeys(("get_replica", "get_dead_codes", "stream_changes", "get_me"), STATION),
-    **dict.fromkeys(("list_authority_keys", "list_imports", "list_clients", "list_users", "list_sessions"), ADMIN),
+    **dict.fromkeys(
+        ("list_authority_keys", "list_imports", "get_import", "list_clients", "list_users", "list_sessions"), ADMIN
+    ),
     **dict.fromkeys(
         ("look_up_code", "get_checkpoint", "get_log_keys", "get_log_rotations", "get_tile", "get_problem_page",
          "get_health", "get_readiness"),
@@ -46,6 +48,7 @@ def reads(house: House, writes: Writes) -> dict[str, Read]:
         **{name: {"station_id": "st_1"} for name in ("get_replica", "get_dead_codes", "list_devices")},
         "look_up_code": {"code": bottle.code},
         "list_recalled": {"recall_id": recall},
+        "get_import": {"import_id": writes.send(writes.new("import_cylinders")).json()["import_id"]},
         "get_entry_bundle": {"place": f"000.p/{width}"},
         "get_tile": {"level": 0, "place": f"000.p/{width}"},
         "get_problem_page": {"code": "too_many"},

@@ -149,6 +149,10 @@ def _places(doors: Doors, operation: str, whose: str) -> dict[str, Any]:
             return {"name": _bottle(doors, whose)}
         case "look_up_code":
             return {"code": _bottle(doors, whose)}
+        case "get_import":
+            return {
+                "import_id": doors.writes[whose].send(doors.writes[whose].new("import_cylinders")).json()["import_id"]
+            }
         case "list_recalled":
             return {"recall_id": doors.writes[whose].done("open_recall").body["id"]}  # type: ignore[index]
         case "get_entry_bundle" | "get_tile":

@@ -1,12 +1,18 @@
 """Registering a company's own table of cylinders: good rows stand, bad rows are told, twice changes nothing."""
 
 import io
+import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import httpx
 from api_house import House, check_body, now
+from api_process import Served
 from openpyxl import Workbook
 
 from cylinder_codes.identifiers import make_code
+from servers.keyed import keyed_client
 
 HEADERS = "气瓶条码,出厂编号,制造单位,型号,制造年月,皮重,容积,最大充装量(kg),使用登记证编号,检验日期,产权单位"
 
@@ -122,3 +128,68 @@ def test_a_body_that_announces_little_and_comes_in_chunks_without_end_is_refused
     with socket.create_connection((host, int(port)), timeout=10) as caller:
         caller.sendall(f"{_HEAD}Content-Length: 10\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n--x\r\n\r\n".encode())
         assert b"HTTP/1.1 411" in caller.recv(65_536)
+
+
+def test_the_bad_rows_come_back_as_a_sheet_that_is_mended_and_imported(house: House) -> None:
+    good, bad = table(house, 2), table(house, 1)[0].replace(",16.5,", ",16.5004,")
+    data = "\n".join([HEADERS, good[0], bad, good[1]]).encode()
+    size = house.running.ledger.reader.size()
+    answer = house.as_("company").post("/v1/imports/bad-rows", files={"file": ("t.csv", data)})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.content.startswith("\ufeff".encode())
+    assert "皮重" in answer.text
+    assert house.running.ledger.reader.size() == size
+    lines = answer.content.decode("utf-8-sig").splitlines()
+    assert len(lines) == 2
+    mended = answer.content.replace(b"16.5004", b"16.5")
+    said = house.as_("company").post("/v1/imports", files={"file": ("mended.csv", mended)}).json()
+    assert counts(said) == (1, 1, 0, [])
+
+
+def test_how_far_a_long_import_is_can_be_asked_while_it_runs(house: House) -> None:
+    rows = table(house, 1_500)
+    client, import_id = house.as_("company"), str(send(house, rows, dry_run=True)["import_id"])
+    assert client.get(f"/v1/imports/{import_id}").json()["code"] == "import_unknown"
+    seen: list[dict[str, int]] = []
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(send, house, rows)
+        while not sending.done():
+            said = client.get(f"/v1/imports/{import_id}").json()
+            if said.get("running"):
+                assert said["running"]["rows"] == 1_500
+                assert said["registered"] >= said["running"]["done"]
+                seen.append(said["running"])
+        assert sending.result()["registered"] == 1_500
+    assert seen
+    assert [one["done"] for one in seen] == sorted(one["done"] for one in seen)
+    ended = client.get(f"/v1/imports/{import_id}").json()
+    assert ended == {"import_id": import_id, "registered": 1_500, "withdrawn": 0, "running": None}
+    other = house.as_(None, "token-of-company-2").get(f"/v1/imports/{import_id}")
+    assert other.json()["code"] == "import_unknown"
+
+
+def test_an_import_cut_off_by_a_kill_goes_on_when_the_file_is_sent_again(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        rows = table(house, 3_000)
+        import_id = str(send(house, rows, dry_run=True)["import_id"])
+    data = {"file": ("t.csv", "\n".join([HEADERS, *rows]).encode())}
+    service = Served("--data", tmp_path)
+    with (
+        keyed_client(service.url, {"Authorization": "Bearer token-of-company"}) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        sending = pool.submit(client.post, "/v1/imports", files=data)
+        while not client.get(f"/v1/imports/{import_id}").json().get("registered"):
+            assert not sending.done()
+        service.stop(signal.SIGKILL)
+        assert isinstance(sending.exception(), httpx.HTTPError)
+    with House(tmp_path) as house:
+        client = house.as_("company")
+        before = client.get(f"/v1/imports/{import_id}").json()
+        assert before["running"] is None
+        assert before["registered"] % 1_000 == 0 < before["registered"]
+        said = send(house, rows)
+        assert (said["registered"], said["known"]) == (3_000 - before["registered"], before["registered"])
+        assert client.get(f"/v1/imports/{import_id}").json()["registered"] == 3_000
+        assert house.audit() == []

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -14,8 +14,9 @@ from cylinder_api.bodies import JsonBody, in_time, takes
 from cylinder_api.idempotency import act_key, begin_act
 from cylinder_api.problems import documented
 from cylinder_api.refusals import Refused
-from cylinder_api.service import ServiceHere
-from cylinder_codes.importing import RowError
+from cylinder_api.service import Service, ServiceHere
+from cylinder_codes.importing import RowError, bad_rows
+from cylinder_codes.tables import write_csv
 from cylinder_trace.values import Frozen, Id, Instant, Text
 
 router = APIRouter(tags=["cylinders"])
@@ -61,6 +62,24 @@ class ImportList(BaseModel):
     items: list[ImportItem]
 
 
+class RowsDone(BaseModel):
+    """How many of the good rows of an import have been gone through."""
+
+    rows: int
+    done: int
+
+
+class ImportProgress(BaseModel):
+    """How far an import is."""
+
+    import_id: str
+    registered: int
+    """Cylinders of it on file, those withdrawn since included."""
+    withdrawn: int
+    running: RowsDone | None
+    """Null where this process does not work on it: it has ended, or was cut off and goes on when sent again."""
+
+
 class Undo(Frozen):
     """Why an import is taken back."""
 
@@ -93,6 +112,14 @@ class TableFile(NamedTuple):
 async def read_file(request: Request) -> TableFile:
     """The part `file` of a multipart body; raises Refused for one that is too large, before reading it."""
     act_key(request)  # before anything is read
+    table = await read_table_file(request)
+    # Not the body itself: what parts its pieces is drawn anew each time it is sent.
+    await begin_act(request, None, table.name.encode() + b"\0" + table.data)
+    return table
+
+
+async def read_table_file(request: Request) -> TableFile:
+    """The same of a request that records nothing, and so needs no key."""
     length = request.headers.get("content-length", "")
     # Chunks may come without end, whatever length is announced beside them.
     if not length.isdecimal() or "transfer-encoding" in request.headers:
@@ -103,10 +130,7 @@ async def read_file(request: Request) -> TableFile:
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise Refused("invalid", "/body/file: send multipart/form-data with the table as a file called file")
-        table = TableFile(await file.read(), file.filename or "table")
-    # Not the body itself: what parts its pieces is drawn anew each time it is sent.
-    await begin_act(request, None, table.name.encode() + b"\0" + table.data)
-    return table
+        return TableFile(await file.read(), file.filename or "table")
 
 
 _FILE_SCHEMA = {
@@ -139,33 +163,77 @@ _TAKES_FILE = {
     openapi_extra=_TAKES_FILE,
 )
 async def import_cylinders(
+    request: Request,
     caller: Caller,
     service: ServiceHere,
     file: Annotated[TableFile, Depends(read_file)],
     dry_run: bool = False,
 ) -> ImportAnswer:
     """Good rows are registered, bad ones are told with what to mend. The same file twice changes nothing."""
-    forms = service.settings.forms
-    reader = service.ledger.reader
-    table = await run_in_threadpool(importing.read_table, *file, caller.org_id, service.keys.tag, forms, reader)
-    registered, known, errors = 0, 0, list(table.errors)
-    for start in range(0, len(table.rows), _ROWS_AT_ONCE):
-        rows = table.rows[start : start + _ROWS_AT_ONCE]
-        act: Any = partial(
-            importing.import_rows, import_id=table.import_id, rows=rows, company_id=caller.org_id, dry_run=dry_run
-        )
-        part = await service.commit(act)
-        registered, known = registered + part.registered, known + part.known
-        errors += part.errors
-    bad_rows = {error.row_number for error in table.errors if error.row_number}
+    done = await _import(request, service, caller.org_id, file, dry_run=dry_run)
+    faulty = {error.row_number for error in done.table.errors if error.row_number}
     return ImportAnswer(
-        import_id=table.import_id,
-        sheet=table.source.source.name or None,
-        rows=len(table.rows) + len(bad_rows),
-        registered=registered,
-        known=known,
-        errors=[_problem(error) for error in sorted(errors, key=lambda error: error.row_number)],
+        import_id=done.table.import_id,
+        sheet=done.table.source.source.name or None,
+        rows=len(done.table.rows) + len(faulty),
+        registered=done.registered,
+        known=done.known,
+        errors=[_problem(error) for error in done.errors],
     )
+
+
+class _Done(NamedTuple):
+    """What became of a table."""
+
+    table: importing.Table
+    registered: int
+    known: int
+    errors: list[RowError]
+
+
+async def _import(request: Request, service: Service, company_id: str, file: TableFile, *, dry_run: bool) -> _Done:
+    """Read the table and register its rows, some at a time; how far it is can be asked meanwhile."""
+    keys, reader = service.keys, service.ledger.reader
+    table = await run_in_threadpool(importing.read_table, *file, company_id, keys.tag, service.settings.forms, reader)
+    under_way: dict[str, RowsDone] = request.app.state.imports
+    registered, known, errors = 0, 0, list(table.errors)
+    try:
+        for start in range(0, len(table.rows), _ROWS_AT_ONCE):
+            if not dry_run:
+                under_way[table.import_id] = RowsDone(rows=len(table.rows), done=start)
+            rows = table.rows[start : start + _ROWS_AT_ONCE]
+            act: Any = partial(
+                importing.import_rows, import_id=table.import_id, rows=rows, company_id=company_id, dry_run=dry_run
+            )
+            part = await service.commit(act)
+            registered, known = registered + part.registered, known + part.known
+            errors += part.errors
+    finally:
+        under_way.pop(table.import_id, None)
+    return _Done(table, registered, known, sorted(errors, key=lambda error: error.row_number))
+
+
+@router.post(
+    "/v1/imports/bad-rows",
+    summary="The rows with errors as a sheet, to be mended and imported (错误行下载)",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {"text/csv": {"schema": {"type": "string"}}},
+            "description": "UTF-8 with byte order mark",
+        },
+        **documented("malformed_request", "length_required"),
+    },
+    openapi_extra=_TAKES_FILE,
+)
+async def tell_bad_rows(
+    request: Request, caller: Caller, service: ServiceHere, file: Annotated[TableFile, Depends(read_table_file)]
+) -> Response:
+    """A dry run: nothing is recorded. Each row stands as it was sent, with why and how to mend it behind it."""
+    done = await _import(request, service, caller.org_id, file, dry_run=True)
+    sheet = await run_in_threadpool(lambda: write_csv(bad_rows(done.table.source, done.errors)))
+    headers = {"Content-Disposition": f'attachment; filename="bad-rows-{done.table.import_id[:8]}.csv"'}
+    return Response(sheet, media_type="text/csv", headers=headers)
 
 
 def _whose(caller: Account) -> str | None:
@@ -178,6 +246,24 @@ def list_imports(caller: Caller, service: ServiceHere) -> ImportList:
     """A company sees its own."""
     past = importing.list_imports(service.ledger.reader, _whose(caller))
     return ImportList(items=[ImportItem(**item._asdict()) for item in past])
+
+
+@router.get(
+    "/v1/imports/{import_id}", summary="How far an import is (导入进度)", responses=documented("import_unknown")
+)
+def get_import(
+    request: Request, import_id: Annotated[Id, Path()], caller: Caller, service: ServiceHere
+) -> ImportProgress:
+    """A dry run of the file tells the id. What was registered stands; an import that was cut off is sent again."""
+    under_way: dict[str, RowsDone] = request.app.state.imports
+    reader, running = service.ledger.reader, under_way.get(import_id)
+    importing.find_import(reader, import_id, _whose(caller))
+    return ImportProgress(
+        import_id=import_id,
+        registered=reader.count_under(f"import/{import_id}"),
+        withdrawn=reader.count_under(f"undo/{import_id}"),
+        running=running,
+    )
 
 
 @router.post(

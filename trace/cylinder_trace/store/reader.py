@@ -126,6 +126,10 @@ class Reader:
         with self._engine.connect() as connection:
             return [RefFound(row.ref, row.entries, row.first_index) for row in connection.execute(query)]
 
+    def count_under(self, ref: str) -> int:
+        """How many entries bear a reference."""
+        return int(self._scalar(select(func.count()).where(_ref.c.ref == ref)) or 0)
+
     def state(self, subject: str) -> SubjectState | None:
         """What a subject's chain adds up to."""
         text = self._scalar(select(_now.c.state).where(_now.c.subject == subject))
