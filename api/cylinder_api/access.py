@@ -52,6 +52,7 @@ ACCESS: dict[str, Rule | None] = {
     "get_replica": _for("station:sync", "station", "manager"),
     "get_dead_codes": _for("station:sync", "station", "manager"),
     "stream_changes": _for("station:sync", "station"),
+    "list_present_devices": _for("device:read", "manager", "regulator", "admin"),
     "record_return": _for("sale:write", "station", "delivery"),
     "record_departure": _for("sale:write", "station", "delivery"),
     # the life of a cylinder

@@ -14,6 +14,7 @@ from cylinder_api.folder import FolderError, Keys, open_folder
 from cylinder_api.gathering import Delivery, Gathered
 from cylinder_api.live import Feed, MemoryPush, Push, RedisPush
 from cylinder_api.open_streams import OpenStreams
+from cylinder_api.presence import Presence
 from cylinder_api.settings import Settings
 from cylinder_trace.store.accounts import accounts_of
 from cylinder_trace.store.fleet.follower import Follower
@@ -50,6 +51,8 @@ class Service:
     """What is open for longer than a request."""
     dead_codes: DeadCodesKept
     """All dead and black codes in the land, for the words alone."""
+    presence: Presence
+    """Which devices are connected, to look at."""
     _delivery: Delivery = field(default_factory=Delivery)
 
     async def commit(self, work: Callable[[Unit], Answer], hints: Hints = NO_HINTS) -> Answer:
@@ -62,6 +65,7 @@ class Service:
 
     def close(self) -> None:
         """Finish what was acknowledged and let go of everything."""
+        self.presence.stop()
         self.feed.push.stop()
         self.follower.stop()
         self.accounts.close()
@@ -88,7 +92,10 @@ def open_service(settings: Settings, clock: Callable[[], int] = system_clock) ->
     accounts = Gathered(partial(accounts_of, ledger.engine))
     streams = OpenStreams(ledger.engine, clock)
     dead_codes = DeadCodesKept(ledger.engine, ledger.reader)
-    return Service(settings, keys, ledger, Vault(keys.master), feed, clock, accounts, follower, streams, dead_codes)
+    presence = Presence(settings.redis_url, clock, lambda: feed.beat.as_of)
+    presence.start()
+    vault = Vault(keys.master)
+    return Service(settings, keys, ledger, vault, feed, clock, accounts, follower, streams, dead_codes, presence)
 
 
 async def service_here(request: Request) -> Service:

@@ -158,9 +158,9 @@ class Service:
         return (await self._send("GET", "/log/rotations")).decode("utf-8", "replace")
 
     @asynccontextmanager
-    async def changes(self, since: int) -> AsyncIterator[AsyncIterator[Change | SignedHeartbeat]]:
+    async def changes(self, since: int, unsent: int) -> AsyncIterator[AsyncIterator[Change | SignedHeartbeat]]:
         """The stream of changes from a version on, and heartbeats (server-sent events). Raises ServiceGone."""
-        headers = {"Last-Event-ID": str(since)}
+        headers = {"Last-Event-ID": str(since), "Unsent-Records": str(unsent)}
         timeout = httpx.Timeout(_SILENCE_S, connect=_CONNECT_S)
         path = f"/v1/stations/{self._station_id}/changes"
         try:

@@ -181,7 +181,7 @@ class Sync:
 
     async def _follow(self) -> None:
         known = self._replica.known
-        async with self._service.changes(known.version if known else 0) as changes:
+        async with self._service.changes(known.version if known else 0, self.state.unsent) as changes:
             async for change in changes:
                 await self._hear(change)
         raise ServiceGone("The service ended the stream of changes.")

@@ -22,9 +22,10 @@ TOKEN_OF_READS: dict[str, str | None] = {
          "get_scrapping", "list_authority_keys", "list_recalled", "list_disputes", "get_entry_bundle",
          "list_devices"), REGULATOR,
     ),
+    **dict.fromkeys(("list_authority_keys", "list_present_devices"), ADMIN),
     **dict.fromkeys(("get_replica", "get_dead_codes", "stream_changes", "get_me"), STATION),
     **dict.fromkeys(
-        ("list_authority_keys", "list_imports", "get_import", "list_clients", "list_users", "list_sessions"), ADMIN
+        ("list_imports", "get_import", "list_clients", "list_users", "list_sessions"), ADMIN
     ),
     **dict.fromkeys(
         ("look_up_code", "get_checkpoint", "get_log_keys", "get_log_rotations", "get_tile", "get_problem_page",

@@ -34,7 +34,7 @@ class ScriptedStream:
     pulls: int = 0
 
     @asynccontextmanager
-    async def changes(self, since: int) -> AsyncIterator[AsyncIterator[Said]]:
+    async def changes(self, since: int, unsent: int) -> AsyncIterator[AsyncIterator[Said]]:
         self.asked_from.append(since)
 
         async def each() -> AsyncIterator[Said]:

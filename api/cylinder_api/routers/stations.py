@@ -173,12 +173,14 @@ async def stream_changes(
     caller: OwnStation,
     service: ServiceHere,
     last_event_id: Annotated[int | None, Header(ge=0, le=2**53)] = None,
+    unsent_records: Annotated[int | None, Header(ge=0, le=2**53)] = None,
 ) -> StreamingResponse:
     """Server-sent events: `change` with version and subjects, and a `heartbeat` each second with the newest version
     read from the database and when it was read, signed by the log's key. Send Last-Event-ID to go on where you were."""
     wants = await run_in_threadpool(_wanted_by, service, caller.org_id)
     changes = service.feed.changes(caller.org_id, last_event_id, wants)
-    stream = service.streams.while_in_force(caller.token_sha256, changes)
+    told = service.presence.while_present(caller.account_id, caller.org_id, unsent_records, changes)
+    stream = service.streams.while_in_force(caller.token_sha256, told)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
