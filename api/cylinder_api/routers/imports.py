@@ -156,6 +156,12 @@ _TAKES_FILE = {
 }
 
 
+_BAD_ROWS_CSV = {
+    "schema": {"type": "string"},
+    "example": "出厂编号,皮重,原因 reason,如何改正 how to mend\r\n00123,16.5004,皮重：…,皮重：…\r\n",
+}
+
+
 @router.post(
     "/v1/imports",
     summary="Register the cylinders of a CSV or XLSX table (批量建档)",
@@ -219,7 +225,7 @@ async def _import(request: Request, service: Service, company_id: str, file: Tab
     response_class=Response,
     responses={
         200: {
-            "content": {"text/csv": {"schema": {"type": "string"}}},
+            "content": {"text/csv": _BAD_ROWS_CSV},
             "description": "UTF-8 with byte order mark",
         },
         **documented("malformed_request", "length_required"),
