@@ -20,6 +20,7 @@ from cylinder_api.folder import DEFAULT_ORIGIN, FolderError
 from cylinder_api.refusals import Refused
 from cylinder_api.town.plan import DEFAULT_CYLINDERS
 from cylinder_codes.command_line import OneSentenceParser
+from cylinder_codes.commands.passphrase import add_passphrase_option
 from cylinder_codes.keys import KeyFormatError, check_key_name
 from cylinder_codes.legacy_forms import LegacyFormError
 from cylinder_codes.terminal import escape_what_cannot_be_shown
@@ -235,6 +236,7 @@ def _add_locks(commands: Commands) -> None:
     note.set_defaults(command=locking.lock_note)
     about = "the authority's signing key, as cylinder-codes keygen writes it"
     note.add_argument("--key", type=Path, required=True, metavar="FILE", help=about)
+    add_passphrase_option(note)
     note.add_argument("--authority", type=_id, required=True, metavar="ID", help="the authority; the key has its name")
     note.add_argument("--station", type=_id, required=True, metavar="ID", help="the station")
     place = note.add_mutually_exclusive_group()

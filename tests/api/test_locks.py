@@ -9,7 +9,8 @@ import pytest
 from api_house import House, check_body, listening, new_id, next_change, now, settle
 
 from cylinder_api.cli import main
-from cylinder_codes.keys import SigningKey, format_signer, format_vkey
+from cylinder_codes.keys import SigningKey, format_vkey
+from cylinder_codes.pem import encrypt_signer
 from cylinder_trace import events
 from cylinder_trace.locks import LockWords, sign_lock
 
@@ -121,8 +122,11 @@ def test_a_lock_is_signed_offline_and_sent_as_it_was_printed(
     house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     key = tmp_path / "au_1.key"
-    key.write_text(format_signer(KEY), "utf-8")
-    words = ["lock-note", "--key", str(key), "--authority", "au_1", "--station", "st_1", "--lane", "1", "--cause", "x"]
+    key.write_text(encrypt_signer(KEY, "correct horse battery"), "utf-8")
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_text("correct horse battery\n", "utf-8")
+    words = ["lock-note", "--key", str(key), "--passphrase-file", str(passphrase), "--authority", "au_1",
+             "--station", "st_1", "--lane", "1", "--cause", "x"]  # fmt: skip
     assert main([*words, "--id", new_id("L"), "--until", "2099-01-01T00:00:00+08:00"]) == 0
     body = json.loads(capsys.readouterr().out)
     assert house.as_("regulator").post("/v1/locks", json=body).status_code == 201

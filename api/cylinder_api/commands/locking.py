@@ -3,14 +3,16 @@
 import argparse
 import json
 from datetime import datetime
-from pathlib import Path
 
 from pydantic import ValidationError
 
 from cylinder_api.acts.supervision import LockAct
 from cylinder_api.commands.failure import CannotDo
 from cylinder_api.service import system_clock
-from cylinder_codes.keys import KeyFormatError, SigningKey, parse_signer
+from cylinder_codes.commands.common import CannotCheck
+from cylinder_codes.commands.passphrase import Passphrase, read_secret
+from cylinder_codes.keys import SigningKey
+from cylinder_codes.pem import read_signer
 from cylinder_trace.locks import LockNoteError, sign_lock
 
 
@@ -23,7 +25,7 @@ def lock_note(options: argparse.Namespace) -> int:
     stated = {name: value for name, value in facts.items() if value is not None}
     try:
         act = LockAct.model_validate_json(json.dumps(stated))
-        note = sign_lock(act.words(options.authority), _signer(options.key))
+        note = sign_lock(act.words(options.authority), _signer(options))
     except ValidationError as error:
         raise CannotDo(error.errors(include_url=False, include_input=False)[0]["msg"]) from error
     except LockNoteError as error:
@@ -44,8 +46,9 @@ def _instant(text: str | None) -> int | None:
     return int(moment.timestamp() * 1000)
 
 
-def _signer(path: Path) -> SigningKey:
+def _signer(options: argparse.Namespace) -> SigningKey:
+    """The key in the file, plain or under its passphrase; raises CannotDo."""
     try:
-        return parse_signer(path.read_text("utf-8").strip())
-    except (KeyFormatError, UnicodeDecodeError) as error:
-        raise CannotDo(f"{path} is no signing key: {error}") from error
+        return read_secret(options.key, read_signer, Passphrase(options))
+    except CannotCheck as error:
+        raise CannotDo(str(error)) from error
