@@ -108,7 +108,7 @@ class HeadSigned(Frozen):
 
 
 class JournalForked(Frozen):
-    """A device told two records for one place of its chain (设备日志分叉): what it tells from here on is another branch.
+    """A device told two records for one place of its chain (设备日志分叉): from here on it tells another branch.
 
     An old copy of its disk is in use, or a clone of it.  Both branches are kept, and the device is cut off.
     """
