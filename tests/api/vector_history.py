@@ -51,7 +51,18 @@ def told_of_station(case: Case) -> Iterator[Event]:
     )
     if facts.scale_verified_until:
         yield events.ScaleVerified(scale_id=request.scale_id, valid_until=facts.scale_verified_until)
-    if facts.scale_locked:
+    if lock := facts.lock:
+        scale_id = request.scale_id if lock.target == "scale" else None
+        lane = request.lane if lock.target == "lane" else None
+        yield events.FillingLocked(
+            target=lock.target,
+            lane=lane,
+            scale_id=scale_id,
+            authority_id=lock.authority_id,
+            cause="演示",
+            until=lock.until,
+        )
+    elif facts.scale_locked:
         yield events.ScaleLocked(scale_id=request.scale_id, authority_id="authority-1", cause="演示")
     if facts.worker_certified_until and request.worker_id:
         yield events.WorkerCertified(worker_id=request.worker_id, valid_until=facts.worker_certified_until)

@@ -20,7 +20,7 @@ from stations.bench import BenchScale, station_state
 from vectors.admission.cases import Case, base_case, load_cases
 
 CASE = base_case()
-KNOWN = Known(10, CASE.now - 25 * 60_000, CASE.book, station_state(CASE))
+KNOWN = Known(10, CASE.now - 25 * 60_000, (CASE.book,), station_state(CASE))
 
 
 def _drawn(lane: Lane, link: LinkState | None = None, known: Known | None = KNOWN) -> str:

@@ -9,8 +9,9 @@ from cylinder_codes.legacy_forms import ScanForms
 from cylinder_trace.admission import decide_fill
 from cylinder_trace.canonical import canonical_json
 from cylinder_trace.cylinder import CylinderState
-from cylinder_trace.decision import FillRequest
+from cylinder_trace.decision import FillRequest, StandingLock
 from cylinder_trace.events import FillDecided, Record, parse_record
+from cylinder_trace.locks import Lock
 from cylinder_trace.lots import LotState
 from cylinder_trace.station import StationState, facts_for
 from station_agent.clock import TrustedClock
@@ -231,7 +232,7 @@ def station_state(case: Case) -> StationState:
     """A station that gives the case's facts."""
     facts, request = case.station, case.request
     certified = facts.worker_certified_until
-    fields = {
+    fields: dict[str, Any] = {
         "station_id": facts.station_id,
         "n": 3,
         "company_id": facts.company_id,
@@ -241,7 +242,25 @@ def station_state(case: Case) -> StationState:
         "scales": {request.scale_id: {"verified_until": facts.scale_verified_until, "locked": facts.scale_locked}},
         "workers": {request.worker_id: certified} if certified and request.worker_id else {},
     }
+    if lock := facts.lock:
+        fields["scales"][request.scale_id]["locked"] = False
+        fields["locks"] = {"lock-1": _lock_behind(lock, case)}
     return StationState.model_validate(fields)
+
+
+def _lock_behind(lock: StandingLock, case: Case) -> Lock:
+    return Lock(
+        id="lock-1",
+        station_id=case.station.station_id,
+        target=lock.target,
+        lane=case.request.lane if lock.target == "lane" else None,
+        scale_id=case.request.scale_id if lock.target == "scale" else None,
+        authority_id=lock.authority_id,
+        locked=True,
+        until=lock.until,
+        occurred_at=case.now - 3_600_000,
+        cause="演示",
+    )
 
 
 def lot_state(case: Case) -> LotState | None:

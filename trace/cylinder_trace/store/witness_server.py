@@ -29,6 +29,8 @@ from cylinder_trace.witnessing import (
 
 log = logging.getLogger(__name__)
 
+_READ_AWAY = 2**24
+"""Bytes of a request that is too large anyway; beyond them the connection is closed."""
 _LONGEST_BODY = 512 * 1024  # a hundred ML-DSA-44 lines and a proof
 _SILENT_FOR_S = 10.0
 _TEXT = "text/plain; charset=utf-8"
@@ -134,6 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._close_with(Answer(411, "say how long the request is: Content-Length\n"))
         elif int(length) > _LONGEST_BODY:
             self._close_with(Answer(413, f"a request has at most {_LONGEST_BODY} bytes\n"))
+            self._read_away(int(length))
         else:
             body = self.rfile.read(int(length))
             if len(body) == int(length):
@@ -153,6 +156,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _close_with(self, answer: Answer) -> None:
         self.close_connection = True
         self._send(answer)
+
+    def _read_away(self, length: int) -> None:
+        """Who is still sending when the connection is closed on him never reads why."""
+        left = min(length, _READ_AWAY)
+        while left > 0 and (chunk := self.rfile.read1(min(left, 65_536))):
+            left -= len(chunk)
 
     def _send(self, answer: Answer) -> None:
         data = answer.body.encode()
