@@ -36,22 +36,29 @@ TOKEN_OF_READS: dict[str, str | None] = {
 ENDLESS = "stream_changes"
 
 
+def newest_tile(house: House) -> str:
+    """The place of the tile, full or not, in which the log ends."""
+    ledger = house.running.ledger
+    ledger.publisher.wait_published(ledger.reader.size())
+    published = ledger.reader.newest_published()
+    assert published is not None
+    full, width = divmod(published[0], 256)
+    return f"{full:03}.p/{width}" if width else f"{full - 1:03}"
+
+
 def reads(house: House, writes: Writes) -> dict[str, Read]:
     """A good request for each read; what they ask for is stated before."""
     bottle = house.new_bottle()
     recall = (writes.done("open_recall").body or {})["id"]
-    house.running.ledger.publisher.wait_published(house.running.ledger.reader.size())
-    published = house.running.ledger.reader.newest_published()
-    assert published is not None
-    width = published[0] % 256
+    tile = newest_tile(house)
     places: dict[str, dict[str, Any]] = {
         **{name: {"name": bottle.code} for name in ("get_history", "get_history_bundle", "get_cylinder")},
         **{name: {"station_id": "st_1"} for name in ("get_replica", "get_dead_codes", "list_devices")},
         "look_up_code": {"code": bottle.code},
         "list_recalled": {"recall_id": recall},
         "get_import": {"import_id": writes.send(writes.new("import_cylinders")).json()["import_id"]},
-        "get_entry_bundle": {"place": f"000.p/{width}"},
-        "get_tile": {"level": 0, "place": f"000.p/{width}"},
+        "get_entry_bundle": {"place": tile},
+        "get_tile": {"level": 0, "place": tile},
         "get_problem_page": {"code": "too_many"},
     }
     query = {"get_figures": {"month": "2026-11"}}

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from access_matrix import EXPECTED, PUBLIC, WHOSE, YES
 from api_house import DEVICE, DEVICE_KEY, LATER, ORGS, House, new_id, now
+from every_read import newest_tile
 from every_write import HERE, World, Write, Writes
 from sqlalchemy import select
 from sqlmodel import SQLModel
@@ -156,8 +157,7 @@ def _places(doors: Doors, operation: str, whose: str) -> dict[str, Any]:
         case "list_recalled":
             return {"recall_id": doors.writes[whose].done("open_recall").body["id"]}  # type: ignore[index]
         case "get_entry_bundle" | "get_tile":
-            doors.house.running.ledger.publisher.wait_published(256)
-            return {"level": "0", "place": "000"}
+            return {"level": "0", "place": newest_tile(doors.house)}
         case "get_problem_page":
             return {"code": "not_allowed"}
     return {"station_id": f"st_{number}"}
