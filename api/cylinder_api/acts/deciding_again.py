@@ -4,19 +4,69 @@ What counts is what had happened to the cylinder by then, whenever it was told. 
 occurred before the decision, and the rulebook and the station's own facts are those that the decision was taken from.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from cylinder_trace.admission import decide_fill
 from cylinder_trace.cylinder import CylinderState, StateError, next_state
 from cylinder_trace.enactment import RulebookState, version_named
-from cylinder_trace.events import FillDecided
+from cylinder_trace.events import Entry, FillDecided
 from cylinder_trace.rulebook import Rulebook
 from cylinder_trace.store.unit import Unit
 
 _STATED_BY_OTHERS = frozenset({"R05", "R06", "R68", *(f"R{number}" for number in range(10, 40))})
 """About code and tag, owner, inspection, end of life."""
-_FROM_THE_START = -1
+_NEVER = 2**53
+"""No moment is as late."""
 
 
-def refused_by_then(unit: Unit, own: FillDecided) -> list[str]:
+class Pasts:
+    """Cylinders as they were, moment by moment, for one unit. A journal tells its acts in order, and each chain is
+    folded once, however many of them are about one cylinder."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+        self._folded: dict[str, _Folded] = {}
+
+    def as_of(self, now: CylinderState, moment: int) -> CylinderState | None:
+        """The cylinder by what had occurred at `moment`; None where that does not add up to a cylinder."""
+        folded = self._folded.get(now.cylinder_id)
+        if folded is None or not folded.moment <= moment < folded.next_at:
+            folded = self._folded[now.cylinder_id] = _Folded()
+        folded.moment = moment
+        entries = self._unit.entries_between(f"cylinder/{now.cylinder_id}", folded.n - 1, now.n)
+        folded.take(sorted(entries, key=lambda entry: entry.n), now.n)
+        return folded.state if folded.adds_up else None
+
+
+@dataclass(slots=True)
+class _Folded:
+    """The first `n` entries of a chain, those left out that occurred after `moment`."""
+
+    n: int = 0
+    moment: int = 0
+    next_at: int = _NEVER
+    """When the first of those left out occurred."""
+    state: CylinderState | None = None
+    adds_up: bool = True
+
+    def take(self, entries: Sequence[Entry], n: int) -> None:
+        self.n = n
+        for entry in entries:
+            if entry.occurred_at > self.moment:
+                self.next_at = min(self.next_at, entry.occurred_at)
+            elif self.adds_up:
+                self._fold(entry)
+
+    def _fold(self, entry: Entry) -> None:
+        place = entry.model_copy(update={"n": self.state.n if self.state else 0})
+        try:
+            self.state = next_state(self.state, place, entry.event())
+        except StateError:  # it builds on something that is dated after it
+            self.adds_up = False
+
+
+def refused_by_then(unit: Unit, own: FillDecided, pasts: Pasts) -> list[str]:
     """Codes of the refusals that the station could not know of; none where it knew all that the ledger does.
 
     Only what others state about the cylinder counts.  Where it was (R03, R69) may be told later still, by a return
@@ -27,7 +77,7 @@ def refused_by_then(unit: Unit, own: FillDecided) -> list[str]:
     book = _book_quoted(unit, decision.rulebook)
     if now is None or book is None or now.n == decision.cylinder_n:
         return []
-    then = _as_of(unit, now, decision.decided_at)
+    then = pasts.as_of(now, decision.decided_at)
     if then is None:
         return []
     again = decide_fill(own.request, then, own.station, book, decision.decided_at)
@@ -38,17 +88,3 @@ def _book_quoted(unit: Unit, name: str) -> Rulebook | None:
     rulebook_id, _, version = name.partition("@")
     state = unit.subject(f"rulebook/{rulebook_id}").state
     return version_named(state, version) if isinstance(state, RulebookState) else None
-
-
-def _as_of(unit: Unit, now: CylinderState, moment: int) -> CylinderState | None:
-    """The cylinder by what had occurred at `moment`; None where that does not add up to a cylinder."""
-    entries = unit.entries_between(f"cylinder/{now.cylinder_id}", _FROM_THE_START, now.n)
-    state: CylinderState | None = None
-    for entry in sorted(entries, key=lambda entry: entry.n):
-        if entry.occurred_at <= moment:
-            place = entry.model_copy(update={"n": state.n if state else 0})
-            try:
-                state = next_state(state, place, entry.event())
-            except StateError:  # it builds on something that is dated after it
-                return None
-    return state

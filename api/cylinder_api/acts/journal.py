@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from cylinder_api.acts.common import SERVICE, derived_id, raise_dispute
-from cylinder_api.acts.deciding_again import refused_by_then
+from cylinder_api.acts.deciding_again import Pasts, refused_by_then
 from cylinder_api.acts.enrolment import revoke_device
 from cylinder_api.acts.fill import RecordedFill, record_check, record_fill
 from cylinder_api.refusals import Refused
@@ -182,6 +182,7 @@ def _take_lines(
     known = journal_rows(unit, device.device_id, lines[0].seq, lines[-1].seq + 1) if lines else {}
     unit.prefetch(ids=[line.record.id for line in lines], subjects=[line.record.subject for line in lines])
     answers: list[Answer] = []
+    pasts = Pasts(unit)
     for place, line in enumerate(lines):
         if (row := known.get(line.seq)) is not None and row.hash == line.hash:
             answers.append(Answer(line.seq, row.id, "known", row.log_index))
@@ -192,7 +193,7 @@ def _take_lines(
             return answers, here, Trouble(line.seq, "chain_broken", "the first record names one before it"), ()
         if row is not None or line.previous != here.hash:
             return answers, here, None, lines[place:]
-        answer = _take(unit, device, line)
+        answer = _take(unit, device, line, pasts)
         unit.put(JournalRow(device_id=device.device_id, **_row_of(line, answer)))
         answers.append(answer)
         here = Head(line.seq + 1, line.hash)
@@ -212,9 +213,9 @@ def _take_branch(
     """
     first = lines[0]
     _declare_fork(unit, device, first)
-    answers = []
+    answers, pasts = [], Pasts(unit)
     for line in lines:
-        answer = _take(unit, device, line)
+        answer = _take(unit, device, line, pasts)
         unit.put(JournalBranchRow(device_id=device.device_id, **_row_of(line, answer)))
         answers.append(answer)
     _record_head(unit, lines[-1], head, f"head.{head.seq}.{head.hash[:16]}")
@@ -257,21 +258,21 @@ def _dispute(unit: Unit, device: DeviceState, line: Line, kind: str, message: st
     return raise_dispute(unit, about, station, kind, message, f"{kind}.{line.hash[:16]}")
 
 
-def _take(unit: Unit, device: DeviceState, line: Line) -> Answer:
+def _take(unit: Unit, device: DeviceState, line: Line, pasts: Pasts) -> Answer:
     """Store one verified record; what the ledger cannot follow is kept as a dispute in the station's history."""
     try:
         _require_own_act(device, line)
-        return _store(unit, line)
+        return _store(unit, line, pasts)
     except (StateError, IdConflict, CodeTaken, EventError, CanonicalError, Refused) as error:
         message = f"record {line.record.id} was kept, but not followed: {error}"
         receipt = _dispute(unit, device, line, "not_followed", message)
         return Answer(line.seq, line.record.id, "disputed", receipt.index)
 
 
-def _store(unit: Unit, line: Line) -> Answer:
+def _store(unit: Unit, line: Line, pasts: Pasts) -> Answer:
     match line.event:
         case FillDecided():
-            return _store_decision(unit, line, line.event)
+            return _store_decision(unit, line, line.event, pasts)
         case Filled():
             recorded = record_fill(unit, line.record, line.event)
             return _answer(line, recorded)
@@ -286,12 +287,12 @@ def _answer(line: Line, recorded: RecordedFill) -> Answer:
     return Answer(line.seq, line.record.id, status, recorded.receipt.index)
 
 
-def _store_decision(unit: Unit, line: Line, own: FillDecided) -> Answer:
+def _store_decision(unit: Unit, line: Line, own: FillDecided, pasts: Pasts) -> Answer:
     """One act, one id: where the service has decided this check, the station's record links to that entry."""
     decided = unit.entry(own.request.check_id)
     event = decided.event() if decided else None
     if decided is None or not isinstance(event, FillDecided) or event.decided_by != "service":
-        return _store_lone_decision(unit, line, own)
+        return _store_lone_decision(unit, line, own, pasts)
     if _scanned(event.request) != _scanned(own.request):
         raise IdConflict(f"check_id {own.request.check_id} was used for another scan")
     if event.decision.outcome == own.decision.outcome:
@@ -303,9 +304,9 @@ def _store_decision(unit: Unit, line: Line, own: FillDecided) -> Answer:
     return Answer(line.seq, second.id, "disputed", receipt.index)
 
 
-def _store_lone_decision(unit: Unit, line: Line, own: FillDecided) -> Answer:
+def _store_lone_decision(unit: Unit, line: Line, own: FillDecided, pasts: Pasts) -> Answer:
     """A decision that the station took alone stands; where the ledger knows better, a dispute stands beside it."""
-    codes = refused_by_then(unit, own)
+    codes = refused_by_then(unit, own, pasts)
     receipt = unit.append(line.record)
     if not codes:
         return Answer(line.seq, line.record.id, "stored", receipt.index)

@@ -11,12 +11,12 @@ import httpx
 
 from benchmarks.folders import fresh_folder
 from benchmarks.measure import BenchError, Pair, Row, Scale
+from benchmarks.outage import Outage, new_device_key
 from benchmarks.rows.store import BATCH
 from cylinder_codes.keys import format_vkey, parse_signer
 from cylinder_trace.events import Record, parse_record, record_text
 from cylinder_trace.store.ledger import Ledger
 from load_stations import now_ms
-from outage import Outage, new_device_key
 from processes import ServerError
 from town_service import AccessError, Town, enrol_device, replica_of, running_town, station_in
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -14,18 +15,18 @@ from typing import Any
 
 from benchmarks.folders import fresh_folder
 from benchmarks.measure import BenchError, Pair, Row, Scale
-from cylinder_api.acts.enrolment import grant, trust_device
-from cylinder_api.folder import make_folder
-from cylinder_api.service import open_service
-from cylinder_api.settings import settings_for
 from cylinder_codes.identifiers import make_code, new_cylinder_id
-from cylinder_codes.keys import SigningKey
+from cylinder_codes.keys import SigningKey, format_vkey, parse_signer, parse_tag_key
 from cylinder_trace import events
 from cylinder_trace.events import Event, Stamp, state_event
 from cylinder_trace.rulebook import parse_rulebook
+from cylinder_trace.store.accounts import secret_sha256
+from cylinder_trace.store.ledger import Ledger
+from cylinder_trace.store.tables import AccountRow
 from cylinder_trace.store.unit import Unit
 from processes import ServerError, free_port, running_server
 
+_API = Path(sys.executable).with_name("cylinder-api")
 _STATIONS = 1000
 _FLAGS = 10
 """In a round, one after another."""
@@ -138,7 +139,7 @@ def _prepare(scale: Scale) -> Iterator[Pair]:
     with fresh_folder() as folder:
         codes = _furnish(folder / "data", stations, flags)
         port = free_port()
-        command = [str(Path(sys.executable).with_name("cylinder-api")), "serve", "--data", str(folder / "data"),
+        command = [str(_API), "serve", "--data", str(folder / "data"),
                    "--port", str(port), "--log-level", "warning"]  # fmt: skip
         try:
             with running_server(command, f"http://127.0.0.1:{port}/healthz", folder / "serve.log"):
@@ -162,17 +163,18 @@ def _allow_files(wanted: int) -> None:
 
 def _furnish(data: Path, stations: int, cylinders: int) -> list[str]:
     """A ledger in which one company has all the stations, each with a device; the codes of its cylinders."""
-    data.mkdir()
-    keys = make_folder(data)
-    codes = [make_code(number.to_bytes(10, "big"), keys.tag).text for number in range(cylinders)]
-    service = open_service(settings_for(data, environment={}))
-    try:
-        service.ledger.transact(partial(_state_common, codes=codes))
+    subprocess.run([str(_API), "migrate", "--data", str(data), "--json"], check=True, capture_output=True)
+    tag, log = (_key_text(data, name) for name in ("tag", "log"))
+    codes = [make_code(number.to_bytes(10, "big"), parse_tag_key(tag)).text for number in range(cylinders)]
+    with Ledger(f"sqlite:///{data / 'ledger.db'}", data, parse_signer(log), _now) as ledger:
+        ledger.transact(partial(_state_common, codes=codes))
         for start in range(0, stations, _AT_ONCE):
-            service.ledger.transact(partial(_state_stations, numbers=range(start, min(stations, start + _AT_ONCE))))
-    finally:
-        service.close()
+            ledger.transact(partial(_state_stations, numbers=range(start, min(stations, start + _AT_ONCE))))
     return codes
+
+
+def _key_text(data: Path, name: str) -> str:
+    return (data / "keys" / f"{name}.key").read_text(encoding="utf-8").strip()
 
 
 def _state_common(unit: Unit, codes: list[str]) -> None:
@@ -181,7 +183,7 @@ def _state_common(unit: Unit, codes: list[str]) -> None:
     published = events.RulebookPublished(rulebook_id=book.rulebook_id, version=book.version, text=text)
     _state(unit, f"rulebook/{book.rulebook_id}", published)
     for number in range(_MOST_ROUNDS):
-        grant(unit, f"regulator-{number}", f"regulator_{number}", "regulator", f"au_{number}")
+        _let_in(unit, f"regulator-{number}", f"regulator_{number}", "regulator", f"au_{number}")
     for number, code in enumerate(codes):
         subject = f"cylinder/{new_cylinder_id(number.to_bytes(16, 'big'))}"
         stamp = Stamp(maker="generated", serial=f"A{number:06d}", model="YSP35.5", tare_g=16_500,
@@ -200,7 +202,13 @@ def _state_stations(unit: Unit, numbers: range) -> None:
         _state(unit, station, events.ScaleVerified(scale_id="sc", valid_until=_LATER))
         _state(unit, station, events.WorkerCertified(worker_id="fl", valid_until=_LATER))
         key = SigningKey(f"dev_{number}", number.to_bytes(32, "big"))
-        trust_device(unit, f"dev_{number}", f"st_{number}", key.verifying_key, f"station-{number}")
+        enrolled = events.DeviceEnrolled(station_id=f"st_{number}", vkey=format_vkey(key.verifying_key))
+        _state(unit, f"device/dev_{number}", enrolled)
+        _let_in(unit, f"station-{number}", f"dev_{number}", "station", f"st_{number}")
+
+
+def _let_in(unit: Unit, token: str, account_id: str, role: str, org_id: str) -> None:
+    unit.put(AccountRow(token_sha256=secret_sha256(token), account_id=account_id, role=role, org_id=org_id))
 
 
 def _state(unit: Unit, subject: str, event: Event) -> None:
