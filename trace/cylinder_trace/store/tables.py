@@ -201,32 +201,28 @@ class DeviceCodeRow(SQLModel, table=True):
     used_at: int | None = Field(default=None, sa_type=BigInteger)
 
 
-class JournalRow(SQLModel, table=True):
+class _Uploaded(SQLModel):
     """A record of a device's own chain as it was uploaded, and the entry it became or links to."""
+
+    device_id: str = Field(primary_key=True)
+    seq: int = Field(primary_key=True, sa_type=BigInteger)
+    hash: str
+    id: str
+    status: str
+    log_index: int = Field(sa_type=BigInteger)
+    text: bytes = Field(sa_type=LargeBinary)
+
+
+class JournalRow(_Uploaded, table=True):
+    """A record of a device's journal."""
 
     __tablename__ = "journal"
 
-    device_id: str = Field(primary_key=True)
-    seq: int = Field(primary_key=True, sa_type=BigInteger)
-    hash: str
-    id: str
-    status: str
-    log_index: int = Field(sa_type=BigInteger)
-    text: bytes = Field(sa_type=LargeBinary)
 
-
-class JournalBranchRow(SQLModel, table=True):
-    """A record of the second branch of a device whose journal forked: a row as in `journal`, under the same number."""
+class JournalBranchRow(_Uploaded, table=True):
+    """A record of the second branch of a device whose journal forked, under the same number as one in `journal`."""
 
     __tablename__ = "journal_branch"
-
-    device_id: str = Field(primary_key=True)
-    seq: int = Field(primary_key=True, sa_type=BigInteger)
-    hash: str
-    id: str
-    status: str
-    log_index: int = Field(sa_type=BigInteger)
-    text: bytes = Field(sa_type=LargeBinary)
 
 
 class KeptAnswerRow(SQLModel, table=True):
