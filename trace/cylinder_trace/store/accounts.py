@@ -25,11 +25,6 @@ def secret_sha256(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()
 
 
-def read_account(engine: Engine, token: str) -> AccountRow | None:
-    """The account whose token this is, revoked or not."""
-    return accounts_of(engine, [secret_sha256(token)]).get(secret_sha256(token))
-
-
 def accounts_of(engine: Engine, secrets_sha256: Sequence[str]) -> Mapping[str, AccountRow]:
     """The accounts, revoked or not, whose secrets have these SHA-256, by them."""
     with engine.connect() as connection:
