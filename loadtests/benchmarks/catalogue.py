@@ -4,6 +4,7 @@ from benchmarks.measure import Row
 from benchmarks.rows import (
     api,
     api_bulk,
+    api_large,
     api_usual,
     audit,
     codes,
@@ -55,6 +56,8 @@ ROWS: tuple[Row, ...] = (
     audit.TWO_CORES,
     audit.INCREMENTAL,
     api.FILL_CHECK,
+    api_large.FILL_CHECK_P99,
+    api_large.MEMORY,
     lists.LIST_PAGE,
     lists.SEARCH,
     live.FLAG_TO_STATIONS,

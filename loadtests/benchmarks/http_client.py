@@ -5,6 +5,7 @@ would be the client against itself.
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -32,6 +33,53 @@ def get(path: str, port: int, headers: Mapping[str, str]) -> bytes:
 def answers_per_second(port: int, requests: Sequence[bytes], connections: int = CONNECTIONS) -> float:
     """Send all `requests`, one at a time on each connection; raises BenchError unless every answer is a 200."""
     return asyncio.run(_fire(port, requests, connections))
+
+
+async def answer_times(port: int, requests: Sequence[bytes], per_second: float, drawn: random.Random) -> list[float]:
+    """Seconds from when each of `requests` was due to its answer, at so many a second at random; raises BenchError.
+
+    A request that is due while every connection waits counts its waiting, as a person at a scale would.
+    """
+    waiting: asyncio.Queue[tuple[bytes, float]] = asyncio.Queue()
+    times: list[float] = []
+    senders = [asyncio.create_task(_send(port, waiting, times)) for _ in range(CONNECTIONS)]
+    due = time.perf_counter()
+    for request in requests:
+        due += drawn.expovariate(per_second)
+        await asyncio.sleep(due - time.perf_counter())
+        waiting.put_nowait((request, due))
+    joined = asyncio.create_task(waiting.join())
+    try:
+        await asyncio.wait({joined, *senders}, return_when=asyncio.FIRST_COMPLETED)
+        for sender in senders:
+            if sender.done():
+                sender.result()
+    finally:
+        for task in (joined, *senders):
+            task.cancel()
+        await asyncio.gather(joined, *senders, return_exceptions=True)
+    return times
+
+
+async def _send(port: int, waiting: "asyncio.Queue[tuple[bytes, float]]", times: list[float]) -> None:
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError as error:
+        raise BenchError(f"nothing listens on port {port}: {error.strerror}") from error
+    try:
+        while True:
+            request, due = await waiting.get()
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(_content_length(head))
+            if not head.startswith(b"HTTP/1.1 200"):
+                raise BenchError(f"the server answered {head.partition(b' ')[2][:40].decode(errors='replace')}")
+            times.append(time.perf_counter() - due)
+            waiting.task_done()
+    except asyncio.IncompleteReadError as error:
+        raise BenchError("the server closed the connection before it had answered") from error
+    finally:
+        writer.close()
 
 
 async def _fire(port: int, requests: Sequence[bytes], connections: int) -> float:
