@@ -177,6 +177,15 @@ class House:
         """A subject's history."""
         return [events.parse_entry(row.text) for row in self.running.ledger.reader.history(subject)]
 
+    def stated_since(self, size: int, *by: str) -> list[str]:
+        """What was stated since the log had this size, by these or by anybody: type, subject and who, of each entry.
+
+        Others may state things at the same time: where they may, whoever tells that nothing was recorded names whom.
+        """
+        rows = self.running.ledger.reader.entries(size, limit=10_000)
+        entries = (events.parse_entry(row.text) for row in rows)
+        return [f"{entry.type} {entry.subject} by {entry.by}" for entry in entries if entry.by in by or not by]
+
     def audit(self) -> list[Fault]:
         """What an audit of the whole ledger finds."""
         reader = self.running.ledger.reader
@@ -336,6 +345,20 @@ def settle(stream: Iterator[dict[str, Any]], house: House) -> dict[str, Any]:
         if event["event"] == "heartbeat" and event["version"] == house.running.ledger.reader.size():
             return event
     raise AssertionError("the stream ended")
+
+
+def told_of(stream: Iterator[dict[str, Any]], *subjects: str) -> dict[str, Any]:
+    """Read the stream until all these subjects were named; the last change.
+
+    A process that has not looked into the database since then goes on from where it stands: older subjects may be
+    named before.  After `settle` none are, and `next_change` is exactly the next.
+    """
+    missing = set(subjects)
+    while True:
+        change = next_change(stream)
+        missing -= set(change["subjects"])
+        if not missing:
+            return change
 
 
 def next_change(stream: Iterator[dict[str, Any]], within_s: float = 10) -> dict[str, Any]:

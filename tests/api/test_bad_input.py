@@ -18,7 +18,7 @@ from servers.keyed import HEADER
 def nothing_recorded(house: House, ask: Callable[[], httpx.Response]) -> httpx.Response:
     size = house.running.ledger.reader.size()
     answer = ask()
-    assert house.running.ledger.reader.size() == size, answer.text
+    assert house.stated_since(size) == [], answer.text
     return answer
 
 

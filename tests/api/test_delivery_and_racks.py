@@ -48,7 +48,7 @@ def test_a_rack_with_a_cylinder_that_does_not_fit_is_not_recorded_and_each_fault
     assert said["/body/codes/1"].startswith("code_unreadable: ")
     assert said["/body/codes/4"] == "this is the cylinder of /body/codes/0 once more"
     assert "/body/exceptions/0" in said
-    assert house.running.ledger.reader.size() == size
+    assert house.stated_since(size, "inspector_1", "ib_1") == []
 
 
 def test_a_rack_sent_twice_is_recorded_once_and_its_id_stands_for_no_other(house: House) -> None:

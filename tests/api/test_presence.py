@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from api_house import DEVICE, House, listening, now
+from api_house import DEVICE, House, listening, now, settle
 from test_live_push import two_houses
 
 from servers.keeper import free_port
@@ -32,7 +32,7 @@ def test_a_device_is_connected_while_its_stream_is_open(tmp_path: Path) -> None:
         manager, admin = house.as_("manager"), house.as_("admin")
         assert present(manager) == []
         with listening(house.as_("station"), **{"Unsent-Records": "7"}) as stream:
-            next(stream)
+            settle(stream, house)
             device = present(manager)[0]
             assert (device["device_id"], device["station_id"], device["unsent"]) == (DEVICE, "st_1", 7)
             assert abs(device["since"] - now()) < 60_000

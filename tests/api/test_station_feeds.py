@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from api_house import House, check_body, listening, new_id, next_change, now, settle
+from api_house import House, check_body, listening, new_id, next_change, now, settle, told_of
 
 from cylinder_codes.keys import SigningKey, format_vkey, parse_vkey
 from cylinder_trace import events
@@ -135,7 +135,7 @@ def test_a_fill_from_a_gas_lot_that_is_not_released_here_is_refused(house: House
 def test_the_stream_tells_the_station_of_its_own_changes_and_of_no_others(house: House) -> None:
     bottle, foreign = house.new_bottle(), house.new_bottle(owner="co_2")
     with listening(house.as_("station")) as stream:
-        assert abs(settle(stream, house)["as_of"] - now()) < 3_000
+        assert settle(stream, house)["as_of"] <= now()
         house.append(foreign.subject, events.Flagged(flag="black", authority_id="au_1", cause="found"))
         house.append(bottle.subject, events.Flagged(flag="black", authority_id="au_1", cause="found"))
         change = next_change(stream)
@@ -165,10 +165,11 @@ def test_a_lock_on_a_scale_is_pushed_and_blocks_the_next_check_until_it_is_lifte
 
 def test_a_broken_stream_goes_on_where_it_was(house: House) -> None:
     bottle = house.new_bottle()
-    version = house.running.ledger.reader.size()
+    with listening(house.as_("station")) as stream:
+        version = settle(stream, house)["version"]
     house.append(bottle.subject, events.Flagged(flag="black", authority_id="au_1", cause="found"))
     with listening(house.as_("station"), **{"Last-Event-ID": str(version)}) as stream:
-        assert bottle.subject in next_change(stream)["subjects"]
+        assert told_of(stream, bottle.subject)["version"] == version + 1
 
 
 def test_a_cylinder_that_is_handed_over_is_told_to_the_old_owners_station(house: House) -> None:
@@ -185,7 +186,7 @@ def test_a_heartbeat_comes_each_second_with_the_version_read_from_the_database(h
         settle(stream, house)
         beats = [next(stream) for _ in range(3)]
     assert [beat["event"] for beat in beats] == ["heartbeat"] * 3
-    assert 500 < beats[2]["as_of"] - beats[0]["as_of"] < 6_000
+    assert beats[0]["as_of"] < beats[1]["as_of"] < beats[2]["as_of"]
     assert beats[2]["version"] == house.running.ledger.reader.size()
 
 
@@ -225,12 +226,13 @@ def test_a_cylinder_that_left_the_company_is_told_whatever_happened_to_it_since(
         house.append(flagged.subject, events.Flagged(flag="black", authority_id="au_1", cause="found"))
         settle(stream, house)
     with listening(house.as_("station"), **{"Last-Event-ID": str(version)}) as late:
-        assert set(next_change(late)["subjects"]) == {resold.subject, flagged.subject}
+        told_of(late, resold.subject, flagged.subject)
 
 
 def test_a_cylinder_resold_at_once_is_told_to_the_first_owners_station(house: House) -> None:
     bottle = house.new_bottle()
-    version = house.running.ledger.reader.size()
+    with listening(house.as_("station")) as stream:
+        version = settle(stream, house)["version"]
     records = [
         state_event(
             events.OwnershipTransferred(from_owner_id=seller, to_owner_id=buyer, cosigned=True),
@@ -240,7 +242,7 @@ def test_a_cylinder_resold_at_once_is_told_to_the_first_owners_station(house: Ho
     ]  # fmt: skip
     house.running.ledger.append(records)
     with listening(house.as_("station"), **{"Last-Event-ID": str(version)}) as stream:
-        assert next_change(stream)["subjects"] == [bottle.subject]
+        assert told_of(stream, bottle.subject)["version"] == version + 2
 
 
 def test_a_station_that_is_licensed_to_another_company_hears_of_that_companys_cylinders_at_once(house: House) -> None:
