@@ -339,3 +339,28 @@ def test_a_fill_at_another_scale_or_after_the_permit_s_last_moment_is_doubted_an
     device.fill(bottle, check_id)
     assert statuses(send(house, device.upload(device.records[-2:]))) == ["stored", "disputed"]
     assert house.disputes(bottle.subject) == ["other_scale"]
+
+
+def alarm(**changes: Any) -> events.AlarmRaised:
+    """What a lane's watch states."""
+    about = {"kind": "rise_without_permit", "lane": 1, "scale_id": "sc_1_1", "worker_id": "fl_1", "zh": "重量上升。"}
+    gain = events.AlarmFact(name="gain_g", value=900)
+    told = {"station_id": "st_1", "from_at": 1, "to_at": 2, "facts": (gain,), "en": "The weight rose.", **about}
+    return events.AlarmRaised(**{**told, **changes})
+
+
+def test_alarms_and_shifts_of_a_station_belong_into_its_own_history(house: House, device: Device) -> None:
+    shift = events.ShiftChanged(station_id="st_1", lane=1, change="signed_on", worker_id="fl_1", checker_id="fl_2")
+    device.record(alarm(), "station/st_1")
+    device.record(shift, "station/st_1")
+    assert statuses(send(house, device.upload(device.records[-2:]))) == ["stored", "stored"]
+    assert [entry.type for entry in house.entries_of("station/st_1")[-2:]] == ["alarm_raised", "shift_changed"]
+
+
+def test_an_alarm_about_another_station_or_in_a_cylinders_history_is_kept_and_not_followed(
+    house: House, device: Device
+) -> None:
+    device.record(alarm(station_id="st_2"), "station/st_1")
+    device.record(alarm(), house.new_bottle().subject)
+    assert statuses(send(house, device.upload(device.records[-2:]))) == ["disputed", "disputed"]
+    assert house.disputes("station/st_1")[-2:] == ["not_followed", "not_followed"]

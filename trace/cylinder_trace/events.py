@@ -108,10 +108,13 @@ from cylinder_trace.vocabulary.supervising import (
     ReportedLost,
     Seized,
 )
+from cylinder_trace.vocabulary.watching import AlarmFact, AlarmRaised, ShiftChanged
 
 __all__ = [
     "EVENT_CLASSES",
     "RECORD_FIELDS",
+    "AlarmFact",
+    "AlarmRaised",
     "AuthorityKeyRevoked",
     "AuthorityKeyTrusted",
     "CertificateRecorded",
@@ -181,6 +184,7 @@ __all__ = [
     "ScaleVerified",
     "Seized",
     "SentToInspection",
+    "ShiftChanged",
     "Sold",
     "Stamp",
     "Stated",
@@ -266,6 +270,9 @@ Event = (
     | HeadSigned
     | JournalForked
     | RulebookPublished
+    # what a station sees at its lanes
+    | AlarmRaised
+    | ShiftChanged
     # personal data beside the ledger
     | PersonalDataRead
     | PersonalDataErased

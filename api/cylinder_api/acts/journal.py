@@ -22,6 +22,7 @@ from cylinder_trace.chain import EMPTY, Head
 from cylinder_trace.cylinder import StateError
 from cylinder_trace.decision import FillRequest
 from cylinder_trace.events import (
+    AlarmRaised,
     DisputeRaised,
     Event,
     EventError,
@@ -37,6 +38,7 @@ from cylinder_trace.events import (
     Returned,
     Reweighed,
     SentToInspection,
+    ShiftChanged,
     parse_record,
     record_text,
     state_event,
@@ -327,7 +329,7 @@ def _require_own_name(device: DeviceState, record: Record) -> None:
 
 
 def _require_own_act(device: DeviceState, line: Line) -> None:
-    """What a station may state: its own scans, fills, empties back and cylinders sent away, and disputes."""
+    """What a station may state: its own scans, fills, shifts, alarms, empties back, cylinders sent away, disputes."""
     _require_own_name(device, line.record)
     own = f"station/{device.station_id}"
     match line.event:
@@ -348,6 +350,8 @@ def _require_own_act(device: DeviceState, line: Line) -> None:
             fits = line.record.subject.startswith("cylinder/")
         case SentToInspection() | DisputeRaised():
             named, fits = device.station_id, line.record.subject.startswith(("cylinder/", own))
+        case AlarmRaised(station_id=named) | ShiftChanged(station_id=named):
+            fits = line.record.subject == own
         case _:
             raise Refused("not_allowed", f"{line.record.type} is not an act of a station")
     if named != device.station_id:
