@@ -11,12 +11,15 @@ import pytest
 from sqlalchemy import select
 
 from cylinder_trace import events
+from cylinder_trace.audit import StoredEntry
 from cylinder_trace.cylinder import StateError
 from cylinder_trace.dates import DAY_MS, parse_day, start_of_day_ms
 from cylinder_trace.events import Entry, Event, Record, parse_entry, state_event
+from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.fleet.follower import Follower
 from cylinder_trace.store.fleet.place import FIGURE, FLEET, forget, read_followed
 from cylinder_trace.store.ledger import Ledger
+from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.unit import CodeTaken, Unit
 from cylinder_trace.subjects import parse_state
 from ledgers.homes import STAMP, START, Home, bound, condemned, registered, returned
@@ -153,6 +156,25 @@ def test_a_cylinder_lies_in_its_own_region_or_where_its_owners_station_is_licens
     follower.catch_up()
     assert {key: row["district"] for key, row in fleet(ledger).items()} == {"cyl_1": "330110", "cyl_9": "330200"}
     assert {key[2] for key in figures(ledger) if key[1] == "stock.empty"} == {"330110", "330200"}
+
+
+class OvertakenReader(Reader):
+    """Each time it has read entries, another follower goes a step on before they are folded."""
+
+    other: Follower
+
+    def entries(self, start: int = 0, limit: int = 1000) -> list[StoredEntry]:
+        found = super().entries(start, limit)
+        self.other.step(2)
+        return found
+
+
+def test_who_catches_up_while_another_follows_goes_on_from_where_that_one_is(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.append([published(), *(registered(number) for number in range(1, 10))])
+    reader = OvertakenReader(ledger.engine, LogFiles(tmp_path / "files"), "no key")
+    reader.other = Follower(ledger.engine, ledger.reader, "cn-default")
+    assert Follower(ledger.engine, reader, "cn-default").catch_up() == 10
+    assert (len(fleet(ledger)), stock(ledger)["stock.empty"]) == (9, 9)
 
 
 def test_two_followers_at_once_fold_each_entry_once(ledger: Ledger, follower: Follower) -> None:

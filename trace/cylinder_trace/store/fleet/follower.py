@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, func, insert, literal, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from cylinder_trace.audit import StoredEntry
 from cylinder_trace.dates import last_day
@@ -95,7 +95,11 @@ class Follower:
         """Have everything folded that is committed, by this process or by the one that leads; how many entries."""
         while (place := self._followed().place).size < (size := self._reader.size()) or place.redo is not None:
             tell("entries folded 归并", place.size, size)
-            if self.step() < 0:
+            try:
+                worked = self.step() >= 0
+            except Overtaken:
+                worked = False
+            if not worked:
                 self._stop.wait(_GATHER_S)
         return size
 
@@ -133,7 +137,7 @@ class Follower:
     def _try_step(self) -> bool:
         try:
             return self.step(_BESIDE) >= 0
-        except (Overtaken, IntegrityError):
+        except Overtaken:
             return False
         except (SQLAlchemyError, OSError) as error:
             log.warning("the lists do not follow, trying again: %s", type(error).__name__)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from cylinder_trace.enactment import RulebookState, in_force
 from cylinder_trace.rulebook import Rulebook
@@ -74,8 +75,10 @@ def read_place(connection: Connection) -> Place:
 def write_followed(connection: Connection, before: Followed, after: Followed) -> None:
     """Go on from `before` to `after`; raises Overtaken when the stored place is not the one of `before`."""
     if before.place == Place():
-        # The first step of all; two at once meet at the key.
-        connection.execute(insert(FOLLOWED).values(name=_PLACE, value=_text(after.place)))
+        try:
+            connection.execute(insert(FOLLOWED).values(name=_PLACE, value=_text(after.place)))
+        except IntegrityError as error:  # the first step of all; two at once meet at the key
+            raise Overtaken from error
     else:
         here = FOLLOWED.c.name == _PLACE, FOLLOWED.c.value == _text(before.place)
         moved = connection.execute(update(FOLLOWED).where(*here).values(value=_text(after.place)))
