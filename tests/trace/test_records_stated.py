@@ -71,6 +71,12 @@ def test_a_record_that_was_checked_says_the_same_as_one_that_was_not(record: Rec
     assert record.stated() == parse_record(record_text(unchecked)).stated()
 
 
+@given(RECORDS.filter(lambda record: not record.refs))
+def test_a_text_that_leaves_out_what_may_be_left_out_says_the_same_as_the_whole(record: Record) -> None:
+    fields = record.model_dump(mode="json", exclude_none=True, exclude={"v", "refs"})
+    assert parse_record(canonical_json(fields)).stated() == record.stated()
+
+
 def test_a_copy_that_says_something_else_is_checked_anew() -> None:
     elsewhere = RETURNED.model_copy(update={"data": {"station_id": "station-2"}})
     assert elsewhere.event() == Returned(station_id="station-2")

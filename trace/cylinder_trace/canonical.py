@@ -32,10 +32,11 @@ def canonical_json(value: dict[str, Any]) -> bytes:
 
 
 def _plain_text(value: object) -> bytes | None:
-    """The text of what consists of nothing but objects, lists, ASCII texts, integers and booleans; None for the rest.
+    """The text of what consists of nothing but objects, lists, texts, integers and booleans; None for the rest.
 
-    Nearly everything that is recorded is of this kind.  The serialiser itself refuses long integers and keys that are
-    not text, and a text in ASCII has ASCII keys and is in Unicode NFC; so only the types are left to look at.
+    Nearly everything that is recorded is of this kind.  The serialiser itself refuses long integers; so types and keys
+    are left to look at, and Unicode: where the whole text is in NFC, so is each part of it, and no character that is
+    written with a backslash composes with a neighbour.
     """
     try:
         if not _is_plain(value):
@@ -43,7 +44,7 @@ def _plain_text(value: object) -> bytes | None:
         text = orjson.dumps(value, option=_OPTIONS)
     except (TypeError, RecursionError):  # the careful way says what is wrong and where
         return None
-    return text if text.isascii() else None
+    return text if text.isascii() or _is_nfc(text.decode()) else None
 
 
 _SCALARS = frozenset((str, int, bool))
@@ -52,7 +53,11 @@ _PLAIN = _SCALARS | _CONTAINERS
 
 
 def _is_plain(value: Any) -> bool:
-    items = value.values() if type(value) is dict else value
+    items = value
+    if type(value) is dict:
+        if not "".join(value).isascii():
+            return False
+        items = value.values()
     # The types are gathered without a step of the interpreter for each item.
     kinds = set(map(type, items))
     if kinds <= _SCALARS:

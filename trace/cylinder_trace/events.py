@@ -370,15 +370,23 @@ def parse_event(type_word: str, data: dict[str, Any]) -> Event:
 
 
 def _checked(type_word: str, data: dict[str, Any]) -> tuple[Event, bytes]:
+    try:
+        text = canonical_json(data)
+    except CanonicalError as error:
+        raise EventError(f"{type_word}: {error}") from error
+    return _read_event(type_word, text), text
+
+
+def _read_event(type_word: str, text: bytes) -> Event:
     cls = EVENT_CLASSES.get(type_word)
     if cls is None:
         raise EventError(f"type: no event is called {type_word!r}")
     try:
-        text = canonical_json(data)
         # What `model_validate_json` calls; handing on its parameters takes a third as long as the reading.
-        return cls.__pydantic_validator__.validate_json(text), text
+        event: Event = cls.__pydantic_validator__.validate_json(text)
     except ValueError as error:
         raise EventError(f"{type_word}: {first_fault(error)}") from error
+    return event
 
 
 def _remembered(record: Record) -> Stated | None:
@@ -449,18 +457,45 @@ def record_text(record: Record) -> bytes:
     return canonical_json(record.model_dump(mode="json", include=RECORD_FIELDS, exclude_none=True))
 
 
-RECORD_FIELDS: set[str] = set(Record.model_fields)
-
-
 def parse_record(text: bytes) -> Record:
     """The record in a canonical text; raises CanonicalError or EventError, and checks the event inside."""
-    parse_canonical(text)
+    value = parse_canonical(text)
+    record = _envelope(value, text)
+    if value.keys() >= _ALWAYS_WRITTEN:
+        object.__setattr__(record, "_stated", _stated_by(text, record))
+    else:
+        record.stated()
+    return record
+
+
+_ALWAYS_WRITTEN = {"v", "refs"}
+"""What stands in a record's own text, although a text may leave it out."""
+
+
+def _envelope(value: dict[str, Any], text: bytes) -> Record:
+    """The record whose text is `text` and whose fields are `value`; its event is not looked at."""
+    refs = value.get("refs")
+    fields = {**value, "refs": tuple(refs)} if isinstance(refs, list) else value
+    with suppress(ValueError):  # said below, as JSON calls things
+        # Read once already: handing the text in would have all of `data` read again.
+        record: Record = Record.__pydantic_validator__.validate_python(fields)
+        return record
     try:
-        record = Record.model_validate_json(text)
+        return Record.model_validate_json(text)
     except ValueError as error:
         raise EventError(first_fault(error)) from error
-    record.stated()
-    return record
+
+
+def _stated_by(text: bytes, record: Record) -> Stated:
+    """What `record` states, whose own canonical text this is: its parts are cut out, not written anew."""
+    # Fields stand in alphabetical order, and the envelope's own hold neither objects nor quotes behind `data`.
+    before, name, rest = text.rpartition(b'"occurred_at":')
+    moment, comma, after = rest.partition(b",")
+    data = before.partition(b'"data":')[2].rpartition(b',"device":' if record.device else b',"id":')[0]
+    return Stated(_read_event(record.type, data), before, name + moment + comma, after)
+
+
+RECORD_FIELDS: set[str] = set(Record.model_fields)
 
 
 # --- the entry: a record with its place ---------------------------------------------------------------------
