@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from cylinder_api.access_log import AccessLog
 from cylinder_api.acts.assertions import TokenRefused
 from cylinder_api.bodies import openapi_of
+from cylinder_api.direct import Direct
 from cylinder_api.idempotency import Acts, KeepAnswers, Replay
 from cylinder_api.limits import Limits, limit_public
 from cylinder_api.metrics import Metrics
@@ -48,7 +49,7 @@ from cylinder_api.routers import (
 )
 from cylinder_api.service import Service
 
-_ROUTERS = (
+ROUTERS = (
     fills,
     stations,
     search,
@@ -104,7 +105,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.imports = {}  # how far each is that this process works on
     app.state.limits = Limits(service.settings.rates, service.settings.redis_url)
     app.state.metrics = Metrics(service)
-    for module in _ROUTERS:
+    for module in ROUTERS:
         app.include_router(module.router, dependencies=[Depends(limit_public)])
     install_handlers(app)
     app.add_exception_handler(Replay, _answer_again)
@@ -112,6 +113,7 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(KeepAnswers)
     app.add_middleware(AccessLog)
     _own_openapi(app)
+    app.router.middleware_stack = Direct(app, app.router.middleware_stack)
     return app
 
 
@@ -120,6 +122,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     feed = asyncio.create_task(service.feed.run())
     service.follower.start()
+    service.dead_codes.start()
     limits: Limits = app.state.limits
     limits.start()
     try:
