@@ -68,6 +68,7 @@ class Service:
         self.presence.stop()
         self.feed.push.stop()
         self.follower.stop()
+        self.dead_codes.stop()
         self.accounts.close()
         self.ledger.close()
 
@@ -91,7 +92,7 @@ def open_service(settings: Settings, clock: Callable[[], int] = system_clock) ->
     ledger.listen(lambda _version, _subjects: follower.notify())
     accounts = Gathered(partial(accounts_of, ledger.engine))
     streams = OpenStreams(ledger.engine, clock)
-    dead_codes = DeadCodesKept(ledger.engine, ledger.reader)
+    dead_codes = DeadCodesKept(ledger.engine, ledger.reader, clock)
     presence = Presence(settings.redis_url, clock, lambda: feed.beat.as_of)
     presence.start()
     vault = Vault(keys.master)

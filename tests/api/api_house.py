@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle
@@ -20,6 +20,7 @@ from cylinder_api.acts.enrolment import grant, trust_device
 from cylinder_api.acts.journal import head_text
 from cylinder_api.app import create_app
 from cylinder_api.folder import make_folder
+from cylinder_api.refusals import Refused
 from cylinder_api.service import Service, open_service, system_clock
 from cylinder_api.serving import Server, bind, url_of
 from cylinder_api.settings import Patience, Rates, Settings
@@ -113,9 +114,20 @@ class House:
         self._thread = threading.Thread(target=partial(self._server.run, sockets=[door]), daemon=True)
         self._thread.start()
         assert accepting.wait(20), "the service did not start"
+        self._wait_for_the_list()
         if self.two_processes:
             self._second = Served("--data", self.folder, "--database-url", self.database_url)
         return self
+
+    def _wait_for_the_list(self) -> None:
+        """A process makes its list of dead codes beside the first requests."""
+        running, patience = self.running, time.monotonic() + 30
+        while True:
+            with suppress(Refused):
+                running.dead_codes.answer(0, running.clock(), running.keys.log)
+                return
+            assert time.monotonic() < patience, "the list of dead codes was never made"
+            time.sleep(0.005)
 
     def stop(self) -> None:
         if self._second is not None:

@@ -1,19 +1,27 @@
 """The list of dead and black codes in the land, as a station gets it: signed, whole, then what came since."""
 
 import base64
+import time
 from pathlib import Path
 from typing import Any
 
 from api_house import Bottle, House
 
+from cylinder_api.acts.dead_codes import DeadCodesKept
 from cylinder_trace import events
 from cylinder_trace.canonical import canonical_json
 from cylinder_trace.dead_codes import DeadCodes, digest_of
 
 
 def asked(house: House, since: int = 0) -> dict[str, Any]:
-    answer = house.as_("station").get("/v1/stations/st_1/dead-codes", params={"since": since})
-    assert answer.status_code == 200
+    station, patience = house.as_("station"), time.monotonic() + 30
+    while True:
+        answer = station.get("/v1/stations/st_1/dead-codes", params={"since": since})
+        if answer.status_code == 200:
+            break
+        # a process that has just begun makes its list beside the requests, and says so
+        assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "unavailable", "5")
+        assert time.monotonic() < patience, "the list was never made"
     said: dict[str, Any] = answer.json()
     signed = {name: value for name, value in said.items() if name != "signature"}
     key = house.running.keys.log.verifying_key
@@ -61,6 +69,20 @@ def test_a_list_made_anew_after_a_day_no_longer_names_what_was_cleared(tmp_path:
         assert DeadCodes(base64.b64decode(asked(house)["bits"])).may_have(bottle.code)
         house.append(bottle.subject, events.FlagCleared(flag="black", authority_id="au_1", cause="in order"))
         ahead[0] = 25 * 3_600_000
-        said = asked(house, house.running.ledger.reader.size())
-        assert (said["since"], said["count"]) == (house.running.ledger.reader.size(), 0)
+        patience = time.monotonic() + 30
+        while (said := asked(house, house.running.ledger.reader.size()))["count"] > 0:
+            assert time.monotonic() < patience, "the list was never made anew"
+        assert said["since"] == house.running.ledger.reader.size()
         assert not DeadCodes(base64.b64decode(asked(house)["bits"])).may_have(bottle.code)
+
+
+def test_nobody_waits_for_the_first_list_and_who_asks_before_is_told_to_ask_again(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        flag(house, bottle := house.new_bottle("co_2"))
+        house.running.dead_codes.stop()
+        service = house.running
+        service.dead_codes = DeadCodesKept(service.ledger.engine, service.ledger.reader, service.clock)
+        early = house.as_("station").get("/v1/stations/st_1/dead-codes")
+        assert (early.status_code, early.json()["code"], early.headers["retry-after"]) == (503, "unavailable", "5")
+        service.dead_codes.start()
+        assert DeadCodes(base64.b64decode(asked(house)["bits"])).may_have(bottle.code)

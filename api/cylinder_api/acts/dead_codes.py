@@ -1,15 +1,21 @@
 """The list of all dead and black codes in the land, as each process keeps it: apart from the ledger's writing.
 
-What belongs on it is found in the database by the few events that put a cylinder there.  A process makes the list when
-it is first asked for it, adds to it what came since each time, and makes it anew once a day, so that what was cleared
-goes, and when it has outgrown its size.
+What belongs on it is found in the database by the few events that put a cylinder there.  A thread makes the list when
+the process starts, and makes it anew once a day, so that what was cleared goes, and when it has outgrown its size.  No
+request waits for that: each adds what came since to the list that is there, and before the first one is told to ask
+again.
 """
 
+import logging
 import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
 
+from cylinder_api.refusals import Refused
 from cylinder_codes.keys import SigningKey, encode_base64, format_vkey
 from cylinder_trace.canonical import canonical_json
 from cylinder_trace.cylinder import CylinderState
@@ -17,6 +23,8 @@ from cylinder_trace.dates import DAY_MS
 from cylinder_trace.dead_codes import DeadCodes, digest_of, listed_codes
 from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.tables import EntryRow, SubjectNowRow
+
+log = logging.getLogger(__name__)
 
 KIND = "pinglian-dead-codes/1"
 _PUTS_ON_LIST = (
@@ -27,6 +35,9 @@ _entry = EntryRow.__table__  # type: ignore[attr-defined]
 _now = SubjectNowRow.__table__  # type: ignore[attr-defined]
 _AT_ONCE = 500
 _SPARE = 1000
+_REST_S = 0.005
+"""Between two reads, so that the requests of the process go on meanwhile."""
+_ASK_AGAIN_S = 5
 
 
 class _Added(NamedTuple):
@@ -35,51 +46,102 @@ class _Added(NamedTuple):
     digest: bytes
 
 
-class DeadCodesKept:
-    """The list of one process."""
+@dataclass(slots=True)
+class _Made:
+    """A list, and what came onto it since it was made."""
 
-    def __init__(self, engine: Engine, reader: Reader) -> None:
-        self._engine, self._reader = engine, reader
+    codes: DeadCodes
+    base: int
+    """The log's size when it was made."""
+    made_at: int
+    version: int
+    count: int
+    added: list[_Added] = field(default_factory=list)
+
+    def add(self, news: Sequence[_Added], version: int) -> None:
+        self.added += news
+        for one in news:
+            self.codes.add(one.digest)
+        self.count += len(news)
+        self.version = version
+
+    def is_worn(self, as_of: int) -> bool:
+        """Whether it should be made anew."""
+        return as_of - self.made_at > DAY_MS or self.count > self.codes.capacity
+
+
+class DeadCodesKept:
+    """The list of one process. `start` has it made."""
+
+    def __init__(self, engine: Engine, reader: Reader, clock: Callable[[], int]) -> None:
+        self._engine, self._reader, self._clock = engine, reader, clock
         self._lock = threading.Lock()
-        self._list = DeadCodes.for_count(0)
-        self._added: list[_Added] = []
-        self._base = self._version = 0
-        self._count = 0
-        self._made_at: int | None = None
+        self._made: _Made | None = None
+        self._wake, self._stop = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="dead-codes", daemon=True)
+
+    def start(self) -> None:
+        """Make the list in the background, now and whenever it is worn."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Make no further list; one that is begun is given up."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def answer(self, since: int, as_of: int, key: SigningKey) -> dict[str, Any]:
         """The signed list, or what came onto it behind version `since` of the log.
 
-        `as_of` must have been read before the call: what was recorded until then is on it.
+        `as_of` must have been read before the call: what was recorded until then is on it.  Raises Refused while the
+        first list is being made.
         """
         with self._lock:
-            self._catch_up(as_of)
-            builds_on = self._base <= since <= self._version and since > 0
-            digests = [one.digest for one in self._added if one.place >= since] if builds_on else []
-            said: dict[str, Any] = {"kind": KIND, "version": self._version, "as_of": as_of, "count": self._count,
+            made = self._made
+            if made is None:
+                raise Refused("unavailable", "the list of dead codes is being made; ask again", _ASK_AGAIN_S)
+            version = self._reader.size()
+            made.add([one for some in self._found(made.version) for one in some], version)
+            if made.is_worn(as_of):
+                self._wake.set()
+            builds_on = made.base <= since <= version and since > 0
+            digests = [one.digest for one in made.added if one.place >= since] if builds_on else []
+            said: dict[str, Any] = {"kind": KIND, "version": version, "as_of": as_of, "count": made.count,
                                     "since": since if builds_on else 0,
                                     "digests": encode_base64(b"".join(digests))}  # fmt: skip
             if not builds_on:
-                said["bits"] = encode_base64(bytes(self._list))
+                said["bits"] = encode_base64(bytes(made.codes))
         said["vkey"] = format_vkey(key.verifying_key)
         return {**said, "signature": encode_base64(key.sign(canonical_json(said)))}
 
-    def _catch_up(self, as_of: int) -> None:
-        version = self._reader.size()
-        anew = self._made_at is None or as_of - self._made_at > DAY_MS
-        added = self._found(0 if anew else self._version)
-        if anew or self._count + len(added) > self._list.capacity:
-            added = added if anew else self._found(0)
-            self._list = DeadCodes.for_count(len(added) + len(added) // 8 + _SPARE)
-            self._added, self._base, self._count, self._made_at = [], version, 0, as_of
-        else:
-            self._added += added
-        for one in added:
-            self._list.add(one.digest)
-        self._count += len(added)
-        self._version = version
+    def _keep(self) -> None:
+        while not self._stop.is_set():
+            try:
+                if self._made is None or self._made.is_worn(self._clock()):
+                    self._make()
+                self._wake.wait()
+                self._wake.clear()
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("the list of dead codes cannot be made, trying again: %s", type(error).__name__)
+                self._stop.wait(_ASK_AGAIN_S)
 
-    def _found(self, since: int) -> list[_Added]:
+    def _make(self) -> None:
+        made_at, version = self._clock(), self._reader.size()
+        digests: list[bytes] = []
+        for some in self._found(0):
+            digests += [one.digest for one in some]
+            if self._stop.wait(_REST_S):
+                return
+        codes = DeadCodes.for_count(len(digests) + len(digests) // 8 + _SPARE)
+        for number, digest in enumerate(digests):
+            codes.add(digest)
+            if number % _AT_ONCE == 0 and self._stop.wait(_REST_S):
+                return
+        with self._lock:
+            self._made = _Made(codes, version, made_at, version, len(digests))
+
+    def _found(self, since: int) -> Iterator[list[_Added]]:
         """What the events from `since` on have put on the list; a code that was on it already may come once more."""
         newest: dict[str, int] = {}
         with self._engine.connect() as connection:
@@ -88,10 +150,9 @@ class DeadCodesKept:
                 for row in connection.execute(about.where(_entry.c.type == word, _entry.c.log_index >= since)):
                     newest[row.subject] = max(row.log_index, newest.get(row.subject, 0))
             subjects = [subject for subject in newest if subject.startswith("cylinder/")]
-            added: list[_Added] = []
-            for start in range(0, len(subjects), _AT_ONCE):
-                some = subjects[start : start + _AT_ONCE]
-                for row in connection.execute(select(_now.c.subject, _now.c.state).where(_now.c.subject.in_(some))):
-                    state = CylinderState.model_validate_json(row.state)
-                    added += [_Added(newest[row.subject], digest_of(code)) for code in listed_codes(state)]
-        return added
+        for start in range(0, len(subjects), _AT_ONCE):
+            some = subjects[start : start + _AT_ONCE]
+            with self._engine.connect() as connection:
+                rows = connection.execute(select(_now.c.subject, _now.c.state).where(_now.c.subject.in_(some))).all()
+            states = ((row.subject, CylinderState.model_validate_json(row.state)) for row in rows)
+            yield [_Added(newest[name], digest_of(code)) for name, state in states for code in listed_codes(state)]
