@@ -48,6 +48,7 @@ from cylinder_api.routers import (
     transfers,
 )
 from cylinder_api.service import Service
+from cylinder_api.serving import Bounded
 
 ROUTERS = (
     fills,
@@ -105,12 +106,14 @@ def create_app(service: Service) -> FastAPI:
     app.state.imports = {}  # how far each is that this process works on
     app.state.limits = Limits(service.settings.rates, service.settings.redis_url)
     app.state.metrics = Metrics(service)
+    app.state.connections = lambda: 0  # a server says how many are open
     for module in ROUTERS:
         app.include_router(module.router, dependencies=[Depends(limit_public)])
     install_handlers(app)
     app.add_exception_handler(Replay, _answer_again)
     app.add_exception_handler(TokenRefused, oauth.token_refused)
     app.add_middleware(KeepAnswers)
+    app.add_middleware(Bounded)
     app.add_middleware(AccessLog)
     _own_openapi(app)
     app.router.middleware_stack = Direct(app, app.router.middleware_stack)

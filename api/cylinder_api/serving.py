@@ -8,12 +8,16 @@ from typing import Any
 
 import h11
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from cylinder_api.problems import problem
 from cylinder_api.service import Service
 
 _GRACE_S = 20
+_COME_AGAIN_S = 5
 
 
 class Server(uvicorn.Server):
@@ -30,10 +34,10 @@ class Server(uvicorn.Server):
             server_header=False,
             timeout_graceful_shutdown=_GRACE_S,
             http=partial(_Patient, head_s=patience.head_s),  # type: ignore[arg-type]  # called like the class itself
-            limit_concurrency=patience.connections,
         )
         super().__init__(config)
         self._service: Service = app.state.service
+        app.state.connections = lambda: len(self.server_state.connections)
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -46,6 +50,26 @@ class Server(uvicorn.Server):
         """End the streams first: they would keep their connections open for ever."""
         self._service.feed.stop()
         await super().shutdown(sockets)
+
+
+class Bounded:
+    """ASGI middleware: answers whoever comes on top of the most connections that he come again, and lets him go."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            state = scope["app"].state
+            if state.connections() > state.service.settings.patience.connections:
+                await _crowded(HTTPConnection(scope))(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _crowded(request: HTTPConnection) -> Response:
+    headers = {"Retry-After": str(_COME_AGAIN_S), "Connection": "close"}
+    return problem(request, "unavailable", "too many connections are open at once; come again", headers=headers)
 
 
 class _Patient(H11Protocol):

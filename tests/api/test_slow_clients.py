@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import orjson
 import pytest
@@ -13,7 +14,7 @@ from cylinder_api.settings import Patience
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with House(tmp_path_factory.mktemp("house"), patience=Patience(head_s=0.3, body_s=0.3, connections=8)) as house:
+    with House(tmp_path_factory.mktemp("house"), patience=Patience(head_s=0.3, body_s=0.3)) as house:
         yield house
 
 
@@ -87,12 +88,16 @@ def test_a_client_that_vanishes_in_the_middle_of_an_upload_leaves_nothing(one_ho
     assert one_house.audit() == []
 
 
-def test_beyond_so_many_connections_whoever_comes_is_told_to_come_again(impatient: House) -> None:
-    held = [connected(impatient) for _ in range(8)]
-    try:
-        with connected(impatient) as caller:
+def test_beyond_so_many_connections_whoever_comes_is_told_to_come_again(tmp_path: Path) -> None:
+    with House(tmp_path, patience=Patience(connections=8)) as house:
+        held = [connected(house) for _ in range(8)]
+        with connected(house) as caller:
             caller.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert b"HTTP/1.1 503" in caller.recv(65_536)
-    finally:
+            told, _, body = all_of(caller).partition(b"\r\n\r\n")
+        assert told.startswith(b"HTTP/1.1 503")
+        assert b"\r\nretry-after: 5" in told.lower()
+        assert (b"application/problem+json" in told, orjson.loads(body)["code"]) == (True, "unavailable")
         for one in held:
+            one.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert one.recv(65_536).startswith(b"HTTP/1.1 200"), "who was there before is served"
             one.close()
