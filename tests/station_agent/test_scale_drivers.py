@@ -12,7 +12,7 @@ from station_agent.devices.driver import DriverError, ScaleDriver, load_driver
 DEMO = (resources.files("station_agent.devices") / "maps" / "demo-scale.toml").read_text("utf-8")
 
 MISTAKES = {
-    "a missing entry": ("stop_at = 12", "", "writes.stop_at: missing"),
+    "a missing entry": ("command = 10", "", "writes.command: missing"),
     "a misspelt entry": ("stop_at = 12", "stopat = 12", "writes.stopat: unknown entry"),
     "an unknown table": ("[commands]", "[extra]\nx = 1\n[commands]", "extra: unknown entry"),
     "a missing table": ("[faults]", "[status_bits.x]", "[faults]: missing"),
@@ -27,7 +27,7 @@ MISTAKES = {
     "more than one read carries": ("heartbeat = 6", "heartbeat = 200", "span 201 registers"),
     "a weight that runs off the end": ("stop_at = 12", "stop_at = 65535", "writes.stop_at: does not fit below"),
     "an unknown word order": ('"high_first"', '"middle"', "word_order: must be"),
-    "too many words": ("words = 2", "words = 3", "weight.words: must be 1 or 2"),
+    "too many words": ("words = 2", "words = 3", "weight.words: 3 is outside 1 to 2"),
     "a unit of nothing": ("unit_g = 1", "unit_g = 0", "weight.unit_g: 0 is outside"),
     "a fault without a name": ('1 = "overload"', "1 = 1", "faults.1: must be a text"),
     "a fault code that is no number": ('1 = "overload"', 'one = "overload"', "faults.one: a fault code is a number"),
@@ -78,23 +78,23 @@ def variant(folder: Path, *changes: tuple[str, str]) -> ScaleDriver:
 
 def test_a_low_word_may_come_first(tmp_path: Path) -> None:
     driver = variant(tmp_path, ('"high_first"', '"low_first"'))
-    assert driver.weight_to_words(0x12345) == [0x2345, 1]
-    assert driver.words_to_weight([0x2345, 1]) == 0x12345
+    assert driver.weight.to_words(0x12345) == [0x2345, 1]
+    assert driver.weight.from_words([0x2345, 1]) == 0x12345
 
 
 def test_a_stop_weight_between_two_counts_is_rounded_down(tmp_path: Path) -> None:
     driver = variant(tmp_path, ("words = 2", "words = 1"), ("unit_g = 1 ", "unit_g = 10 "))
-    assert driver.weight_to_words(31_309) == [3_130]
-    assert driver.words_to_weight([3_130]) == 31_300
+    assert driver.weight.to_words(31_309) == [3_130]
+    assert driver.weight.from_words([3_130]) == 31_300
 
 
 def test_a_weight_that_the_registers_cannot_hold_is_not_cut_short(tmp_path: Path) -> None:
     driver = variant(tmp_path, ("words = 2", "words = 1"))
     with pytest.raises(OverflowError):
-        driver.weight_to_words(40_000)
+        driver.weight.to_words(40_000)
 
 
 @given(st.integers(-(2**31), 2**31 - 1))
 def test_every_weight_comes_back_from_its_registers(weight_g: int) -> None:
     driver = load_driver("demo-scale")
-    assert driver.words_to_weight(driver.weight_to_words(weight_g)) == weight_g
+    assert driver.weight.from_words(driver.weight.to_words(weight_g)) == weight_g

@@ -26,7 +26,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from servers.keeper import free_port
 from station_agent.cli import main
 from station_agent.devices.driver import load_driver
-from station_agent.devices.scale import ModbusScale, ScaleFault, ScaleLink, ScaleReading
+from station_agent.devices.scale import ModbusScale, ScaleFault, ScaleLink, ScaleReading, TcpPort
 
 SIMULATOR = (sys.executable, "-W", "error", "-m", "station_agent.cli", "simulate-scale")
 EMPTY_G, STOP_G, OVERSHOOT_G, DIVISION_G = 16_800, 31_300, 30, 10
@@ -68,7 +68,7 @@ class Floor:
 
     @asynccontextmanager
     async def scale(self, unit: int, boot_id: int = 7) -> AsyncIterator[ModbusScale]:
-        link = ScaleLink("127.0.0.1", self.port)
+        link = ScaleLink(TcpPort("127.0.0.1", self.port))
         try:
             yield ModbusScale(link, unit, load_driver("demo-scale"), boot_id=boot_id, clock=now_ms)
         finally:
@@ -142,7 +142,7 @@ def test_a_permitted_fill_reaches_the_limit_and_the_valve_shuts(floor: Floor) ->
 
 def test_two_scales_fill_at_once_over_one_connection(floor: Floor) -> None:
     async def both() -> None:
-        link, driver = ScaleLink("127.0.0.1", floor.port), load_driver("demo-scale")
+        link, driver = ScaleLink(TcpPort("127.0.0.1", floor.port)), load_driver("demo-scale")
         scales = [ModbusScale(link, unit, driver, boot_id=7, clock=now_ms) for unit in (2, 3)]
         await asyncio.gather(*map(fill, scales))
         link.close()
@@ -268,10 +268,10 @@ def test_an_old_permit_does_not_outlive_the_host_that_held_it(floor: Floor) -> N
 HOST_THAT_OPENS = """
 import asyncio, sys, time
 from station_agent.devices.driver import load_driver
-from station_agent.devices.scale import ModbusScale, ScaleLink
+from station_agent.devices.scale import ModbusScale, ScaleLink, TcpPort
 
 async def host():
-    link = ScaleLink("127.0.0.1", int(sys.argv[1]))
+    link = ScaleLink(TcpPort("127.0.0.1", int(sys.argv[1])))
     scale = ModbusScale(link, 1, load_driver("demo-scale"), boot_id=9, clock=lambda: time.monotonic_ns() // 10**6)
     await scale.open_valve(100_000)
     print("open", flush=True)
@@ -378,7 +378,7 @@ def test_a_scale_that_went_away_is_a_fault_and_is_found_again(tmp_path: Path) ->
     async def lose_and_find() -> None:
         port = free_port()
         with running(tmp_path, "--port", str(port)):
-            link = ScaleLink("127.0.0.1", port)
+            link = ScaleLink(TcpPort("127.0.0.1", port))
             scale = ModbusScale(link, 1, load_driver("demo-scale"), boot_id=7, clock=now_ms)
             await scale.read()
         with pytest.raises(ScaleFault):
@@ -395,7 +395,7 @@ def test_a_scale_that_went_away_is_a_fault_and_is_found_again(tmp_path: Path) ->
 
 def test_a_peer_that_accepts_and_says_nothing_is_a_fault_and_no_hang() -> None:
     async def ask(port: int) -> None:
-        link = ScaleLink("127.0.0.1", port, timeout_ms=100)
+        link = ScaleLink(TcpPort("127.0.0.1", port), timeout_ms=100)
         scale = ModbusScale(link, 1, load_driver("demo-scale"), boot_id=7, clock=now_ms)
         with pytest.raises(ScaleFault, match="does not answer"):
             await asyncio.wait_for(scale.read(), 2)
@@ -410,7 +410,7 @@ def test_a_gateway_that_repeats_an_old_answer_is_a_frozen_scale() -> None:
         words = SimData(0, values=[1, 0, 1, 0, 0, EMPTY_G, 17], datatype=DataType.REGISTERS)
         gateway = ModbusTcpServer(SimDevice(1, words), address=("127.0.0.1", 0))
         await gateway.serve_forever(background=True)
-        link = ScaleLink("127.0.0.1", gateway.transport.sockets[0].getsockname()[1])  # type: ignore[attr-defined]
+        link = ScaleLink(TcpPort("127.0.0.1", gateway.transport.sockets[0].getsockname()[1]))  # type: ignore[attr-defined]
         times = iter((0, 2_999, 3_000))
         scale = ModbusScale(link, 1, load_driver("demo-scale"), boot_id=7, clock=lambda: next(times))
         assert [(await scale.read()).gross_g for _ in range(2)] == [EMPTY_G, EMPTY_G]
@@ -435,7 +435,7 @@ def test_a_scale_that_does_not_take_the_stop_weight_is_never_asked_to_open() -> 
         words = SimData(0, count=16, values=0, datatype=DataType.REGISTERS)
         server = ModbusTcpServer(SimDevice(1, words, action=forgetful), address=("127.0.0.1", 0))
         await server.serve_forever(background=True)
-        link = ScaleLink("127.0.0.1", server.transport.sockets[0].getsockname()[1])  # type: ignore[attr-defined]
+        link = ScaleLink(TcpPort("127.0.0.1", server.transport.sockets[0].getsockname()[1]))  # type: ignore[attr-defined]
         scale = ModbusScale(link, 1, load_driver("demo-scale"), boot_id=7, clock=now_ms)
         with pytest.raises(ScaleFault, match="did not take the stop weight of 31300 g"):
             await scale.open_valve(STOP_G)
@@ -455,7 +455,7 @@ def test_a_scale_of_another_protocol_is_a_fault(floor: Floor, tmp_path: Path) ->
     other.write_text(demo.replace("[expect]\nprotocol = 1", "[expect]\nprotocol = 4"), "utf-8")
 
     async def read() -> None:
-        link = ScaleLink("127.0.0.1", floor.port)
+        link = ScaleLink(TcpPort("127.0.0.1", floor.port))
         try:
             await ModbusScale(link, 1, load_driver(other), boot_id=7, clock=now_ms).read()
         finally:

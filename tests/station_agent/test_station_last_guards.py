@@ -157,7 +157,7 @@ def test_a_weight_gone_wild_in_mid_fill_shuts_and_the_last_true_weight_is_record
     (filled,) = _fills(bench)
     assert filled.ended_because == "fault"
     assert 19_000 < filled.full_gross_g < 20_000
-    assert not bench.scale.model.registers()[2] & 2
+    assert not bench.scale.model.indication().valve_open
 
 
 def test_a_scan_that_grows_when_it_is_normalised_is_refused_and_recorded_like_any_other(home: Home) -> None:

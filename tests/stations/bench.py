@@ -43,6 +43,7 @@ class BenchScale:
         self._wall_ms = 0
         self._heartbeat = 0
         self._wanted = Controls()
+        self._stop_at_g = 0
         self._awaited: tuple[int, asyncio.Event] | None = None
 
     async def carries(self, gross_g: int) -> None:
@@ -58,17 +59,16 @@ class BenchScale:
         self._answer()
         for _ in range(self._steps):
             self.model.step(_STEP_S, self._wall_ms)
-        words = self.model.registers()
-        gross_g = int.from_bytes(b"".join(word.to_bytes(2, "big") for word in words[4:6]), "big", signed=True)
-        if self._awaited and gross_g >= self._awaited[0]:
+        said = self.model.indication()
+        if self._awaited and said.gross_g >= self._awaited[0]:
             self._awaited[1].set()
         return ScaleReading(
             at_ms=self._wall_ms,
-            gross_g=gross_g,
-            stable=bool(words[2] & 1),
-            valve_open=bool(words[2] & 2),
-            fault=f"fault {words[3]}" if words[3] else None,
-            watchdog_tripped=bool(words[2] & 8),
+            gross_g=said.gross_g,
+            stable=said.stable,
+            valve_open=said.valve_open,
+            fault=said.fault,
+            watchdog_tripped=said.watchdog_tripped,
         )
 
     async def open_valve(self, stop_at_gross_g: int) -> None:
@@ -76,14 +76,15 @@ class BenchScale:
         self._say(OPEN, stop_at_gross_g)
 
     async def refresh(self) -> None:
-        self._say(self._wanted.command, self._wanted.stop_at_g)
+        self._say(self._wanted.command, self._stop_at_g)
 
     async def shut_valve(self) -> None:
-        self._say(SHUT, self._wanted.stop_at_g)
+        self._say(SHUT, self._stop_at_g)
 
     def _say(self, command: int, stop_at_g: int) -> None:
         self._answer()
         self._heartbeat += 1
+        self._stop_at_g = stop_at_g
         self._wanted = Controls(command, self._heartbeat, stop_at_g, 1)
         self.model.obey(self._wanted, self._wall_ms)
 

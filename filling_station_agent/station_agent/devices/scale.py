@@ -1,7 +1,7 @@
 """The filling scale (充装秤) and its valve, as a lane of the station sees them.
 
-`Scale` is what a lane needs. `ModbusScale` fulfils it over Modbus TCP with a register map from a driver
-file; the lanes of a station share one connection, `ScaleLink`. The valve output is permissive: the scale
+`Scale` is what a lane needs. `ModbusScale` fulfils it over Modbus TCP or RTU with a register map from a driver
+file; the lanes behind one address or one serial cable share a `ScaleLink`. The valve output is permissive: the scale
 keeps its valve open only while the host asks for it again and again. So every failure here is one
 exception, `ScaleFault`; the lane shuts and records, and if even that is lost, silence shuts the valve.
 """
@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+from pymodbus.client.base import ModbusBaseClient
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ModbusPDU
 
-from station_agent.devices.driver import ScaleDriver
+from station_agent.devices.driver import HOLDING, ONE_BY_ONE, ScaleDriver
 
 # The library logs every lost frame; what matters of it reaches the lane as ScaleFault.
 logging.getLogger("pymodbus").addHandler(logging.NullHandler())
@@ -68,25 +69,65 @@ class Scale(Protocol):
         """Ask for no gas."""
 
 
+@dataclass(frozen=True, slots=True)
+class TcpPort:
+    """Where scales answer over Modbus TCP."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    def client(self, timeout_s: float) -> ModbusBaseClient:
+        """A client that is not connected yet."""
+        return AsyncModbusTcpClient(self.host, port=self.port, timeout=timeout_s, retries=0, reconnect_delay=0)
+
+
+@dataclass(frozen=True, slots=True)
+class SerialPort:
+    """A serial cable (RS-485, RS-232) on which scales answer over Modbus RTU: `/dev/ttyUSB0`, `COM3`."""
+
+    name: str
+    baud: int = 9600
+    parity: str = "N"
+    stop_bits: int = 1
+
+    def __str__(self) -> str:
+        return self.name
+
+    def client(self, timeout_s: float) -> ModbusBaseClient:
+        """A client that is not connected yet."""
+        return AsyncModbusSerialClient(
+            self.name,
+            baudrate=self.baud,
+            parity=self.parity,
+            stopbits=self.stop_bits,
+            timeout=timeout_s,
+            retries=0,
+            reconnect_delay=0,
+        )
+
+
 class ScaleLink:
-    """One Modbus TCP connection, shared by the scales behind it, made at first use and remade after a loss.
+    """One connection, shared by the scales behind it, made at first use and remade after a loss.
 
     `timeout_ms` bounds the wait for one answer; a call that also waits for other lanes gives up after
     three times that. Belongs to one event loop.
     """
 
-    def __init__(self, host: str, port: int, *, timeout_ms: int = 500) -> None:
-        self._host = host
+    def __init__(self, port: TcpPort | SerialPort, *, timeout_ms: int = 500) -> None:
         self._port = port
         self._timeout_s = timeout_ms / 1000
-        self._client: AsyncModbusTcpClient | None = None
-        self._connecting = asyncio.Lock()
+        self._client: ModbusBaseClient | None = None
+        self._turn = asyncio.Lock()
 
-    async def read(self, unit: int, address: int, count: int) -> list[int]:
-        """`count` holding registers of that unit. Raises ScaleFault."""
+    async def read(self, unit: int, address: int, count: int, function: int = HOLDING) -> list[int]:
+        """`count` holding or input registers (function 03, 04) of that unit. Raises ScaleFault."""
 
-        async def ask(client: AsyncModbusTcpClient) -> ModbusPDU:
-            return await client.read_holding_registers(address, count=count, device_id=unit)
+        async def ask(client: ModbusBaseClient) -> ModbusPDU:
+            reading = client.read_holding_registers if function == HOLDING else client.read_input_registers
+            return await reading(address, count=count, device_id=unit)
 
         answer = await self._call(unit, ask)
         if len(answer.registers) != count:
@@ -94,12 +135,16 @@ class ScaleLink:
         return list(answer.registers)
 
     async def write(self, unit: int, address: int, words: list[int]) -> None:
-        """Set consecutive holding registers of that unit at once. Raises ScaleFault."""
+        """Set consecutive holding registers of that unit at once (function 16). Raises ScaleFault."""
+        await self._call(unit, lambda client: client.write_registers(address, words, device_id=unit))
 
-        async def ask(client: AsyncModbusTcpClient) -> ModbusPDU:
-            return await client.write_registers(address, words, device_id=unit)
+    async def write_one(self, unit: int, address: int, word: int) -> None:
+        """Set one holding register of that unit (function 06). Raises ScaleFault."""
+        await self._call(unit, lambda client: client.write_register(address, word, device_id=unit))
 
-        await self._call(unit, ask)
+    async def write_coil(self, unit: int, address: int, on: bool) -> None:
+        """Set one coil of that unit (function 05). Raises ScaleFault."""
+        await self._call(unit, lambda client: client.write_coil(address, on, device_id=unit))
 
     def close(self) -> None:
         """Drop the connection. Scales left open shut when they no longer hear the host."""
@@ -108,28 +153,34 @@ class ScaleLink:
             self._client = None
 
     def _name(self, unit: int) -> str:
-        return f"Scale {unit} at {self._host}:{self._port}"
+        return f"Scale {unit} at {self._port}"
 
-    async def _call(self, unit: int, ask: Callable[[AsyncModbusTcpClient], Awaitable[ModbusPDU]]) -> ModbusPDU:
+    async def _call(self, unit: int, ask: Callable[[ModbusBaseClient], Awaitable[ModbusPDU]]) -> ModbusPDU:
         try:
-            async with asyncio.timeout(3 * self._timeout_s):
-                answer = await ask(await self._connected(unit))
+            async with asyncio.timeout(3 * self._timeout_s), self._turn:
+                answer = await self._asked(unit, ask)
         except (ModbusException, OSError) as failure:  # a TimeoutError is an OSError
             raise ScaleFault(f"{self._name(unit)} does not answer.") from failure
         if answer.isError():
             raise ScaleFault(f"{self._name(unit)} refuses: Modbus exception {answer.exception_code}.")
         return answer
 
-    async def _connected(self, unit: int) -> AsyncModbusTcpClient:
-        async with self._connecting:
-            if self._client is None or not self._client.connected:
+    async def _asked(self, unit: int, ask: Callable[[ModbusBaseClient], Awaitable[ModbusPDU]]) -> ModbusPDU:
+        try:
+            return await ask(await self._connected(unit))
+        except (ModbusException, OSError, asyncio.CancelledError):
+            # RTU frames carry no number: an answer that comes late would be taken for the next one's.
+            if isinstance(self._port, SerialPort):
                 self.close()
-                self._client = AsyncModbusTcpClient(
-                    self._host, port=self._port, timeout=self._timeout_s, retries=0, reconnect_delay=0
-                )
-                if not await self._client.connect():
-                    raise ScaleFault(f"{self._name(unit)} cannot be reached: no connection.")
-            return self._client
+            raise
+
+    async def _connected(self, unit: int) -> ModbusBaseClient:
+        if self._client is None or not self._client.connected:
+            self.close()
+            self._client = self._port.client(self._timeout_s)
+            if not await self._client.connect():
+                raise ScaleFault(f"{self._name(unit)} cannot be reached: no connection.")
+        return self._client
 
 
 class ModbusScale:
@@ -149,32 +200,33 @@ class ModbusScale:
         self._driver = driver
         self._boot_id = boot_id
         self._clock = clock
-        self._command = driver.commands["shut"]
+        self._wanted = "shut"
+        self._said_at: int | None = None
+        self._stop_at_g: int | None = None
+        self._owes_shut = False
         self._host_heartbeat = 0
         self._scale_heartbeat: tuple[int, int] | None = None
 
+    def take_over(self) -> None:
+        """From now on this process commands the valve: its first word on the link will be "shut".
+
+        A scale whose watchdog counts every frame as life would otherwise keep open, for as long as we only weigh,
+        what an earlier run had asked for.
+        """
+        self._owes_shut = self._driver.has_valve
+
     async def read(self) -> ScaleReading:
-        """Weigh and look at the valve: one block read."""
-        driver = self._driver
-        start, count = driver.block
-        words = await self._link.read(self._unit, start, count)
-        at_ms = self._clock()
-        field = {name: words[address - start] for name, address in driver.reads.items()}
-        if field["protocol"] != driver.expected_protocol:
-            raise ScaleFault(
-                f"Scale {self._unit} speaks protocol {field['protocol']}, "
-                f"the driver {driver.name} expects {driver.expected_protocol}."
-            )
-        self._check_alive(field["heartbeat"], at_ms)
-        gross = driver.reads["gross"] - start
-        return ScaleReading(
-            at_ms=at_ms,
-            gross_g=driver.words_to_weight(words[gross : gross + driver.weight_words]),
-            stable=self._bit(field["status"], "stable"),
-            valve_open=self._bit(field["status"], "valve_open"),
-            fault=self._fault(field["fault_code"], field["status"]),
-            watchdog_tripped=self._bit(field["status"], "watchdog_tripped"),
-        )
+        """Weigh and look at the valve: one block read.
+
+        A scale that takes no stop weight is shut here, before the overshoot would carry the fill beyond it.
+        """
+        if self._owes_shut:
+            await self.shut_valve()
+        reading = await self._look()
+        if self._stop_at_g is not None and reading.gross_g >= self._stop_at_g - self._driver.overshoot_g:
+            await self.shut_valve()
+            reading = await self._look()
+        return reading
 
     async def open_valve(self, stop_at_gross_g: int) -> None:
         """Ask for gas until that gross weight.
@@ -182,49 +234,137 @@ class ModbusScale:
         The stop weight goes first, with the valve commanded shut, and is read back: a scale that did not
         take it would fill without an end. Only then follows the command, as the edge the scale waits for.
         """
-        try:
-            stop_at = self._driver.weight_to_words(stop_at_gross_g)
-        except OverflowError:
-            raise ScaleFault(f"Scale {self._unit} cannot hold a stop weight of {stop_at_gross_g} g.") from None
-        await self._say("shut", stop_at=stop_at, boot_id=[self._boot_id])
-        held = await self._link.read(self._unit, self._driver.writes["stop_at"], len(stop_at))
-        if held != stop_at:
-            raise ScaleFault(f"Scale {self._unit} did not take the stop weight of {stop_at_gross_g} g.")
+        if not self._driver.has_valve:
+            raise ScaleFault(f"Scale {self._unit} has no valve, by its driver {self._driver.name}.")
+        if "stop_at" in self._driver.writes:
+            await self._set_stop_weight(stop_at_gross_g)
+        else:
+            await self._say("shut", **self._boot())
+            self._stop_at_g = stop_at_gross_g
         await self._say("open")
 
     async def refresh(self) -> None:
-        """Say that the host is alive and still wants what it last asked for."""
-        await self._write(command=[self._command])
+        """Say that the host is alive and still wants what it last asked for.
+
+        Not after a silence in which the scale has shut: then "open" would be a second opening, under no permit.
+        """
+        if not self._driver.has_valve:
+            return
+        if self._wanted == "open" and self._silent_ms() >= self._driver.silence_ms:
+            self._wanted = "shut"
+            raise ScaleFault(f"Scale {self._unit} has not heard from the station for {self._silent_ms()} ms.")
+        await self._write(self._wanted)
 
     async def shut_valve(self) -> None:
         """Ask for no gas. After a ScaleFault here the scale shuts by itself for want of a heartbeat."""
-        await self._say("shut")
+        self._stop_at_g = None
+        if self._driver.has_valve:
+            await self._say("shut", **(self._boot() if self._owes_shut else {}))
+            self._owes_shut = False
+
+    async def _look(self) -> ScaleReading:
+        driver = self._driver
+        start, count = driver.block
+        words = await self._link.read(self._unit, start, count, driver.read_function)
+        at_ms = self._clock()
+        field = {name: words[address - start] for name, address in driver.reads.items()}
+        self._check_protocol(field)
+        self._check_alive(field, at_ms)
+        return ScaleReading(
+            at_ms=at_ms,
+            gross_g=self._gross_g(words, field["status"]),
+            stable=self._bit(field["status"], "stable"),
+            valve_open=self._bit(field["status"], "valve_open"),
+            fault=self._fault(field),
+            watchdog_tripped=self._bit(field["status"], "watchdog_tripped"),
+        )
+
+    async def _set_stop_weight(self, stop_at_gross_g: int) -> None:
+        try:
+            stop_at = self._driver.weight.to_words(stop_at_gross_g)
+        except OverflowError:
+            raise ScaleFault(f"Scale {self._unit} cannot hold a stop weight of {stop_at_gross_g} g.") from None
+        await self._say("shut", stop_at=stop_at, **self._boot())
+        held = await self._link.read(self._unit, self._driver.writes["stop_at"], len(stop_at))
+        if held != stop_at:
+            raise ScaleFault(f"Scale {self._unit} did not take the stop weight of {stop_at_gross_g} g.")
+
+    def _boot(self) -> dict[str, list[int]]:
+        return {"boot_id": [self._boot_id]} if "boot_id" in self._driver.writes else {}
 
     async def _say(self, command: str, **fields: list[int]) -> None:
         # Forget "open" before anything is sent: a later refresh must not repeat what may not have arrived.
-        self._command = self._driver.commands["shut"]
-        await self._write(**fields, command=[self._driver.commands[command]])
-        self._command = self._driver.commands[command]
+        self._wanted = "shut"
+        await self._write(command, **fields)
+        self._wanted = command
 
-    async def _write(self, **fields: list[int]) -> None:
-        self._host_heartbeat = self._host_heartbeat % 0xFFFF + 1
-        fields = {"host_heartbeat": [self._host_heartbeat], **fields}
-        for address, words in _runs({self._driver.writes[name]: words for name, words in fields.items()}):
+    async def _write(self, command: str, **fields: list[int]) -> None:
+        """Everything the host says, the command last."""
+        writes = self._driver.writes
+        if "host_heartbeat" in writes:
+            self._host_heartbeat = self._host_heartbeat % 0xFFFF + 1
+            fields = {"host_heartbeat": [self._host_heartbeat], **fields}
+        registers = {writes[name]: words for name, words in fields.items()}
+        if self._driver.command_coil is not None:
+            await self._write_registers(registers)
+            await self._link.write_coil(self._unit, self._driver.command_coil, command == "open")
+        else:
+            registers[writes["command"]] = [await self._command_word(command)]
+            await self._write_registers(registers)
+        self._said_at = self._clock()
+
+    async def _write_registers(self, registers: dict[int, list[int]]) -> None:
+        if self._driver.write_function == ONE_BY_ONE:
+            for address, words in registers.items():
+                for offset, word in enumerate(words):
+                    await self._link.write_one(self._unit, address + offset, word)
+            return
+        for address, words in _runs(registers):
             await self._link.write(self._unit, address, words)
 
-    def _check_alive(self, heartbeat: int, at_ms: int) -> None:
+    async def _command_word(self, command: str) -> int:
+        """The command's register; bits of it that are not ours stay as they are."""
+        driver = self._driver
+        if driver.command_mask == 0xFFFF:
+            return driver.commands[command]
+        before = (await self._link.read(self._unit, driver.writes["command"], 1))[0]
+        return before & ~driver.command_mask | driver.commands[command]
+
+    def _silent_ms(self) -> int:
+        return 0 if self._said_at is None else self._clock() - self._said_at
+
+    def _check_protocol(self, field: dict[str, int]) -> None:
+        if field.get("protocol", self._driver.expected_protocol) != self._driver.expected_protocol:
+            raise ScaleFault(
+                f"Scale {self._unit} speaks protocol {field['protocol']}, "
+                f"the driver {self._driver.name} expects {self._driver.expected_protocol}."
+            )
+
+    def _check_alive(self, field: dict[str, int], at_ms: int) -> None:
+        heartbeat = field.get("heartbeat")
+        if heartbeat is None:
+            return
         if self._scale_heartbeat is None or self._scale_heartbeat[0] != heartbeat:
             self._scale_heartbeat = (heartbeat, at_ms)
         elif at_ms - self._scale_heartbeat[1] >= self._driver.silence_ms:
             raise ScaleFault(f"Scale {self._unit} is frozen: its heartbeat has stood still too long.")
 
-    def _bit(self, status: int, name: str) -> bool:
-        return bool(status >> self._driver.status_bits[name] & 1)
+    def _gross_g(self, words: list[int], status: int) -> int:
+        at = self._driver.reads["gross"] - self._driver.block[0]
+        try:
+            gross_g = self._driver.weight.from_words(words[at : at + self._driver.weight.words])
+        except (ValueError, OverflowError) as nonsense:
+            raise ScaleFault(f"Scale {self._unit} shows no weight: {nonsense}.") from None
+        return -gross_g if self._bit(status, "negative") else gross_g
 
-    def _fault(self, code: int, status: int) -> str | None:
-        if code:
+    def _bit(self, status: int, name: str) -> bool:
+        place = self._driver.status_bits.get(name)
+        return place is not None and bool(status >> place & 1) != (name in self._driver.inverted)
+
+    def _fault(self, field: dict[str, int]) -> str | None:
+        if code := field.get("fault_code", 0):
             return self._driver.faults.get(code, f"code_{code}")
-        return "overload" if self._bit(status, "overload") else None
+        return "overload" if self._bit(field["status"], "overload") else None
 
 
 def _runs(writes: dict[int, list[int]]) -> list[tuple[int, list[int]]]:
@@ -238,5 +378,5 @@ def _runs(writes: dict[int, list[int]]) -> list[tuple[int, list[int]]]:
             runs[-1][1].extend(words)
         else:
             runs.append((address, list(words)))
-    command = list(writes)[-1]
+    command = list(writes)[-1] if writes else 0
     return sorted(runs, key=lambda run: run[0] <= command < run[0] + len(run[1]))

@@ -1,11 +1,11 @@
 """A filling scale as it behaves: steel on a platform, gas through a valve, and the scale's own safety.
 
-The model knows nothing of networks and reads no clock: simulated time comes in small steps, wall time
-with every call. It is written apart from the driver file on purpose, so that a mistake in either shows.
+The model knows nothing of networks, registers or driver files and reads no clock: simulated time comes in small
+steps, wall time with every call.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from random import Random
 
 FULL_FLOW_G_S = 250.0
@@ -20,10 +20,11 @@ CAPACITY_G = 150_000
 LOGGED_STEP_G = 100
 WATCHDOG_MS = 3_000  # wall time: a dead host must not fill a cylinder faster because time is lapsed
 
-IDLE, FILLING, DONE, FAULT = 0, 1, 2, 3
 SHUT, OPEN = 0, 1
-FAULT_CODES = {"overload": 1, "stuck_valve": 2, "watchdog": 3, "open_refused": 4}
-SETTABLE_FAULTS = ("stuck_valve", "overload", "link")
+FAULTS = ("overload", "stuck_valve", "watchdog", "open_refused")
+"""What the scale itself can report."""
+SETTABLE_FAULTS = ("stuck_valve", "overload", "link", "sticky_weight", "frozen")
+"""What the world can break: the valve, the load cell, the link, the indicator (读数卡死), the whole electronics."""
 
 
 class WorldRefusal(Exception):
@@ -32,7 +33,10 @@ class WorldRefusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line of the simulator's own log; `t_ms` is UTC."""
+    """One line of the simulator's own log; `t_ms` is UTC.
+
+    `gross_g` is what the scale shows, `load_g` what stands on it: the two differ once somebody tampers with the scale.
+    """
 
     t_ms: int
     scale: int
@@ -41,23 +45,75 @@ class Change:
     gross_g: int
     cause: str | None
     stop_at_gross_g: int | None = None
+    load_g: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """What the host last wrote."""
+    """What the host last wrote; `stop_at_g` None where the scale takes no stop weight."""
 
     command: int = SHUT
     heartbeat: int = 0
-    stop_at_g: int = 0
+    stop_at_g: int | None = 0
     boot_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Indication:
+    """What the scale says at a moment."""
+
+    gross_g: int
+    stable: bool
+    valve_open: bool
+    overload: bool
+    watchdog_tripped: bool
+    fault: str | None
+    heartbeat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How good or bad a scale is; every number can be set through the world port and by an option."""
+
+    noise_g: float = NOISE_G
+    """Standard deviation of the weight while gas flows (噪声)."""
+    drift_g_per_min: float = 0.0
+    """By how much the zero wanders in a simulated minute (零点漂移)."""
+    tare_offset_g: float = 0.0
+    """What somebody keyed in: the scale shows so much more than stands on it (去皮作弊)."""
+    overshoot_g: float = 0.0
+    """Gas that still runs in after the valve has shut, beside the usual (过冲)."""
+    bypass_g_s: float = 0.0
+    """Gas that flows past the valve, whatever the host wants (旁通)."""
+    link_delay_ms: float = 0.0
+    """How late each answer comes (慢链路)."""
+
+
+LIMITS: dict[str, tuple[float, float]] = {
+    "noise_g": (0, 500),
+    "drift_g_per_min": (-5_000, 5_000),
+    "tare_offset_g": (-20_000, 20_000),
+    "overshoot_g": (0, 5_000),
+    "bypass_g_s": (0, FULL_FLOW_G_S),
+    "link_delay_ms": (0, 10_000),
+}
+"""The least and the most that can be set."""
 
 
 class SimulatedScale:
     """One platform with one valve. Weights in grams, `wall_ms` in milliseconds of real time."""
 
-    def __init__(self, number: int, record: Callable[[Change], None]) -> None:
+    def __init__(
+        self,
+        number: int,
+        record: Callable[[Change], None],
+        condition: Condition = Condition(),
+        *,
+        watchdog_ms: int = WATCHDOG_MS,
+    ) -> None:
         self.number = number
+        self.condition = condition
+        self._watchdog_ms = watchdog_ms
         self.controls = Controls()
         self.valve_open = False
         self.link_lost = False
@@ -68,13 +124,16 @@ class SimulatedScale:
         self._flow_g_s = 0.0
         self._quiet_s = SETTLING_S
         self._wanted_open = False
-        self._stop_at_g = 0
-        self._done = False
+        self._stop_at_g: int | None = None
+        self._late_g = 0.0
+        self._drifted_g = 0.0
         self._stuck = False
+        self._sticky = False
+        self._frozen = False
         self._forced_overload = False
         self._fault: str | None = None
         self._heard_ms: int | None = None
-        self._logged_g = 0
+        self._logged_g = self._logged_load_g = 0
         self._shown_g = 0
         self._beats = 0
 
@@ -97,19 +156,29 @@ class SimulatedScale:
             self._shut("removed", wall_ms)
         gross_g = self._shown_g
         self._log("removed", wall_ms)
-        self._label, self._load_g, self._flow_g_s, self._done = None, 0.0, 0.0, False
+        self._label, self._load_g, self._flow_g_s, self._late_g = None, 0.0, 0.0, 0.0
         self._show(wall_ms, settled=True)
         return gross_g
 
     def set_fault(self, fault: str | None, wall_ms: int) -> int:
-        """Break one thing (`stuck_valve`, `overload`, `link`), or mend everything (None)."""
+        """Break one thing, one of SETTABLE_FAULTS, or mend everything (None)."""
         self._stuck = fault == "stuck_valve"
+        self._sticky = fault == "sticky_weight"
+        self._frozen = fault == "frozen"
         self._forced_overload = fault == "overload"
         self.link_lost = fault == "link"
         if fault is not None:
             self._log("fault", wall_ms, f"{fault} begins")
         if self.valve_open and not (self._wanted_open or self._stuck):
             self._close_valve("stuck_valve mended", wall_ms)
+        return self._shown_g
+
+    def set_condition(self, wall_ms: int, **numbers: float) -> int:
+        """Make the scale better or worse, by the names and limits of LIMITS. Returns the weight shown."""
+        self.condition = replace(self.condition, **numbers)
+        told = ", ".join(f"{name} {value:g}" for name, value in sorted(numbers.items()))
+        self._log("condition", wall_ms, told)
+        self._show(wall_ms, settled=self._quiet_s >= SETTLING_S)
         return self._shown_g
 
     # ------------------------------------------------------------ the host
@@ -126,20 +195,17 @@ class SimulatedScale:
         elif before.command != OPEN:
             self._open(wall_ms)
 
-    def registers(self) -> list[int]:
-        """Registers 0 to 6 as they read now."""
-        bits = (self._quiet_s >= SETTLING_S, self.valve_open, self._overloaded(), self._fault == "watchdog")
-        status = sum(1 << place for place, on in enumerate(bits) if on)
-        gross = self._shown_g & 0xFFFFFFFF
-        code = FAULT_CODES.get(self._fault or "", 0)
-        return [1, self._state(), status, code, gross >> 16, gross & 0xFFFF, self._beats & 0xFFFF]
-
-    def _state(self) -> int:
-        if self._fault is not None:
-            return FAULT
-        if self.valve_open:
-            return FILLING
-        return DONE if self._done else IDLE
+    def indication(self) -> Indication:
+        """What it says now."""
+        return Indication(
+            gross_g=self._shown_g,
+            stable=self._quiet_s >= SETTLING_S,
+            valve_open=self.valve_open,
+            overload=self._overloaded(),
+            watchdog_tripped=self._fault == "watchdog",
+            fault=self._fault,
+            heartbeat=self._beats,
+        )
 
     def _acknowledge(self, wall_ms: int) -> None:
         if self._wanted_open:
@@ -154,17 +220,17 @@ class SimulatedScale:
             self._log("fault", wall_ms, f"open_refused: {refusal}")
             return
         self._wanted_open = self.valve_open = True
-        self._done, self._stop_at_g = False, self.controls.stop_at_g
+        self._stop_at_g, self._late_g = self.controls.stop_at_g, 0.0
         self._log("valve_opened", wall_ms, "command", self._stop_at_g)
 
     def _refusal(self, wall_ms: int) -> str | None:
-        if self._heard_ms is None or wall_ms - self._heard_ms >= WATCHDOG_MS:
+        if self._heard_ms is None or wall_ms - self._heard_ms >= self._watchdog_ms:
             return "no fresh heartbeat"
         if self._fault is not None:
             return self._fault
         if self._label is None:
             return "no cylinder"
-        if self.controls.stop_at_g <= self._shown_g:
+        if self.controls.stop_at_g is not None and self.controls.stop_at_g <= self._shown_g:
             return "stop weight not above the present weight"
         return None
 
@@ -172,15 +238,19 @@ class SimulatedScale:
 
     def step(self, step_s: float, wall_ms: int) -> None:
         """Let `step_s` simulated seconds pass; the stop weight and the watchdog are looked at in each."""
-        self._beats = wall_ms // 100
+        if not self._frozen:
+            self._beats = wall_ms // 100
         if self._overloaded() and self._fault != "overload":
             self._fail("overload", wall_ms)
-        if self._wanted_open and self._heard_ms is not None and wall_ms - self._heard_ms >= WATCHDOG_MS:
+        if self._wanted_open and self._heard_ms is not None and wall_ms - self._heard_ms >= self._watchdog_ms:
             self._fail("watchdog", wall_ms)
-        if self.valve_open or self._flow_g_s > 0:
+        self._drifted_g += self.condition.drift_g_per_min * step_s / 60
+        if self.valve_open or self._flow_g_s > 0 or self._bypass_g_s() > 0:
             self._let_flow(step_s, wall_ms)
         elif self._quiet_s < SETTLING_S:
             self._settle(step_s, wall_ms)
+        elif self.condition.drift_g_per_min:
+            self._show(wall_ms, settled=True)
 
     def power_off(self, wall_ms: int) -> None:
         """Spring-loaded valves shut when the power goes."""
@@ -194,19 +264,25 @@ class SimulatedScale:
             self._flow_g_s = 0.0
         self._quiet_s = 0.0
         if self._label is not None:
-            self._load_g += self._flow_g_s * step_s
+            self._load_g += (self._flow_g_s + self._bypass_g_s()) * step_s
+        if not self.valve_open:
+            self._late_g = max(0.0, self._late_g - self._flow_g_s * step_s)
         self._show(wall_ms)
-        if self._wanted_open and self._load_g >= self._stop_at_g:
-            self._done = True
+        if self._wanted_open and self._stop_at_g is not None and self._indicated_g() >= self._stop_at_g:
             self._shut("stop_weight", wall_ms)
 
     def _wanted_flow_g_s(self) -> float:
         if not self.valve_open:
-            return 0.0
+            return FINE_FLOW_G_S if self._late_g > 0 else 0.0
         if not self._wanted_open:  # stuck: nothing throttles any more
             return FULL_FLOW_G_S if self._load_g < CAPACITY_G else 0.0
-        left_g = self._stop_at_g - self._load_g
+        if self._stop_at_g is None:
+            return FULL_FLOW_G_S
+        left_g = self._stop_at_g - self._indicated_g()
         return max(FINE_FLOW_G_S, min(FULL_FLOW_G_S, FULL_FLOW_G_S * left_g / FINE_FROM_G))
+
+    def _bypass_g_s(self) -> float:
+        return self.condition.bypass_g_s if self._label is not None and self._load_g < CAPACITY_G else 0.0
 
     def _settle(self, step_s: float, wall_ms: int) -> None:
         self._quiet_s += step_s
@@ -214,10 +290,18 @@ class SimulatedScale:
         if self._quiet_s >= SETTLING_S:
             self._log("weight", wall_ms, "settled")
 
+    def _indicated_g(self) -> float:
+        """What the electronics weigh: the load, as far as nobody has meddled with it."""
+        if self._sticky or self._frozen:
+            return float(self._shown_g)
+        return self._load_g + self.condition.tare_offset_g + self._drifted_g
+
     def _show(self, wall_ms: int, *, settled: bool = False) -> None:
-        noise_g = 0.0 if settled else max(-10.0, min(10.0, self._noise.gauss(0, NOISE_G)))
-        self._shown_g = round((self._load_g + noise_g) / DIVISION_G) * DIVISION_G
-        if not settled and abs(self._shown_g - self._logged_g) >= LOGGED_STEP_G:
+        quiet = settled or self._sticky or self._frozen
+        noise_g = 0.0 if quiet else self.condition.noise_g * max(-2.5, min(2.5, self._noise.gauss(0, 1)))
+        self._shown_g = round((self._indicated_g() + noise_g) / DIVISION_G) * DIVISION_G
+        moved_g = max(abs(self._shown_g - self._logged_g), abs(round(self._load_g) - self._logged_load_g))
+        if not settled and moved_g >= LOGGED_STEP_G:
             self._log("weight", wall_ms)
 
     # ------------------------------------------------------------ the valve
@@ -241,8 +325,24 @@ class SimulatedScale:
 
     def _close_valve(self, cause: str, wall_ms: int) -> None:
         self.valve_open = False
+        self._late_g = self.condition.overshoot_g if cause != "removed" else 0.0
         self._log("valve_shut", wall_ms, cause)
 
     def _log(self, event: str, wall_ms: int, cause: str | None = None, stop_at_g: int | None = None) -> None:
-        self._logged_g = self._shown_g
-        self._record(Change(wall_ms, self.number, event, self._label, self._shown_g, cause, stop_at_g))
+        self._logged_g, self._logged_load_g = self._shown_g, round(self._load_g)
+        self._record(
+            Change(wall_ms, self.number, event, self._label, self._shown_g, cause, stop_at_g, round(self._load_g))
+        )
+
+
+def condition_of(numbers: dict[str, object]) -> dict[str, float]:
+    """The numbers as a condition takes them; raises ValueError for an unknown name or a number beyond its limits."""
+    if not numbers or set(numbers) - {field.name for field in fields(Condition)}:
+        raise ValueError(f"what can be set is {', '.join(LIMITS)}")
+    checked = {}
+    for name, value in numbers.items():
+        low, high = LIMITS[name]
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+            raise ValueError(f"{name} must be a number from {low:g} to {high:g}")
+        checked[name] = float(value)
+    return checked

@@ -1,4 +1,4 @@
-"""`station-agent simulate-scale`: filling scales that speak Modbus TCP, with a log of their own.
+"""`station-agent simulate-scale`: filling scales that speak Modbus TCP or RTU, with a log of their own.
 
 The log, one JSON line per change of valve, weight or fault, is the witness in every safety test: it is
 written by the scales, not by the station. A second port, the world port, stands for the operator's hands.
@@ -10,7 +10,7 @@ import json
 import logging
 import signal
 import sys
-import time
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -18,30 +18,35 @@ from typing import TextIO, cast
 
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import NoSuchIdException
-from pymodbus.server import ModbusTcpServer
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
+from pymodbus.server.base import ModbusBaseServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from station_agent.clock import steady_ms, wall_ms
+from station_agent.devices.driver import HOLDING, DriverError, ScaleDriver, load_driver
+from station_agent.devices.played_registers import PlayedRegisters
 from station_agent.devices.scale_model import (
     CAPACITY_G,
+    LIMITS,
     SETTABLE_FAULTS,
     Change,
-    Controls,
+    Condition,
     SimulatedScale,
     WorldRefusal,
+    condition_of,
 )
 
 _STEP_S = 0.02  # of simulated time: 5 g at full flow
 _TICK_S = 0.02  # of wall time
 _LONGEST_LEAP_MS = 250  # a process that was held up loses simulated time instead of leaping over the host
-_READ, _WRITE_ONE, _WRITE_MANY = 3, 6, 16
-_SAID_AT, _SAID = 0, 7  # first register and number of registers the scale sets
-_TOLD_AT, _TOLD = 10, 5  # the same for those the host sets
+_READ_COIL, _WRITE_COIL, _WRITE_ONE, _WRITE_MANY = 1, 5, 6, 16
 
 
 ABOUT = """\
-Play filling scales that speak Modbus TCP, with a log of their own. The log, one
-JSON line per change of valve, weight or fault, is written by the scales, not by
-the station. A second port, the world port, stands for the operator's hands."""
+Play filling scales that speak Modbus TCP (or RTU on a serial port), with a log
+of their own. The log, one JSON line per change of valve, weight or fault, is
+written by the scales, not by the station. A second port, the world port, stands
+for the operator's hands, and for whoever tampers with the scale."""
 
 
 class SimulatorError(Exception):
@@ -51,18 +56,32 @@ class SimulatorError(Exception):
 class Simulation:
     """All scales, driven by the wall clock times a factor, and their log."""
 
-    def __init__(self, scales: int, time_factor: float, log: TextIO) -> None:
-        self._log = log
+    def __init__(
+        self,
+        scales: int,
+        time_factor: float,
+        record: Callable[[Change], None],
+        driver: ScaleDriver,
+        condition: Condition = Condition(),  # noqa: B008 - frozen
+        *,
+        wall: Callable[[], int] = wall_ms,
+        steady: Callable[[], int] = steady_ms,
+    ) -> None:
+        self.driver = driver
         self._time_factor = time_factor
-        self._began = (time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
+        self._steady = steady
+        self._began = (wall(), steady())
         self._now_ms = self._began[0]
         self._owed_s = 0.0
-        self.scales = {number: SimulatedScale(number, self._write) for number in range(1, scales + 1)}
+        self.scales = {
+            number: SimulatedScale(number, record, condition, watchdog_ms=driver.silence_ms)
+            for number in range(1, scales + 1)
+        }
 
     def advance(self) -> int:
         """Bring every scale up to the present and return it: UTC milliseconds that never jump."""
         before = self._now_ms
-        self._now_ms = self._began[0] + time.monotonic_ns() // 1_000_000 - self._began[1]
+        self._now_ms = self._began[0] + self._steady() - self._began[1]
         passed_ms = self._now_ms - before
         self._owed_s += min(passed_ms, _LONGEST_LEAP_MS) / 1000 * self._time_factor
         steps = int(self._owed_s / _STEP_S)
@@ -85,28 +104,51 @@ class Simulation:
         for scale in self.scales.values():
             scale.power_off(now_ms)
 
-    def _write(self, change: Change) -> None:
+
+def written_to(log: TextIO) -> Callable[[Change], None]:
+    """A record that writes every change as one JSON line."""
+
+    def write(change: Change) -> None:
         line = asdict(change)
         if line["stop_at_gross_g"] is None:
             del line["stop_at_gross_g"]
-        self._log.write(json.dumps(line, ensure_ascii=False) + "\n")
-        self._log.flush()
+        log.write(json.dumps(line, ensure_ascii=False) + "\n")
+        log.flush()
+
+    return write
 
 
 # ---------------------------------------------------------------- Modbus
 
 
+def modbus_devices(simulation: Simulation) -> list[SimDevice]:
+    """The scales as a Modbus server plays them; unit 0 stands for every unit that is not there."""
+    devices = [_modbus_device(simulation, number) for number in simulation.scales]
+    absent = SimDevice(0, [SimData(0, count=16, values=0, datatype=DataType.REGISTERS)], action=_nobody)
+    return [*devices, absent]
+
+
 def _modbus_device(simulation: Simulation, number: int) -> SimDevice:
-    said = SimData(_SAID_AT, count=_SAID, values=0, datatype=DataType.REGISTERS, readonly=True)
-    told = SimData(_TOLD_AT, count=_TOLD, values=0, datatype=DataType.REGISTERS)
-    return SimDevice(number, [said, told], action=partial(_on_access, simulation, simulation.scales[number]))
+    """Coils, discrete inputs, holding and input registers, as far as the driver file names them."""
+    driver, scale = simulation.driver, simulation.scales[number]
+    start, count = driver.block
+    said = [SimData(start, count=count, values=0, datatype=DataType.REGISTERS, readonly=True)]
+    told = [SimData(address, values=0, datatype=DataType.REGISTERS) for address in sorted(driver.written)]
+    nothing = [SimData(0xFFFF, values=0, datatype=DataType.REGISTERS, readonly=True)]
+    holding, inputs = (said + told, nothing) if driver.read_function == HOLDING else (told or nothing, said)
+    coil = (driver.command_coil or 0) // 16 * 16
+    coils = [SimData(coil, values=[False] * 16, datatype=DataType.BITS)]
+    action = partial(_on_access, simulation, scale, PlayedRegisters(driver, scale))
+    discrete = [SimData(0, values=[False] * 16, datatype=DataType.BITS)]
+    return SimDevice(number, (coils, discrete, holding, inputs), action=action)
 
 
 async def _on_access(
     simulation: Simulation,
     scale: SimulatedScale,
+    played: PlayedRegisters,
     function: int,
-    _start: int,
+    start: int,
     address: int,
     _count: int,
     registers: list[int],
@@ -115,36 +157,51 @@ async def _on_access(
     """Called by the server before each access: freshens what is read, obeys what is written."""
     if scale.link_lost:
         raise NoSuchIdException("the simulated link is cut")  # the server then stays silent
-    if function not in {_READ, _WRITE_ONE, _WRITE_MANY}:
+    if scale.condition.link_delay_ms:
+        await asyncio.sleep(scale.condition.link_delay_ms / 1000)
+    driver = simulation.driver
+    coils = {_READ_COIL, _WRITE_COIL} if driver.command_coil is not None else set()
+    if function not in {HOLDING, driver.read_function, _WRITE_ONE, _WRITE_MANY, *coils}:
         return ExcCodes.ILLEGAL_FUNCTION
     now_ms = simulation.advance()
-    if values is not None:
-        told = registers[_TOLD_AT : _TOLD_AT + _TOLD]
-        told[address - _TOLD_AT : address - _TOLD_AT + len(values)] = values
-        scale.obey(_controls(told), now_ms)
-    registers[_SAID_AT : _SAID_AT + _SAID] = scale.registers()
+    if function == _WRITE_COIL and values:
+        played.hear_coil(address, bool(values[0]), now_ms)
+    elif values:
+        played.hear(address, [int(value) for value in values], now_ms)
+    if function == driver.read_function:
+        for at, word in played.said().items():
+            registers[at - start] = word
     return None
-
-
-def _controls(told: list[int]) -> Controls:
-    stop_at_g = int.from_bytes(b"".join(word.to_bytes(2, "big") for word in told[2:4]), "big", signed=True)
-    return Controls(command=told[0], heartbeat=told[1], stop_at_g=stop_at_g, boot_id=told[4])
 
 
 async def _nobody(*_access: object) -> ExcCodes:
     return ExcCodes.GATEWAY_NO_RESPONSE
 
 
-async def _serve_modbus(simulation: Simulation, host: str, port: int) -> tuple[ModbusTcpServer, int]:
-    devices = [_modbus_device(simulation, number) for number in simulation.scales]
-    # Unit 0 of this server stands for every unit that is not there.
-    absent = SimDevice(0, [SimData(0, count=16, values=0, datatype=DataType.REGISTERS)], action=_nobody)
-    server = ModbusTcpServer([*devices, absent], address=(host, port), ignore_missing_devices=True)
+async def _silence(*_access: object) -> None:
+    raise NoSuchIdException("nobody on the cable has this unit id")
+
+
+async def serve_tcp(simulation: Simulation, host: str, port: int) -> tuple[ModbusTcpServer, int]:
+    """The scales behind a TCP port; returns the server and its port. Raises SimulatorError."""
+    server = ModbusTcpServer(modbus_devices(simulation), address=(host, port), ignore_missing_devices=True)
     try:
         await server.serve_forever(background=True)
     except RuntimeError as failure:
         raise SimulatorError(_cannot_listen(host, port, "--port")) from failure
     return server, _port_of(cast(asyncio.Server, server.transport))
+
+
+async def serve_serial(simulation: Simulation, port: str, baud: int) -> ModbusSerialServer:
+    """The scales on a serial cable (RTU). Raises SimulatorError."""
+    devices = modbus_devices(simulation)
+    devices[-1].action = _silence
+    server = ModbusSerialServer(devices, port=port, baudrate=baud, ignore_missing_devices=True, reconnect_delay=0)
+    try:
+        await server.serve_forever(background=True)
+    except RuntimeError as failure:
+        raise SimulatorError(f"The simulator cannot open {port}: --serial names no free port.") from failure
+    return server
 
 
 # ---------------------------------------------------------------- the world port
@@ -181,7 +238,7 @@ def _act(simulation: Simulation, line: bytes) -> dict[str, object]:
             "ok": False,
             "error": f'expected {{"scale": 1 to {len(simulation.scales)}}} with one of '
             '"place": {"label": text, "empty_g": grams}, "remove": true, '
-            f'"fault": {"|".join(SETTABLE_FAULTS)} or null',
+            f'"fault": {"|".join(SETTABLE_FAULTS)} or null, "set": {{{", ".join(LIMITS)}: number}}',
         }
 
 
@@ -195,10 +252,22 @@ def _do(scale: SimulatedScale, wish: dict[str, object], now_ms: int) -> int:
             return scale.set_fault(None, now_ms)
         case {"fault": str(fault)} if fault in SETTABLE_FAULTS:
             return scale.set_fault(fault, now_ms)
+        case {"set": dict(numbers)}:
+            return scale.set_condition(now_ms, **condition_of(numbers))
     raise ValueError("no such wish")
 
 
 # ---------------------------------------------------------------- the command line
+
+
+_CONDITIONS = {
+    "noise_g": "grams of noise while gas flows",
+    "drift_g_per_min": "grams by which the zero wanders in a simulated minute",
+    "tare_offset_g": "grams that the scale shows too much: a tampered tare",
+    "overshoot_g": "grams that run in after the valve has shut, beside the usual 25",
+    "bypass_g_s": "grams a second that flow past the valve: a manual bypass",
+    "link_delay_ms": "milliseconds by which each answer is late",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -227,6 +296,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="simulated seconds per second, up to 100 (default 1); the 3 s watchdog stays real time",
     )
     parser.add_argument(
+        "--driver",
+        default="demo-scale",
+        help="register map to play: shipped, or a .toml file (default %(default)s)",
+    )
+    parser.add_argument("--serial", metavar="PORT", help="play on this serial port (RTU), not on TCP")
+    parser.add_argument("--baud", type=number, default=9600, help="its speed (default %(default)s)")
+    for name, meaning in _CONDITIONS.items():
+        low, high = LIMITS[name]
+        told = f"{meaning}, {low:g} to {high:g} (default {getattr(Condition(), name):g})"
+        option = "--" + name.replace("_", "-")
+        kind = partial(_within, low=low, high=high)
+        parser.add_argument(option, dest=name, type=kind, default=getattr(Condition(), name), metavar="N", help=told)
+    parser.add_argument(
         "--log",
         type=Path,
         required=True,
@@ -244,7 +326,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.ready_file.unlink(missing_ok=True)
         with arguments.log.open("a", encoding="utf-8") as log:
             asyncio.run(_simulate(arguments, log))
-    except SimulatorError as failure:
+    except (SimulatorError, DriverError) as failure:
         print(failure, file=sys.stderr)
         return 2
     except OSError as failure:
@@ -257,8 +339,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _simulate(arguments: argparse.Namespace, log: TextIO) -> None:
-    simulation = Simulation(arguments.scales, arguments.time_factor, log)
-    modbus, port = await _serve_modbus(simulation, arguments.host, arguments.port)
+    driver = await asyncio.to_thread(load_driver, arguments.driver)
+    condition = Condition(**{name: getattr(arguments, name) for name in _CONDITIONS})
+    simulation = Simulation(arguments.scales, arguments.time_factor, written_to(log), driver, condition)
+    modbus: ModbusBaseServer
+    port = 0
+    if arguments.serial:
+        modbus = await serve_serial(simulation, arguments.serial, arguments.baud)
+    else:
+        modbus, port = await serve_tcp(simulation, arguments.host, arguments.port)
     try:
         world, world_port = await _serve_world(simulation, arguments.host, arguments.world_port)
         try:
@@ -291,8 +380,11 @@ def _announce(arguments: argparse.Namespace, ports: dict[str, int]) -> None:
     if arguments.json:
         print(json.dumps(ports | {"scales": arguments.scales, "time_factor": arguments.time_factor}), flush=True)
     else:
+        where = (
+            f"{arguments.serial} (Modbus RTU" if arguments.serial else f"{arguments.host}:{ports['port']} (Modbus TCP"
+        )
         print(
-            f"Filling scales listen on {arguments.host}:{ports['port']} (Modbus TCP, unit ids 1 to "
+            f"Filling scales listen on {where}, unit ids 1 to "
             f"{arguments.scales}, time x {arguments.time_factor:g}); the world port is "
             f"{arguments.host}:{ports['world_port']}. Stop with Ctrl+C.",
             flush=True,
@@ -314,6 +406,16 @@ def _whole(text: str, *, low: int, high: int) -> int:
     if not (text.isascii() and text.isdecimal() and low <= int(text) <= high):
         raise argparse.ArgumentTypeError(f"must be a whole number from {low} to {high}, is {text!r}")
     return int(text)
+
+
+def _within(text: str, *, low: float, high: float) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = low - 1
+    if not low <= number <= high:
+        raise argparse.ArgumentTypeError(f"must be a number from {low:g} to {high:g}, is {text!r}")
+    return number
 
 
 def _factor(text: str) -> float:
