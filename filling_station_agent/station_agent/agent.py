@@ -13,7 +13,7 @@ from typing import Any
 from station_agent.clock import Reference, TrustedClock, steady_ms
 from station_agent.device import JOURNAL_FILE, REPLICA_FILE, Device
 from station_agent.devices.driver import load_driver
-from station_agent.devices.scale import ModbusScale, ScaleLink
+from station_agent.devices.scale import ModbusScale, ScaleLink, TcpPort
 from station_agent.devices.scanner import KeyboardScanner, WedgeDecoder
 from station_agent.floor import Floor
 from station_agent.journal import Journal, JournalBroken
@@ -89,7 +89,7 @@ async def assembled(settings: Settings, data: Path, device: Device, tell: Tell) 
             recorded=recorded,
             tell=lambda event, fields: tell(event, None, fields),
         )
-        link = ScaleLink(settings.scales.host, settings.scales.port)
+        link = ScaleLink(TcpPort(settings.scales.host, settings.scales.port))
         stack.callback(link.close)
         lanes = _lanes(settings, link, run)
         sign_on_all = settings.scanner.sign_on == "all"
