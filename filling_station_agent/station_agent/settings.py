@@ -48,6 +48,19 @@ class ScannerSettings(_Table):
         return ScanForms(self.hosts, parse_legacy_forms(self.legacy_forms))
 
 
+class ShiftSettings(_Table):
+    """`[shift]`"""
+
+    leave_after_minutes: Annotated[int, Field(ge=1, le=1_440)] = 20
+
+
+class TicketSettings(_Table):
+    """`[ticket]`"""
+
+    printer: str | None = None
+    kind: Literal["text", "escpos"] = "text"
+
+
 class TrustSettings(_Table):
     """`[trust]`"""
 
@@ -60,6 +73,7 @@ class LaneSettings(_Table):
     digit: Annotated[int, Field(ge=0, le=9)]
     scale_id: Id
     unit: Annotated[int, Field(ge=1, le=247)]
+    kind: Literal["fill", "check"] = "fill"
 
 
 class Settings(_Table):
@@ -70,6 +84,8 @@ class Settings(_Table):
     data: str = "."
     scales: ScaleSettings = ScaleSettings()
     scanner: ScannerSettings = ScannerSettings()
+    shift: ShiftSettings = ShiftSettings()
+    ticket: TicketSettings = TicketSettings()
     trust: TrustSettings = TrustSettings()
     lanes: Annotated[tuple[LaneSettings, ...], Field(min_length=1, max_length=10)]
 
@@ -159,10 +175,21 @@ sign_on = "lane"
 # Numbers that cylinders carry from before (旧码), one form each: digits, letters, hex or any, with their count.
 # legacy_forms = ["province=ZJ{{digits:12}}"]
 
+[shift]                         # 班次
+# A lane left alone for so long signs its people off (离岗自动签退).
+leave_after_minutes = 20
+
+[ticket]                        # 挂牌票: printed for every cylinder that goes to a rack
+# A printer's device or a file, to which each ticket is written; without it tickets are only shown.
+# printer = "/dev/usb/lp0"
+# "text" = lines of UTF-8, the QR symbol in block characters; "escpos" = receipt printers (GB 18030, raster symbol).
+# kind = "text"
+
 [trust]                         # 信任名单: whose word lets filling go on after a lock (监管解锁)
 # A file of the authorities' verifying keys, one a line, in the data folder. Take the keys from the authority itself and
 # not from the service. A lock counts whoever signed it; without this file nothing but its own end lifts one here.
 # regulators = "regulators.vkeys"
 
 # One table per lane (工位): the digit its scanner types, the scale as the service knows it, its Modbus unit id.
+# kind = "check" makes it a lane that only weighs full cylinders again (复检工位) and never opens a valve.
 {lanes}"""
