@@ -12,7 +12,7 @@ import set_up
 import shipped
 import wheels
 
-SERVER_PACKAGES = "fastapi starlette uvicorn sqlmodel sqlalchemy psycopg redis cylinder_api qrcode openpyxl".split()
+SERVER_PACKAGES = "fastapi starlette uvicorn sqlmodel sqlalchemy psycopg redis cylinder_api reportlab openpyxl".split()
 
 pytestmark = pytest.mark.slow
 
