@@ -536,11 +536,13 @@ _READERS: dict[str, Callable[[bytes], _EntryWithEvent]] = {}
 """Per type word: what reads an entry with its event, so that a text is gone through once and not three times."""
 
 
-def parse_entry_and_event(text: bytes, type_word: str) -> tuple[Entry, Event]:
-    """The entry in a stored text and its event; `type_word` is the type that it is expected to name.
+def parse_entry_and_event(text: bytes, type_word: str = "") -> tuple[Entry, Event]:
+    """The entry in a stored text and its event; `type_word` is the type that it is expected to name, if known.
 
     For reading many: the entry is for the fold of a state, its `data` not to be looked at.  Raises ValueError.
     """
+    if not type_word:  # the last of its fields but one
+        type_word = text.rpartition(b'"type":"')[2].partition(b'"')[0].decode()
     read = _READERS.get(type_word) or _reader(type_word)
     try:
         whole = read(text)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from cylinder_trace.admission import decide_fill
 from cylinder_trace.cylinder import CylinderState, StateError, next_state
 from cylinder_trace.enactment import RulebookState, version_named
-from cylinder_trace.events import Entry, FillDecided
+from cylinder_trace.events import Entry, Event, FillDecided
 from cylinder_trace.rulebook import Rulebook
-from cylinder_trace.store.unit import Unit
+from cylinder_trace.store.unit import Told, Unit
+from cylinder_trace.values import changed
 
 _STATED_BY_OTHERS = frozenset({"R05", "R06", "R68", *(f"R{number}" for number in range(10, 40))})
 """About code and tag, owner, inspection, end of life."""
@@ -34,8 +35,7 @@ class Pasts:
         if folded is None or not folded.moment <= moment < folded.next_at:
             folded = self._folded[now.cylinder_id] = _Folded()
         folded.moment = moment
-        entries = self._unit.entries_between(f"cylinder/{now.cylinder_id}", folded.n - 1, now.n)
-        folded.take(sorted(entries, key=lambda entry: entry.n), now.n)
+        folded.take(self._unit.told_between(f"cylinder/{now.cylinder_id}", folded.n - 1, now.n), now.n)
         return folded.state if folded.adds_up else None
 
 
@@ -50,18 +50,18 @@ class _Folded:
     state: CylinderState | None = None
     adds_up: bool = True
 
-    def take(self, entries: Sequence[Entry], n: int) -> None:
+    def take(self, history: Sequence[Told], n: int) -> None:
         self.n = n
-        for entry in entries:
+        for entry, event in history:
             if entry.occurred_at > self.moment:
                 self.next_at = min(self.next_at, entry.occurred_at)
             elif self.adds_up:
-                self._fold(entry)
+                self._fold(entry, event)
 
-    def _fold(self, entry: Entry) -> None:
-        place = entry.model_copy(update={"n": self.state.n if self.state else 0})
+    def _fold(self, entry: Entry, event: Event) -> None:
+        place = changed(entry, {"n": self.state.n if self.state else 0})
         try:
-            self.state = next_state(self.state, place, entry.event())
+            self.state = next_state(self.state, place, event)
         except StateError:  # it builds on something that is dated after it
             self.adds_up = False
 
@@ -74,8 +74,7 @@ def refused_by_then(unit: Unit, own: FillDecided, pasts: Pasts) -> list[str]:
     """
     decision = own.decision
     now = unit.cylinder(decision.cylinder_id) if decision.cylinder_id and decision.outcome != "DENY" else None
-    book = _book_quoted(unit, decision.rulebook)
-    if now is None or book is None or now.n == decision.cylinder_n:
+    if now is None or now.n == decision.cylinder_n or (book := _book_quoted(unit, decision.rulebook)) is None:
         return []
     then = pasts.as_of(now, decision.decided_at)
     if then is None:

@@ -38,9 +38,6 @@ from cylinder_trace.station import facts_for
 from cylinder_trace.store.unit import Hints, IdConflict, Receipt, Unit
 from cylinder_trace.values import Count, Frozen, Grams, Id, Instant
 
-_EVER = 2**53 - 1
-"""No chain is as long."""
-
 
 class Checked(NamedTuple):
     """A decision, and where it stands in the ledger."""
@@ -231,21 +228,25 @@ def _book_of(unit: Unit, decided: FillDecided | None) -> Rulebook | None:
 
 def _fill_under(unit: Unit, check_id: str) -> Filled | None:
     """The fill that quotes this check."""
-    decided = unit.entry(check_id)
-    entries = unit.entries_between(decided.subject, decided.n, _EVER) if decided else []
-    found = (entry.event() for entry in entries if entry.type == Filled.type and entry.data["check_id"] == check_id)
-    return next((event for event in found if isinstance(event, Filled)), None)
+    if (decided := unit.told(check_id)) is None:
+        return None
+    subject = decided.entry.subject
+    return _fill_between(unit, check_id, subject, unit.subject(subject).head.n)
 
 
 def _is_used(unit: Unit, subject: str, check_id: str, n: int) -> bool:
     """Whether a fill before entry `n` of the cylinder quotes this check."""
-    decided = unit.entry(check_id)
-    between = unit.entries_between(subject, decided.n, n) if decided else []
-    return any(entry.type == Filled.type and entry.data["check_id"] == check_id for entry in between)
+    return _fill_between(unit, check_id, subject, n) is not None
+
+
+def _fill_between(unit: Unit, check_id: str, subject: str, before: int) -> Filled | None:
+    """The first fill in a chain that quotes a check, behind that check's decision and ahead of entry `before`."""
+    decided = unit.told(check_id)
+    history = unit.told_between(subject, decided.entry.n, before) if decided else []
+    return next((event for _, event in history if isinstance(event, Filled) and event.check_id == check_id), None)
 
 
 def decision_about(unit: Unit, check_id: str) -> FillDecided | None:
     """The recorded decision with this check_id."""
-    entry = unit.entry(check_id)
-    event = entry.event() if entry else None
-    return event if isinstance(event, FillDecided) else None
+    told = unit.told(check_id)
+    return told.event if told and isinstance(told.event, FillDecided) else None

@@ -15,7 +15,7 @@ from cylinder_api.acts.disputes import resolution_id, resolve
 from cylinder_api.refusals import Refused
 from cylinder_codes.legacy_forms import ScanForms
 from cylinder_trace.cylinder import CylinderState
-from cylinder_trace.events import Entry, FlagCleared, Flagged, FlagKind
+from cylinder_trace.events import FlagCleared, Flagged, FlagKind
 from cylinder_trace.store.tables import EntryRefRow, EntryRow
 from cylinder_trace.store.unit import Receipt, Unit
 from cylinder_trace.values import Sha256, Text
@@ -70,8 +70,8 @@ def clear_flag(unit: Unit, act: FlagClearing, authority_id: str, by: str, forms:
     cylinder = find_cylinder(unit, act.code, forms)
     known = unit.entry(act.id) is not None
     flags = [] if known else _flags_of(unit, cylinder, act.flag)
-    if flags and flags[-1].data["authority_id"] != authority_id:
-        raise Refused("other_authority", f"the mark was set by {flags[-1].data['authority_id']}, which alone lifts it")
+    if flags and flags[-1].authority_id != authority_id:
+        raise Refused("other_authority", f"the mark was set by {flags[-1].authority_id}, which alone lifts it")
     if act.flag == "black" and flags and flags[-1].by == by:
         raise Refused("same_person", "whoever set a black flag does not lift it; a second person of the authority does")
     event = FlagCleared(flag=act.flag, authority_id=authority_id, cause=act.cause)
@@ -91,11 +91,19 @@ def _dispute(unit: Unit, flag_id: str, kind: str, message: str) -> None:
     raise_dispute(unit, flagged.record(), flagged.subject, kind, message)
 
 
-def _flags_of(unit: Unit, cylinder: CylinderState, flag: FlagKind) -> list[Entry]:
+class _Statement(NamedTuple):
+    """A statement by which a mark was set."""
+
+    id: str
+    by: str
+    authority_id: str
+
+
+def _flags_of(unit: Unit, cylinder: CylinderState, flag: FlagKind) -> list[_Statement]:
     """The statements by which this mark was set, oldest first."""
-    subject = f"cylinder/{cylinder.cylinder_id}"
-    history = sorted(unit.entries_between(subject, -1, cylinder.n), key=lambda entry: entry.n)
-    return [entry for entry in history if entry.type == Flagged.type and entry.data["flag"] == flag]
+    history = unit.told_between(f"cylinder/{cylinder.cylinder_id}", -1, cylinder.n)
+    flagged = ((entry, event) for entry, event in history if isinstance(event, Flagged) and event.flag == flag)
+    return [_Statement(entry.id, entry.by, event.authority_id) for entry, event in flagged]
 
 
 def _dismiss(unit: Unit, dispute_id: str, act: FlagClearing, by: str) -> None:

@@ -35,7 +35,7 @@ from cylinder_trace.events import (
     state_event,
 )
 from cylinder_trace.store.reader import Reader
-from cylinder_trace.store.unit import Unit
+from cylinder_trace.store.unit import Told, Unit
 
 SUBJECTS_AT_ONCE = 200
 """Cylinders of an import that one transaction of its undoing looks at."""
@@ -345,23 +345,23 @@ def undo_import(unit: Unit, import_id: str, company_id: str, subjects: Sequence[
         if cylinder is None or cylinder.status == "withdrawn":
             before += 1
             continue
-        history = sorted(unit.entries_between(subject, -1, cylinder.n), key=lambda entry: entry.n)
-        if lived := next((entry for entry in history if _is_life(entry, import_id)), None):
-            kept.append(Kept(cylinder.cylinder_id, _row_of(history[0]), lived.type))
+        history = unit.told_between(subject, -1, cylinder.n)
+        if lived := next((told.entry for told in history if _is_life(told, import_id)), None):
+            kept.append(Kept(cylinder.cylinder_id, _row_of(history[0].entry), lived.type))
         else:
             unit.append(_withdrawal(import_id, company_id, subject, by, cause, unit.now))
             withdrawn += 1
     return Undone(withdrawn, before, kept)
 
 
-def _is_life(entry: Entry, import_id: str) -> bool:
+def _is_life(told: Told, import_id: str) -> bool:
     """Whether an entry is more than the import itself, or a recall that its stamp brought upon it.
 
     A refused scan may be the very reason for undoing it.
     """
-    if entry.act_id == _act_id(import_id) or entry.type in (Recalled.type, RecallLifted.type):
+    entry, event = told
+    if entry.act_id == _act_id(import_id) or isinstance(event, Recalled | RecallLifted):
         return False
-    event = entry.event()
     return not isinstance(event, FillDecided) or event.decision.permits
 
 

@@ -9,12 +9,12 @@ forked is kept as a second branch (分叉): both are disputed, and the device is
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from cylinder_api.acts.common import SERVICE, derived_id, raise_dispute
 from cylinder_api.acts.deciding_again import Pasts, refused_by_then
 from cylinder_api.acts.enrolment import revoke_device
-from cylinder_api.acts.fill import RecordedFill, record_check, record_fill
+from cylinder_api.acts.fill import RecordedFill, decision_about, record_check, record_fill
 from cylinder_api.refusals import Refused
 from cylinder_codes.keys import decode_base64, parse_vkey
 from cylinder_trace.canonical import CanonicalError
@@ -44,8 +44,7 @@ from cylinder_trace.events import (
     state_event,
 )
 from cylinder_trace.merkle import leaf_hash
-from cylinder_trace.store.journals import journal_head, journal_rows
-from cylinder_trace.store.tables import JournalBranchRow, JournalRow
+from cylinder_trace.store.journals import Uploaded, journal_head, journal_rows, keep_beside, keep_record
 from cylinder_trace.store.unit import CodeTaken, IdConflict, Receipt, Unit
 from cylinder_trace.subjects import DeviceState
 from cylinder_trace.values import Count, Frozen, Sha256, Text
@@ -196,7 +195,7 @@ def _take_lines(
         if row is not None or line.previous != here.hash:
             return answers, here, None, lines[place:]
         answer = _take(unit, device, line, pasts)
-        unit.put(JournalRow(device_id=device.device_id, **_row_of(line, answer)))
+        keep_record(unit, _row_of(device, line, answer))
         answers.append(answer)
         here = Head(line.seq + 1, line.hash)
     return answers, here, None, ()
@@ -218,7 +217,7 @@ def _take_branch(
     answers, pasts = [], Pasts(unit)
     for line in lines:
         answer = _take(unit, device, line, pasts)
-        unit.put(JournalBranchRow(device_id=device.device_id, **_row_of(line, answer)))
+        keep_beside(unit, _row_of(device, line, answer))
         answers.append(answer)
     _record_head(unit, lines[-1], head, f"head.{head.seq}.{head.hash[:16]}")
     _dispute_both(unit, device, first, here)
@@ -291,17 +290,17 @@ def _answer(line: Line, recorded: RecordedFill) -> Answer:
 
 def _store_decision(unit: Unit, line: Line, own: FillDecided, pasts: Pasts) -> Answer:
     """One act, one id: where the service has decided this check, the station's record links to that entry."""
-    decided = unit.entry(own.request.check_id)
-    event = decided.event() if decided else None
-    if decided is None or not isinstance(event, FillDecided) or event.decided_by != "service":
+    decided = decision_about(unit, own.request.check_id)
+    known = unit.receipt(own.request.check_id)
+    if decided is None or known is None or decided.decided_by != "service":
         return _store_lone_decision(unit, line, own, pasts)
-    if _scanned(event.request) != _scanned(own.request):
+    if _scanned(decided.request) != _scanned(own.request):
         raise IdConflict(f"check_id {own.request.check_id} was used for another scan")
-    if event.decision.outcome == own.decision.outcome:
-        return Answer(line.seq, line.record.id, "linked", unit.append(decided.record()).index)
+    if decided.decision.outcome == own.decision.outcome:
+        return Answer(line.seq, line.record.id, "linked", known.index)
     second = line.record.model_copy(update={"id": derived_id(own.request.check_id, "station")})
     receipt = unit.append(second)
-    outcomes = f"the service decided {event.decision.outcome}, the station {own.decision.outcome}"
+    outcomes = f"the service decided {decided.decision.outcome}, the station {own.decision.outcome}"
     raise_dispute(unit, line.record, second.subject, "outcomes_differ", f"check {own.request.check_id}: {outcomes}")
     return Answer(line.seq, second.id, "disputed", receipt.index)
 
@@ -360,9 +359,8 @@ def _require_own_act(device: DeviceState, line: Line) -> None:
         raise Refused("not_allowed", f"it does not belong into the history of {line.record.subject}")
 
 
-def _row_of(line: Line, answer: Answer) -> dict[str, Any]:
-    found = {"id": answer.id, "status": answer.status, "log_index": answer.index}
-    return {"seq": line.seq, "hash": line.hash, "text": line.text, **found}
+def _row_of(device: DeviceState, line: Line, answer: Answer) -> Uploaded:
+    return Uploaded(device.device_id, line.seq, line.hash, answer.id, answer.status, answer.index, line.text)
 
 
 def _record_head(unit: Unit, last: Line, head: SignedHead, word: str) -> None:

@@ -120,10 +120,10 @@ def _require_releasable(unit: Unit, lot: LotState, org_id: str) -> None:
 
 def _who_blocks(unit: Unit, lot: LotState) -> set[str]:
     """Those whose last word about the lot was a block."""
-    entries = unit.entries_between(f"lot/{lot.lot_id}", -1, lot.n)
+    told = unit.told_between(f"lot/{lot.lot_id}", -1, lot.n)
     blocking: set[str] = set()
-    for entry in sorted(entries, key=lambda entry: (entry.at, entry.n)):
-        match entry.event():
+    for _, event in sorted(told, key=lambda told: told.entry.at):
+        match event:
             case GasLotBlocked(blocked_by=org_id):
                 blocking.add(org_id)
             case GasLotReleased(released_by=org_id):

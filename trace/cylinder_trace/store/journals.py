@@ -1,12 +1,37 @@
 """What a device has uploaded of its own chain, as a unit sees it: committed, or staged in the same batch."""
 
+from typing import NamedTuple
+
 from sqlalchemy import select
 
 from cylinder_trace.chain import EMPTY, Head
-from cylinder_trace.store.tables import JournalRow
+from cylinder_trace.store.tables import JournalBranchRow, JournalRow
 from cylinder_trace.store.unit import Unit
 
 _journal = JournalRow.__table__  # type: ignore[attr-defined]
+_branch = JournalBranchRow.__table__  # type: ignore[attr-defined]
+
+
+class Uploaded(NamedTuple):
+    """A row of `journal` or `journal_branch`."""
+
+    device_id: str
+    seq: int
+    hash: str
+    id: str
+    status: str
+    log_index: int
+    text: bytes
+
+
+def keep_record(unit: Unit, row: Uploaded) -> None:
+    """Keep the next record of a device's journal."""
+    unit.add(_journal, row)
+
+
+def keep_beside(unit: Unit, row: Uploaded) -> None:
+    """Keep a record of the second branch of a journal that forked."""
+    unit.add(_branch, row)
 
 
 def journal_head(unit: Unit, device_id: str) -> Head:
@@ -14,14 +39,16 @@ def journal_head(unit: Unit, device_id: str) -> Head:
     newest = select(_journal.c.seq, _journal.c.hash).where(_journal.c.device_id == device_id)
     row = unit.connection.execute(newest.order_by(_journal.c.seq.desc()).limit(1)).one_or_none()
     head = Head(row.seq + 1, row.hash) if row else EMPTY
-    staged = (Head(row.seq + 1, row.hash) for row in unit.staged_rows(JournalRow) if row.device_id == device_id)
-    return max((head, *staged), key=lambda found: found.n)
+    return max((head, *(Head(row.seq + 1, row.hash) for row in _staged(unit, device_id))), key=lambda found: found.n)
 
 
-def journal_rows(unit: Unit, device_id: str, first: int, end: int) -> dict[int, JournalRow]:
+def journal_rows(unit: Unit, device_id: str, first: int, end: int) -> dict[int, Uploaded]:
     """The device's records from `first` up to, not including, `end`, by sequence."""
     span = (_journal.c.seq >= first, _journal.c.seq < end)
     found = unit.connection.execute(select(_journal).where(_journal.c.device_id == device_id, *span))
-    rows = {row.seq: JournalRow(**row._mapping) for row in found}
-    staged = (row for row in unit.staged_rows(JournalRow) if row.device_id == device_id and first <= row.seq < end)
-    return rows | {row.seq: row for row in staged}
+    rows = {row.seq: Uploaded(*row) for row in found}
+    return rows | {row.seq: row for row in _staged(unit, device_id) if first <= row.seq < end}
+
+
+def _staged(unit: Unit, device_id: str) -> list[Uploaded]:
+    return [row for values in unit.added(_journal) if (row := Uploaded(*values)).device_id == device_id]

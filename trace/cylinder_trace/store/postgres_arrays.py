@@ -50,7 +50,8 @@ def pack_byteas(values: Sequence[bytes]) -> Byteas:
     return Byteas(_header(values, _BYTEA) + _pieces(values))
 
 
-PACKERS: Mapping[str, Callable[[Sequence[Any]], bytes]] = {
+Packer = Callable[[Sequence[Any]], bytes]
+PACKERS: Mapping[str, Packer] = {
     "bigint": pack_int8s,
     "text": pack_texts,
     "bytea": pack_byteas,

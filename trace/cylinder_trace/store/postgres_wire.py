@@ -6,12 +6,13 @@ go out as one array for each column, in a pipeline: the server writes the first 
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
-from cylinder_trace.store.postgres_arrays import PACKERS, pack_int8s, pack_texts, take_packed
+from cylinder_trace.store.postgres_arrays import PACKERS, Packer, pack_int8s, pack_texts, take_packed
 from cylinder_trace.store.tables import ENTRY_ID
 from cylinder_trace.store.wire import CODE, ENTRY, FOUND, NOW, REF, Newest, Values
 
@@ -43,10 +44,22 @@ _FIND_ENTRIES = (
     "ON entry.subject = found.subject AND entry.log_index = found.log_index"
 )
 
+_CHAIN = f"SELECT text, type FROM {ENTRY.name} WHERE subject = %s AND n > %s AND n < %s ORDER BY n"  # noqa: S608
 
+
+@cache
 def _insert(table: Table) -> str:
     arrays = ", ".join(f"%b::{type}[]" for type in _types(table))
     return f"INSERT INTO {table.name} ({_names(table.columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608
+
+
+@cache
+def _packers_of(table: Table) -> list[Packer]:
+    return [PACKERS[type] for type in _types(table)]
+
+
+def _packed(packers: Sequence[Packer], rows: Sequence[Values]) -> list[bytes]:
+    return [pack(column) for pack, column in zip(packers, zip(*rows, strict=True), strict=True)]
 
 
 def _on_conflict(table: Table) -> str:
@@ -61,7 +74,7 @@ class PostgresWire:
     _inserts: Mapping[Table, str] = {table: _insert(table) for table in (ENTRY, ENTRY_ID, REF, CODE)} | {
         NOW: _insert(NOW) + _on_conflict(NOW)
     }
-    _packers = {table: [PACKERS[type] for type in _types(table)] for table in (ENTRY, REF, CODE, NOW)}
+    _packers = {table: _packers_of(table) for table in (ENTRY, REF, CODE, NOW)}
     _id_columns = [list(ENTRY.columns.keys()).index(column.name) for column in ENTRY_ID.columns]
     _free_codes = f"DELETE FROM {CODE.name} WHERE {CODE.c.code.name} = ANY(%b)"  # noqa: S608
 
@@ -90,11 +103,13 @@ class PostgresWire:
         if self._pipeline is None:
             self._pipeline = self._driver.pipeline()
             self._pipeline.__enter__()
-        columns = zip(*rows, strict=True)
-        packed = [pack(column) for pack, column in zip(self._packers[table], columns, strict=True)]
+        packed = _packed(self._packers[table], rows)
         self._execute(self._inserts[table], packed)
         if table is ENTRY:
             self._execute(self._inserts[ENTRY_ID], [packed[at] for at in self._id_columns])
+
+    def insert_beside(self, table: Table, rows: Sequence[Values]) -> None:
+        self._execute(_insert(table), _packed(_packers_of(table), rows))
 
     def free_codes(self, codes: Sequence[str]) -> None:
         self._execute(self._free_codes, [pack_texts(codes)])
@@ -107,6 +122,10 @@ class PostgresWire:
 
     def _execute(self, statement: str, packed: Sequence[bytes]) -> Any:
         return self._driver.execute(statement, packed, prepare=True)
+
+    def chain(self, subject: str, after: int, before: int) -> Iterable[Values]:
+        found: Iterable[Values] = self._driver.execute(_CHAIN, (subject, after, before), prepare=True)
+        return found
 
     def look_up(self, table: Table, keys: Sequence[str]) -> Iterable[Values]:
         if table is ENTRY:

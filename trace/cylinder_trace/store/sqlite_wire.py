@@ -10,7 +10,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from cylinder_trace.store.database import BEGIN_WRITING
-from cylinder_trace.store.wire import CODE, FOUND, NEWEST, NOW, Newest, Values
+from cylinder_trace.store.wire import CODE, ENTRY, FOUND, NEWEST, NOW, Newest, Values
 
 _DIALECT = SQLiteDialect()
 _MOST_ROWS = 128
@@ -74,6 +74,7 @@ class SqliteWire:
     """
 
     _newest = str(NEWEST.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+    _chain = f"SELECT text, type FROM {ENTRY.name} WHERE subject = ? AND n > ? AND n < ? ORDER BY n"  # noqa: S608
     _free_code = _sqlite_text(delete(CODE).where(CODE.c.code == bindparam("freed")))
 
     def __init__(self, driver: Any, error: type[Exception]) -> None:
@@ -95,6 +96,9 @@ class SqliteWire:
             values = tuple(chain.from_iterable(rows[group]))
             self._driver.execute(_sqlite_insert(table, group.stop - group.start), values)
 
+    def insert_beside(self, table: Table, rows: Sequence[Values]) -> None:
+        self.insert(table, rows)
+
     def put_subjects(self, rows: Sequence[Values]) -> None:
         for group in _groups(len(rows)):
             count, values = group.stop - group.start, tuple(chain.from_iterable(rows[group]))
@@ -103,6 +107,10 @@ class SqliteWire:
 
     def free_codes(self, codes: Sequence[str]) -> None:
         self._driver.executemany(self._free_code, [(code,) for code in codes])
+
+    def chain(self, subject: str, after: int, before: int) -> Iterator[Values]:
+        found: Iterator[Values] = self._driver.execute(self._chain, (subject, after, before))
+        return found
 
     def look_up(self, table: Table, keys: Sequence[str]) -> Iterator[Values]:
         for group in _groups(len(keys)):

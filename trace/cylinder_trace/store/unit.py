@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Insert, bindparam, insert, select
+from sqlalchemy import Connection, Insert, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel
 
@@ -25,12 +25,13 @@ from cylinder_trace.events import (
     Record,
     RegistrationWithdrawn,
     parse_entry,
+    parse_entry_and_event,
     record_text,
 )
 from cylinder_trace.rulebook import Rulebook
 from cylinder_trace.station import StationState
 from cylinder_trace.store.memory import Found, Memory, SubjectNow
-from cylinder_trace.store.tables import APPEND_ONLY, PersonRow
+from cylinder_trace.store.tables import PersonRow
 from cylinder_trace.store.wire import CODE, ENTRY, NOW, REF, Values, Wire
 from cylinder_trace.subjects import (
     DeviceState,
@@ -85,6 +86,13 @@ class Receipt(NamedTuple):
     replayed: bool = False
 
 
+class Told(NamedTuple):
+    """What an entry tells. Of the entry only the place and the moments are to be looked at, not the `data`."""
+
+    entry: Entry
+    event: Event
+
+
 _NEW_SUBJECT = SubjectNow(EMPTY, None, -1)
 
 
@@ -101,14 +109,16 @@ class Staged:
     entry_rows: list[Values] = field(default_factory=list)
     """The same as they are written. Plain tuples of plain values: the garbage collector has nothing to walk through."""
     ref_rows: list[Values] = field(default_factory=list)
-    chains: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
-    """Subject → position and text of its entries here, in the order of its chain."""
+    chains: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    """Subject → position and id of its entries here, in the order of its chain."""
     subjects: dict[str, SubjectNow] = field(default_factory=dict)
     codes: dict[str, str | None] = field(default_factory=dict)
     """Code → the cylinder it leads to from now on; None when a withdrawn registration set it free."""
     freed: set[str] = field(default_factory=set)
     """Codes whose rows of before this batch are to go, whatever they lead to afterwards."""
     rows: dict[RowKey, SQLModel] = field(default_factory=dict)
+    beside: dict[Table, list[Values]] = field(default_factory=dict)
+    """Append-only table of the service → its new rows, as they are written."""
 
     def absorb(self, other: "Staged") -> None:
         """Take over what a good unit staged."""
@@ -121,6 +131,8 @@ class Staged:
         self.codes.update(other.codes)
         self.freed.update(other.freed)
         self.rows.update(other.rows)
+        for table, rows in other.beside.items():
+            self.beside.setdefault(table, []).extend(rows)
 
 
 @dataclass(slots=True)
@@ -155,9 +167,11 @@ class Batch:
         """Write what the good units staged; the caller commits."""
         if self.staged.entries:
             self._flush_entries()
-        for table, rows in _by_table(self.staged.rows.values()).items():
-            with _overwriting(self.connection, table):
-                _put_all(self.connection, table, rows)
+        for table, values in self.staged.beside.items():
+            self.wire.insert_beside(table, values)
+        for model, rows in _by_table(self.staged.rows.values()).items():
+            with _overwriting(self.connection, model):
+                upsert(self.connection, model, rows)
 
     def remember(self) -> Memory:
         """What is known once this batch is committed."""
@@ -200,6 +214,8 @@ class Unit:
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
         self._own = Staged()
+        self._read: dict[str, Told] = {}
+        """What this unit has read or stated, by id."""
 
     @property
     def now(self) -> int:
@@ -246,17 +262,37 @@ class Unit:
         found = self._found(id)
         return parse_entry(found.text) if found else None
 
-    def entries_between(self, subject: str, after: int, before: int) -> list[Entry]:
-        """Entries of a subject's chain behind position `after` and ahead of position `before`, in any order."""
+    def told(self, id: str) -> Told | None:
+        """What the entry with this id tells, or None; read once in a unit."""
+        found = self._found(id)
+        return self._told(id, found) if found else None
+
+    def receipt(self, id: str) -> Receipt | None:
+        """Where the entry with this id stands, or None."""
+        found = self._found(id)
+        return _receipt(self._told(id, found).entry, found.index, found.digest.hex(), replayed=True) if found else None
+
+    def told_between(self, subject: str, after: int, before: int) -> list[Told]:
+        """What a subject's chain tells behind position `after` and ahead of position `before`, oldest first."""
         if before - after <= 1:
             return []
-        staged = (link for part in (self._batch.staged, self._own) for link in part.chains.get(subject, ()))
-        texts = [text for n, text in staged if after < n < before]
+        staged = [
+            self._told(id, part.entries[id])
+            for part in (self._batch.staged, self._own)
+            for n, id in part.chains.get(subject, ())
+            if after < n < before
+        ]
         # What is staged is the end of the chain: where it reaches back far enough, nothing is to be read.
-        if len(texts) < before - after - 1:
-            rows = self.connection.execute(_BETWEEN, {"subject": subject, "after": after, "before": before})
-            texts = [*(bytes(row.text) for row in rows), *texts]
-        return [parse_entry(text) for text in texts]
+        if len(staged) == before - after - 1:
+            return staged
+        rows = self._batch.wire.chain(subject, after, before)
+        return [*(Told(*parse_entry_and_event(bytes(text), word)) for text, word in rows), *staged]
+
+    def _told(self, id: str, found: Found) -> Told:
+        told = self._read.get(id)
+        if told is None:
+            told = self._read[id] = Told(*parse_entry_and_event(found.text))
+        return told
 
     def staged_under(self, ref: str) -> list[Entry]:
         """Entries under a reference that this unit, and others before it in this batch, have staged, oldest first."""
@@ -278,6 +314,7 @@ class Unit:
         sealed = seal(record, now.head, self.now if recorded_at is None else recorded_at, self._batch.suite)
         state = next_subject_state(now.state, sealed.entry, event)
         self._stage_codes(record.subject, event, now.state)
+        self._read[record.id] = Told(sealed.entry, event)
         return self._stage(sealed, state)
 
     def put(self, row: SQLModel) -> None:
@@ -299,6 +336,14 @@ class Unit:
         """Rows of a table that this unit, and others before it in this batch, have staged."""
         both = (*self._batch.staged.rows.values(), *self._own.rows.values())
         return [row for row in both if isinstance(row, table)]
+
+    def add(self, table: Table, row: Values) -> None:
+        """Stage a new row of an append-only table of the service: its values in the order of the columns."""
+        self._own.beside.setdefault(table, []).append(row)
+
+    def added(self, table: Table) -> list[Values]:
+        """Rows that this unit, and others before it in this batch, have added to a table."""
+        return [row for part in (self._batch.staged, self._own) for row in part.beside.get(table, ())]
 
     def append_all(self, records: Sequence[Record]) -> list[Receipt]:
         """`append` each of `records`, with few reads for all of them together."""
@@ -325,7 +370,7 @@ class Unit:
         own.entries[entry.id] = Found(sealed.text, index, sealed.hash)
         own.entry_rows.append(_entry_row(sealed, index))
         own.ref_rows += [(ref, index) for ref in dict.fromkeys(entry.refs)]
-        own.chains.setdefault(entry.subject, []).append((entry.n, sealed.text))
+        own.chains.setdefault(entry.subject, []).append((entry.n, entry.id))
         own.subjects[entry.subject] = SubjectNow(head, state, index)
         return _receipt(entry, index, head.hash)
 
@@ -355,11 +400,6 @@ class Unit:
         if id not in read:
             self._batch.prefetch(ids=(id,))
         return read[id]
-
-
-_BETWEEN = select(ENTRY.c.text).where(
-    ENTRY.c.subject == bindparam("subject"), ENTRY.c.n > bindparam("after"), ENTRY.c.n < bindparam("before")
-)
 
 
 def _why_taken(code: str, holder_id: str, holder: CylinderState | None) -> str:
@@ -434,14 +474,6 @@ def _by_table(rows: Iterable[SQLModel]) -> dict[type[SQLModel], list[dict[str, A
     for row in rows:
         tables.setdefault(type(row), []).append(row.model_dump())
     return tables
-
-
-def _put_all(connection: Connection, table: type[SQLModel], rows: list[dict[str, Any]]) -> None:
-    if table.__tablename__ in APPEND_ONLY:
-        # PostgreSQL fires UPDATE triggers for any upsert, also one that only inserts.
-        connection.execute(insert(table), rows)
-    else:
-        upsert(connection, table, rows)
 
 
 @contextmanager

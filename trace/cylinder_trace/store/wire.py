@@ -45,8 +45,14 @@ class Wire(Protocol):
     def look_up(self, table: Table, keys: Sequence[str]) -> Iterable[Values]:
         """What is read of each row with one of `keys`: entries by id, chain ends by subject, codes by code."""
 
+    def chain(self, subject: str, after: int, before: int) -> Iterable[Values]:
+        """Text and type of the entries between two positions of a subject's chain, oldest first."""
+
     def insert(self, table: Table, rows: Sequence[Values]) -> None:
         """Write new rows; they are there when `put_subjects` has returned."""
+
+    def insert_beside(self, table: Table, rows: Sequence[Values]) -> None:
+        """Write new rows of a table of the service; behind `put_subjects`."""
 
     def put_subjects(self, rows: Sequence[Values]) -> None:
         """Write where chains end, in place of what stood there: the last rows of a batch."""
