@@ -132,6 +132,41 @@ class StationRules(Frozen):
     """Whether each fill must name a released gas lot (气质批次放行)."""
 
 
+class WatchRules(Frozen):
+    """From when on something at a lane is worth a look (工位监视); an alarm refuses nothing."""
+
+    standing_g: Annotated[int, Field(ge=500, le=50_000)] = 2_000
+    """From this weight on something stands on the scale; the lightest cylinder weighs 3.4 kg."""
+    rise_g: Tolerance = 300
+    """Gas that went in without a permit; well above noise, a second of flow."""
+    flow_max_g_s: Annotated[int, Field(ge=10, le=5_000)] = 600
+    """No gun fills faster; a weight that changes faster was moved by hand."""
+    curve_fall_g: Tolerance = 1_000
+    """So much less weight during a fill: another cylinder was put there."""
+    shift_g: Tolerance = 200
+    """The weight at the start of gas against the one at the scan."""
+    zero_g: Tolerance = 100
+    """The empty scale against zero."""
+    tare_light_g: Tolerance = 300
+    """Lighter than its stamped tare, or than ever before; the stricter end of 0.3–0.5 kg."""
+    tare_mean_g: Tolerance = 150
+    """Ten cylinders one after another that are lighter than their tares, on the average."""
+    same_code_hours: Annotated[int, Field(ge=1, le=720)] = 24
+    """Filled here within this time and scanned again, empty."""
+    overfill_g: Tolerance = 50
+    """Above the legal maximum; half of it is what runs in while a valve shuts."""
+    unscanned_visits: Annotated[int, Field(ge=1, le=1_000)] = 5
+    """So many cylinders on and off the scale without one scan,"""
+    unscanned_minutes: Annotated[int, Field(ge=1, le=1_440)] = 30
+    """within this time."""
+    reweigh: Stated = "if_stated"
+    """At the end of a shift: every fill weighed again (逐瓶复验), or asked only where some were."""
+    balance_permille: Annotated[int, Field(ge=0, le=1_000)] = 10
+    """Gas filled against what the tank lost: ± 1 % (物料平衡),"""
+    balance_least_g: Annotated[int, Field(ge=0, le=10_000_000)] = 20_000
+    """and never less than a gauge can tell."""
+
+
 class ModelRules(Frozen):
     """Commercial fill of one cylinder model, and what one weighs empty."""
 
@@ -183,6 +218,7 @@ class Rulebook(Frozen):
     condition: ConditionRules = ConditionRules()
     shadow: ShadowRules = ShadowRules()
     detection: DetectionRules = DetectionRules()
+    watch: WatchRules = WatchRules()
     models: dict[str, ModelRules] = Field(default_factory=dict)
 
     @model_validator(mode="after")
