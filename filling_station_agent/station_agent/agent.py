@@ -29,6 +29,9 @@ from station_agent.sync import Sync
 
 _STOP_WITHIN_S = 20.0
 _LAST_UPLOAD_S = 3.0
+_ENDING_SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]  # SIGHUP: the window was closed; Windows has none
 
 
 @dataclass(slots=True)
@@ -58,7 +61,7 @@ async def assembled(settings: Settings, data: Path, device: Device, tell: Tell) 
         regulators = trusted_regulators(settings, data)
         replica = Replica(data / REPLICA_FILE, device.station_id, device.key.seed, regulators)
         stack.callback(replica.close)
-        clock = _clock(replica, journal)
+        clock = _clock(replica)
         ca_file = Path(settings.ca_file) if settings.ca_file else None
         service = await stack.enter_async_context(
             Service(settings.service_url, device.token, device.station_id, ca_file=ca_file)
@@ -97,14 +100,14 @@ async def assembled(settings: Settings, data: Path, device: Device, tell: Tell) 
         yield Agent(station, floor, sync, journal, replica, clock, settings)
 
 
-def _clock(replica: Replica, journal: Journal) -> TrustedClock:
+def _clock(replica: Replica) -> TrustedClock:
     clock = TrustedClock()
     try:
         kept = replica.reference()
         reference = Reference.from_json(kept) if kept else None
     except (ReplicaDamaged, KeyError, TypeError, ValueError):
         reference = None
-    clock.restore(reference, journal.last_at)
+    clock.restore(reference)
     return clock
 
 
@@ -116,11 +119,12 @@ def _lanes(settings: Settings, link: ScaleLink, run: int) -> list[Lane]:
     ]
 
 
-Shown = Callable[[], Coroutine[Any, Any, None]]
+People = Callable[[], Coroutine[Any, Any, None]]
+"""What brings scans and keys to the floor until people leave: `read_keyboard`, or the screen."""
 
 
-async def run(agent: Agent, tell: Tell, keyboard: int, shown: Shown | None = None) -> None:
-    """Run until SIGINT, SIGTERM or the end of the keyboard stream; what is under way ends with a record."""
+async def run(agent: Agent, tell: Tell, people: People) -> None:
+    """Run until SIGINT, SIGTERM, SIGHUP or until people leave; what is under way ends with a record."""
     stop = asyncio.Event()
     with _signals(stop):
         await agent.station.close_orphans(agent.lanes)
@@ -129,10 +133,8 @@ async def run(agent: Agent, tell: Tell, keyboard: int, shown: Shown | None = Non
         others = [
             asyncio.create_task(agent.sync.follow_for_ever()),
             asyncio.create_task(agent.sync.upload_for_ever()),
-            asyncio.create_task(_read_keyboard(agent, keyboard, stop)),
+            asyncio.create_task(_until_people_leave(agent, people, stop)),
         ]
-        if shown is not None:
-            others.append(asyncio.create_task(shown()))
         tell("ready", None, {"station_id": agent.station.station_id, "lanes": [lane.number for lane in agent.lanes]})
         try:
             await _until(stop, [*lanes, *others])
@@ -143,11 +145,20 @@ async def run(agent: Agent, tell: Tell, keyboard: int, shown: Shown | None = Non
             tell("stopped", None, {"unsent": agent.sync.state.unsent})
 
 
-async def _read_keyboard(agent: Agent, keyboard: int, stop: asyncio.Event) -> None:
-    decoder = WedgeDecoder(prefix=agent.settings.scanner.prefix)
-    async with KeyboardScanner(keyboard, decoder, steady_ms) as keys:
+async def read_keyboard(agent: Agent, keyboard: int) -> None:
+    """Take what scanners type into a stream, until it ends."""
+    async with KeyboardScanner(keyboard, wedge_decoder(agent), steady_ms) as keys:
         async for event in keys:
             await agent.floor.take(event)
+
+
+def wedge_decoder(agent: Agent) -> WedgeDecoder:
+    """What turns keys into scans, as the settings say."""
+    return WedgeDecoder(prefix=agent.settings.scanner.prefix)
+
+
+async def _until_people_leave(agent: Agent, people: People, stop: asyncio.Event) -> None:
+    await people()
     await _ready(agent)  # nobody can scan any more: what was scanned is finished, then the agent ends
     stop.set()
 
@@ -192,8 +203,7 @@ async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
 def _signals(stop: asyncio.Event) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     before = {
-        number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-        for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set)) for number in _ENDING_SIGNALS
     }
     try:
         yield

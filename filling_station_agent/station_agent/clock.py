@@ -5,12 +5,19 @@ Three clocks are read here and nowhere else.  The *wall clock* is what a person 
 is learned from its signed replicas and its signed heartbeats; the steady clock carries it on, so that
 setting the wall clock shows at once.
 
-After a start without network the reference saved at the last contact is used.  If the machine has not been restarted
-since, the steady clock still counts from it and the skew is as good as before.  After a restart of the machine nobody
-can tell how long it was off: the last known skew is carried over, but only while the wall clock has not fallen behind
-anything the station has already dated; otherwise the skew is unknown, and an unknown skew is refused (R65).
+A wall clock that is set while the agent runs (改钟) is doubted from the moment at which that is seen until the service
+says the time again, also if somebody puts it right meanwhile: what was dated in between cannot be told from the rest.
+
+After a start without network the reference saved at the last contact is used, but only if the machine has not been
+restarted since: the steady clock still counts from it then, and the skew is as good as before.  After a restart of the
+machine nobody can tell how long it was off, and whoever may set its clock could make yesterday out of today and so keep
+old data young for ever.  So the skew is unknown until the service says the time, and an unknown skew is refused (R65).
+
+While the machine sleeps (休眠) the steady clock counts on where the system has one that does; where it has none, the
+wall clock seems to have jumped when it wakes, and is doubted.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,6 +25,8 @@ from pathlib import Path
 from typing import Any
 
 _SLOWEST_ANSWER_MS = 5_000  # an answer that took longer says too little about the present
+_SET_BY_HAND_MS = 30_000  # a time server's corrections are smaller, or slower, than this
+_PLAIN_MS = 600_000  # beyond this every rulebook refuses, and the figure itself is the better evidence
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -34,8 +43,22 @@ def steady_ms() -> int:
 
 def machine_boot() -> str:
     """A name for the time since this machine's last start; empty where the system gives none."""
+    if sys.platform == "win32":
+        return _windows_boot()
     try:
         return _BOOT_ID.read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+def _windows_boot() -> str:
+    """The number of Windows' last start, which it counts up each time."""
+    import winreg
+
+    place = r"SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\PrefetchParameters"
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, place) as key:  # type: ignore[attr-defined, unused-ignore]
+            return f"windows-{winreg.QueryValueEx(key, 'BootId')[0]}"  # type: ignore[attr-defined, unused-ignore]
     except OSError:
         return ""
 
@@ -74,7 +97,9 @@ class TrustedClock:
         self._steady = steady
         self._boot = machine_boot() if boot is None else boot
         self._reference: Reference | None = None
-        self._not_before = 0
+        self._ahead_ms = wall() - steady()
+        """Wall clock minus steady clock when they were last compared."""
+        self._was_set = False
 
     def now(self) -> int:
         """UTC milliseconds by the wall clock; every record of the station is dated by it."""
@@ -89,10 +114,9 @@ class TrustedClock:
         """The last contact with the service's time, to be kept for a start without network."""
         return self._reference
 
-    def restore(self, reference: Reference | None, last_dated_at: int) -> None:
-        """Take up what an earlier run knew; `last_dated_at` is the latest date it has put on anything."""
+    def restore(self, reference: Reference | None) -> None:
+        """Take up what an earlier run knew."""
         self._reference = reference
-        self._not_before = max(last_dated_at, reference.wall_at if reference else 0)
 
     def learn(self, server_at: int, asked_at: int, answered_at: int) -> None:
         """The service said that it was `server_at`; asked and answered are on the steady clock."""
@@ -100,6 +124,7 @@ class TrustedClock:
             middle = (asked_at + answered_at) // 2
             wall_at = self._wall() - (self._steady() - middle)
             self._reference = Reference(server_at, wall_at, middle, self._boot)
+            self._ahead_ms, self._was_set = wall_at - middle, False
 
     def trusted_now(self) -> int | None:
         """The service's time now, or None if nobody can tell."""
@@ -108,14 +133,18 @@ class TrustedClock:
 
     def skew_ms(self) -> int | None:
         """Wall clock minus the service's time; None if nobody can tell."""
+        self._look_whether_set()
         reference = self._reference
-        if reference is None:
+        if reference is None or not self._counts_on(reference):
             return None
-        if self._counts_on(reference):
-            return self._wall() - reference.server_at - (self._steady() - reference.steady_at)
-        if self._wall() < self._not_before:
-            return None
-        return reference.wall_at - reference.server_at
+        skew_ms = self._wall() - reference.server_at - (self._steady() - reference.steady_at)
+        return None if self._was_set and abs(skew_ms) < _PLAIN_MS else skew_ms
+
+    def _look_whether_set(self) -> None:
+        """Between two looks both clocks run as far; where they did not, somebody has set one of them."""
+        ahead_ms = self._wall() - self._steady()
+        self._was_set = self._was_set or abs(ahead_ms - self._ahead_ms) > _SET_BY_HAND_MS
+        self._ahead_ms = ahead_ms
 
     def _counts_on(self, reference: Reference) -> bool:
         same_boot = bool(self._boot) and reference.machine_boot == self._boot

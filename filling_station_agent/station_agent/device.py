@@ -13,11 +13,11 @@ from cylinder_codes.keys import (
     KeyFormatError,
     SigningKey,
     VerifyingKey,
-    format_signer,
     format_vkey,
-    parse_signer,
     parse_vkey,
 )
+from station_agent import key_at_rest
+from station_agent.key_at_rest import KeyLocked, ProtectedBy
 
 KEY_FILE, TOKEN_FILE, DEVICE_FILE = "device.key", "token", "device.json"
 JOURNAL_FILE, REPLICA_FILE = "journal.db", "replica.db"
@@ -50,6 +50,8 @@ def load_device(data: Path) -> Device:
             key=load_key(data / KEY_FILE),
             token=(data / TOKEN_FILE).read_text("utf-8").strip(),
         )
+    except KeyLocked as error:
+        raise DeviceError(str(error)) from error
     except FileNotFoundError as error:
         raise DeviceError(f"{error.filename} is missing; enrol this device: station-agent enrol --help") from error
     except OSError as error:
@@ -59,8 +61,39 @@ def load_device(data: Path) -> Device:
 
 
 def load_key(file: Path) -> SigningKey:
-    """The device's key in `file`; raises OSError, or KeyFormatError for anything else."""
-    return parse_signer(file.read_text("ascii"))
+    """The device's key in `file` of the data folder; raises OSError, KeyLocked, KeyFormatError."""
+    return key_at_rest.open_key(file.read_text("ascii"), file.parent)
+
+
+def key_protection(data: Path) -> ProtectedBy:
+    """What protects the device's key in the folder `data`; raises OSError, KeyLocked."""
+    return key_at_rest.protected_by((data / KEY_FILE).read_text("ascii"))
+
+
+def protect_key(data: Path, *, passphrase: bool = False) -> Path | None:
+    """Encrypt the device's key, which may be plain or protected otherwise, anew; the file that opens it from now on.
+
+    The new file is opened once before it takes the place of the old one.  Raises DeviceError, OSError.
+    """
+    try:
+        key = load_key(data / KEY_FILE)
+        return _keep_key(data, key, passphrase=passphrase)
+    except (KeyLocked, KeyFormatError) as error:
+        raise DeviceError(str(error)) from error
+
+
+def _keep_key(data: Path, key: SigningKey, *, passphrase: bool) -> Path | None:
+    if passphrase:
+        write_secret(data / KEY_FILE, key_at_rest.seal_with_passphrase(key, key_at_rest.new_passphrase()))
+        return None
+    file = key_at_rest.machine_key_file(data)
+    if not file.exists():
+        write_secret(file, key_at_rest.new_machine_key())
+    text = key_at_rest.seal_with_file(key, file.read_text("ascii"))
+    if key_at_rest.open_key(text, data) != key:
+        raise DeviceError(f"The key encrypted with {file} does not open again; nothing was changed.")
+    write_secret(data / KEY_FILE, text)
+    return file
 
 
 def write_secret(file: Path, text: str) -> None:
@@ -89,12 +122,18 @@ def keep_device(data: Path, answer: dict[str, Any]) -> None:
     write_secret(data / DEVICE_FILE, json.dumps(about, indent=2))
 
 
-def new_key(file: Path, name: str, seed: bytes) -> SigningKey:
-    """A key of this device in `file`: the one that is there, or a new one from `seed`."""
-    if file.exists():
-        return load_key(file)
-    key = SigningKey(name, seed)
-    write_secret(file, format_signer(key))
+def new_key(data: Path, name: str, seed: bytes, *, passphrase: bool = False) -> SigningKey:
+    """A key of this device in the folder `data`: the one that is there, or a new one from `seed`, encrypted at rest.
+
+    Raises DeviceError, OSError.
+    """
+    try:
+        if (data / KEY_FILE).exists():
+            return load_key(data / KEY_FILE)
+        key = SigningKey(name, seed)
+        _keep_key(data, key, passphrase=passphrase)
+    except (KeyLocked, KeyFormatError) as error:
+        raise DeviceError(str(error)) from error
     return key
 
 
@@ -119,6 +158,7 @@ def _lock(descriptor: int) -> None:
     if sys.platform == "win32":
         import msvcrt
 
+        os.lseek(descriptor, 0, os.SEEK_SET)  # it locks the bytes from here on
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
     else:
         import fcntl

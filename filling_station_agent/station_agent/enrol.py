@@ -8,7 +8,6 @@ from cylinder_codes.keys import SEED_BYTES, SigningKey
 from station_agent.clock import TrustedClock
 from station_agent.device import (
     DEVICE_FILE,
-    KEY_FILE,
     REPLICA_FILE,
     Device,
     DeviceError,
@@ -25,13 +24,17 @@ SETTINGS_FILE = "station.toml"
 _DIGITS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 0)
 
 
-async def enrol(url: str, code: str, data: Path, scales: ScaleSettings, ca_file: Path | None) -> tuple[Device, Path]:
+async def enrol(
+    url: str, code: str, data: Path, scales: ScaleSettings, ca_file: Path | None, *, passphrase: bool = False
+) -> tuple[Device, Path]:
     """Enrol this machine and write its first settings; returns the device and the settings file.
+
+    The device's key is encrypted at rest: with a file beside the data folder, or with a passphrase.
 
     Raises DeviceError if the folder is already a device's, ServiceGone if the service refuses, OSError.
     A code that was not accepted leaves the key in place; the next try uses it again.
     """
-    key = await asyncio.to_thread(_prepare, data)
+    key = await asyncio.to_thread(_prepare, data, passphrase=passphrase)
     async with Service(url, "", "", ca_file=ca_file) as service:
         keep_device(data, await service.enrol(code, public_text(key)))
     device = load_device(data)
@@ -46,13 +49,14 @@ async def enrol(url: str, code: str, data: Path, scales: ScaleSettings, ca_file:
     return device, file
 
 
-def _prepare(data: Path) -> SigningKey:
+def _prepare(data: Path, *, passphrase: bool) -> SigningKey:
     if data.exists() and not data.is_dir():
         raise DeviceError(f"{data} is not a folder; choose a new one.")
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     if (data / DEVICE_FILE).exists():
         raise DeviceError(f"{data} already belongs to an enrolled device; choose an empty folder.")
-    return new_key(data / KEY_FILE, f"device-{secrets.token_hex(4)}", secrets.token_bytes(SEED_BYTES))
+    name, seed = f"device-{secrets.token_hex(4)}", secrets.token_bytes(SEED_BYTES)
+    return new_key(data, name, seed, passphrase=passphrase)
 
 
 async def _fetch_scales(url: str, data: Path, device: Device, ca_file: Path | None) -> list[str]:

@@ -8,6 +8,9 @@ An `append` that returns is on the disk (SQLite, WAL, synchronous=FULL).  Crash 
     `filled` appended   in the same transaction the start is taken away: a fill has exactly one record
 
 If the disk is full or fails, `JournalBroken` is raised, and a lane that gets it opens nothing.
+
+A journal that is not the one the service knows, because an older copy of it was put back or a clone of it is in use, is
+*closed* (封存): refusals are still written down, no fill begins, nothing is uploaded, also after a restart.
 """
 
 import json
@@ -32,10 +35,19 @@ create table if not exists records (
     seq integer primary key, id text not null unique, hash text not null, occurred_at integer not null,
     log_index integer, status text, text blob not null);
 create index if not exists unsettled on records (seq) where log_index is null;
+create index if not exists unsent on records (seq) where status is null;
+create index if not exists disputed on records (seq) where status = 'disputed';
+create index if not exists dated on records (occurred_at);
 create table if not exists starts (check_id text primary key, text text not null);
 create table if not exists notes (n integer primary key, at integer not null, text text not null);
 create table if not exists meta (name text primary key, value text not null);
 """
+SCHEMA_VERSION = 1
+"""0 had the same tables without the indexes `unsent`, `disputed` and `dated`. Each step only adds, none rewrites a
+record: a journal is the same chain before and after an upgrade."""
+
+
+_AT_ONCE = 1_000
 
 
 class JournalBroken(Exception):
@@ -58,6 +70,7 @@ class Start:
     started_at: int
     seen_gross_g: int
     """The last weight that was noted while gas flowed."""
+    checker_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +98,10 @@ class Journal:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = full")
-            self._db.executescript(_SCHEMA)
+            self._move_up()
         self._require_device()
         self._last = self._read_last()
+        self._closed = self._read_closed()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -114,13 +128,18 @@ class Journal:
 
     def begin(self, start: Start) -> None:
         """Note durably that the valve may open from now on; raises JournalBroken."""
+        if self._closed is not None:
+            raise JournalBroken(f"The journal {self._path} is closed: {self._closed}")
+        self._put_start(start)
+
+    def _put_start(self, start: Start) -> None:
         text = json.dumps(asdict(start))
         with self._lock, self._transaction():
             self._db.execute("insert or replace into starts values (?, ?)", (start.check_id, text))
 
     def weighed(self, start: Start, gross_g: int) -> None:
         """Note how far a running fill has come; raises JournalBroken."""
-        self.begin(replace(start, seen_gross_g=gross_g))
+        self._put_start(replace(start, seen_gross_g=gross_g))
 
     def abandon(self, check_id: str) -> None:
         """Take a start away to which no gas flowed; raises JournalBroken."""
@@ -134,12 +153,21 @@ class Journal:
             self._db.execute("insert into notes (at, text) values (?, ?)", (at, text))
 
     def settle(self, answers: Sequence[tuple[int, str, int | None]]) -> None:
-        """Keep the service's answers (seq, status, index in its log); they are not asked for again."""
+        """Keep the service's answers (seq, status, index in its log); they are not asked for again.
+
+        What it says of a record that it has answered for before changes nothing: "known" would hide a dispute.
+        """
         with self._lock, self._transaction():
             self._db.executemany(
-                "update records set status = ?, log_index = ? where seq = ?",
+                "update records set status = ?, log_index = ? where seq = ? and status is null",
                 [(status, index, seq) for seq, status, index in answers],
             )
+
+    def close_for_good(self, because: str) -> None:
+        """No fill begins any more with this journal, also after a restart; raises JournalBroken."""
+        with self._lock, self._transaction():
+            self._db.execute("insert or ignore into meta values ('closed', ?)", (because,))
+        self._closed = self._closed or because
 
     # ------------------------------------------------------------ reading
 
@@ -147,6 +175,11 @@ class Journal:
     def last_at(self) -> int:
         """The latest date on any record, UTC milliseconds; 0 in an empty journal."""
         return int(self._one("select coalesce(max(occurred_at), 0) from records"))
+
+    @property
+    def closed_because(self) -> str | None:
+        """Why no fill may begin with this journal; None while it is in order."""
+        return self._closed
 
     @property
     def length(self) -> int:
@@ -166,6 +199,15 @@ class Journal:
     def disputed_count(self) -> int:
         """How many records differ from what the service had decided."""
         return int(self._one("select count(*) from records where status = 'disputed'"))
+
+    def disputed(self, limit: int = 10) -> list[JournalLine]:
+        """The newest records about which the service knew more than the station."""
+        rows = self._rows(
+            "select seq, id, cast(text as blob), hash, log_index, status from records"
+            " where status = 'disputed' order by seq desc limit ?",
+            (limit,),
+        )
+        return [JournalLine(*row) for row in rows]
 
     def first_unsent(self) -> int:
         """Sequence number of the oldest record the service has not answered for, or of the next one."""
@@ -188,6 +230,20 @@ class Journal:
         )
         return [(Record.model_validate_json(text), index) for text, index in rows]
 
+    def recent(self, words: Sequence[str], within: int) -> list[Record]:
+        """Of the last `within` records those in whose id one of `words` stands, oldest first."""
+        clause = " or ".join("instr(id, ?)" for _ in words)
+        rows = self._rows(
+            f"select text from records where seq > ? and ({clause}) order by seq",  # noqa: S608 - only placeholders
+            (self.length - 1 - within, *words),
+        )
+        return [Record.model_validate_json(text) for (text,) in rows]
+
+    def find(self, record_id: str) -> Record | None:
+        """The record with this id."""
+        rows = self._rows("select text from records where id = ?", (record_id,))
+        return Record.model_validate_json(rows[0][0]) if rows else None
+
     def notes(self) -> list[dict[str, Any]]:
         """All notes, oldest first."""
         return [{"at": at, **json.loads(text)} for at, text in self._rows("select at, text from notes order by n")]
@@ -203,16 +259,31 @@ class Journal:
 
     def verify(self) -> int:
         """Check the whole chain from its first record; returns its length, raises JournalBroken naming the place."""
-        before = NO_PREVIOUS
-        lines = self.lines()
-        for place, line in enumerate(lines):
-            fault = _fault_in(line, place, before, self._device_id)
-            if fault:
-                raise JournalBroken(f"The journal {self._path} is damaged: record {line.seq} {fault}.")
-            before = line.hash
-        return len(lines)
+        before, place = NO_PREVIOUS, 0
+        while lines := self.lines(place, _AT_ONCE):
+            for line in lines:
+                fault = _fault_in(line, place, before, self._device_id)
+                if fault:
+                    raise JournalBroken(f"The journal {self._path} is damaged: record {line.seq} {fault}.")
+                before, place = line.hash, place + 1
+        return place
 
     # ------------------------------------------------------------ within
+
+    def _move_up(self) -> None:
+        """Make the tables, or move those of an earlier version up. Raises JournalBroken for a later one."""
+        (version,) = self._db.execute("pragma user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise JournalBroken(
+                f"The journal {self._path} was written by a newer station-agent (format {version}, this one knows "
+                f"{SCHEMA_VERSION}); install that version again."
+            )
+        if version < SCHEMA_VERSION or not self._db.execute("select 1 from sqlite_schema limit 1").fetchone():
+            self._db.executescript(f"begin immediate;{_SCHEMA}pragma user_version = {SCHEMA_VERSION};commit;")
+
+    def _read_closed(self) -> str | None:
+        row = self._rows("select value from meta where name = 'closed'")
+        return str(row[0][0]) if row else None
 
     def _found(self, record: Record) -> Record | None:
         row = self._db.execute("select text from records where id = ?", (record.id,)).fetchone()

@@ -16,10 +16,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from cylinder_codes.keys import VerifyingKey, decode_base64, encode_base64
+from cylinder_codes.keys import VerifyingKey, decode_base64
 from cylinder_trace.canonical import CanonicalError, canonical_json
 from cylinder_trace.cylinder import CylinderState
-from cylinder_trace.dead_codes import DIGEST_BYTES, DeadCodes
+from cylinder_trace.dead_codes import DIGEST_BYTES, KIND, DeadCodes
 from cylinder_trace.enactment import book_on
 from cylinder_trace.events import first_fault
 from cylinder_trace.locks import Lock, all_told, standing_locks
@@ -33,7 +33,11 @@ create table if not exists cylinders (cylinder_id text primary key, text text no
 create table if not exists codes (code text primary key, cylinder_id text not null);
 create index if not exists codes_of on codes (cylinder_id);
 create table if not exists facts (name text primary key, text text not null, digest text not null);
+create table if not exists dead (
+    kind text primary key, version integer not null, as_of integer not null, bits blob not null, digest text not null);
 """
+SCHEMA_VERSION = 1
+"""0 had no table `dead`. A replica of a later version is fetched anew: it holds nothing that the service has not."""
 
 
 class ReplicaRefused(Exception):
@@ -93,7 +97,7 @@ class Known:
 class DeadCodesAnswer(Frozen):
     """The list of dead and black codes in the land as the service sends it: whole, or what came since a version."""
 
-    kind: Literal["pinglian-dead-codes/1"]
+    kind: Literal["pinglian-dead-codes/2"]
     version: Count
     since: Count
     as_of: Instant
@@ -187,7 +191,12 @@ class Replica:
                 "select c.cylinder_id, c.text, c.digest from codes join cylinders c using (cylinder_id) where code = ?",
                 (code,),
             ).fetchone()
-        return self._cylinder(row) if row else None
+        if row is None:
+            return None
+        cylinder = self._cylinder(row)
+        if code not in cylinder.codes and code not in cylinder.voided_codes:
+            raise ReplicaDamaged(f"a code leads to {cylinder.cylinder_id}, which does not bear it")
+        return cylinder
 
     def cylinder(self, cylinder_id: str) -> CylinderState | None:
         """The cylinder with this id; None if it is unknown here. Raises ReplicaDamaged."""
@@ -214,14 +223,13 @@ class Replica:
         if answer.since == 0 and bits:
             codes = DeadCodes(bits)
         elif answer.since and before and before.version == answer.since:
-            codes = DeadCodes(bytes(before.codes))
+            codes = DeadCodes(bytes(before.codes)) if digests else before.codes
         else:
             raise ReplicaRefused("the list of codes does not begin where the station's ends")
         for start in range(0, len(digests) - DIGEST_BYTES + 1, DIGEST_BYTES):
             codes.add(digests[start : start + DIGEST_BYTES])
-        text = encode_base64(bytes(codes))
         with self._lock, self._writing():
-            self._put_fact("dead", {"version": answer.version, "as_of": answer.as_of, "bits": text})
+            self._put_dead(KnownDead(answer.version, answer.as_of, codes), is_same=bool(answer.since and not digests))
         self._dead = KnownDead(answer.version, answer.as_of, codes)
 
     def reference(self) -> dict[str, Any] | None:
@@ -305,9 +313,7 @@ class Replica:
         self._connect()
         if self._db.execute("pragma quick_check(1)").fetchone()[0] != "ok":
             raise ReplicaDamaged(f"{self._path} is damaged")
-        if dead := self._fact("dead"):
-            bits = decode_base64(str(dead["bits"])) or b"\0"
-            self._dead = KnownDead(int(dead["version"]), int(dead["as_of"]), DeadCodes(bits))
+        self._dead = self._read_dead()
         fact, confirmed = self._fact("known"), self._fact("as_of")
         if fact is None:
             return
@@ -324,11 +330,36 @@ class Replica:
         if confirmed:
             self.confirm(int(confirmed["version"]), int(confirmed["as_of"]))
 
+    def _read_dead(self) -> KnownDead | None:
+        with self._reading() as db:
+            row = db.execute("select version, as_of, bits, digest from dead where kind = ?", (KIND,)).fetchone()
+        if row is None:
+            return None
+        version, as_of, bits, digest = row
+        if not bits or not hmac.compare_digest(digest, self._digest_of_bytes("dead", bits)):
+            raise ReplicaDamaged("the list of codes is not what was written")
+        return KnownDead(version, as_of, DeadCodes(bits))
+
+    def _put_dead(self, dead: KnownDead, *, is_same: bool) -> None:
+        """The bits are tens of megabytes in a large country, so they are written only if they changed."""
+        if is_same:
+            moved = (dead.version, dead.as_of, KIND)
+            self._db.execute("update dead set version = ?, as_of = ? where kind = ?", moved)
+            return
+        bits = bytes(dead.codes)
+        row = (KIND, dead.version, dead.as_of, bits, self._digest_of_bytes("dead", bits))
+        self._db.execute("delete from dead")
+        self._db.execute("insert into dead values (?, ?, ?, ?, ?)", row)
+        self._db.execute("delete from facts where name = 'dead'")  # as version 0 kept it
+
     def _connect(self) -> None:
         self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=5)
+        (version,) = self._db.execute("pragma user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise ReplicaDamaged(f"{self._path} was written by a newer station-agent")
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = normal")  # it can be fetched again
-        self._db.executescript(_SCHEMA)
+        self._db.executescript(f"begin immediate;{_SCHEMA}pragma user_version = {SCHEMA_VERSION};commit;")
 
     def _cylinder(self, row: tuple[str, str, str]) -> CylinderState:
         cylinder_id, text, digest = row
@@ -360,7 +391,12 @@ class Replica:
         self._db.execute("insert or replace into facts values (?, ?, ?)", row)
 
     def _digest(self, name: str, text: str) -> str:
-        return blake2b(f"{name}\0{text}".encode(), key=self._seal_key, digest_size=16).hexdigest()
+        return self._digest_of_bytes(name, text.encode())
+
+    def _digest_of_bytes(self, name: str, content: bytes) -> str:
+        digest = blake2b(f"{name}\0".encode(), key=self._seal_key, digest_size=16)
+        digest.update(content)
+        return digest.hexdigest()
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

@@ -17,23 +17,38 @@ from cylinder_trace.canonical import canonical_json
 from cylinder_trace.decision import Decision, FillRequest
 from cylinder_trace.heartbeat import SignedHeartbeat
 from cylinder_trace.values import Count, Frozen
+from station_agent.link import Link
 
 _CONNECT_S = 2.0
 _ANSWER_S = 10.0  # beyond this even a late denial is no longer waited for
 _LAST_PORT = 65_535
 _SILENCE_S = 5.0  # the stream of changes beats once a second
+_BULK_SILENCE_S = 20.0  # a thousand records take the service a second; more than this is a line that is dead
+_SLOW_S = 1.0
 
 
 class ServiceGone(Exception):
-    """The service did not answer, or not with what was asked for. The text is a sentence for the screen."""
+    """The service did not answer, or not with what was asked for. The text is a sentence for people."""
+
+    def __init__(self, message: str, link: Link = Link.FAILING) -> None:
+        super().__init__(message)
+        self.link = link
+        """The name of what is wrong."""
 
 
 class ServiceRefused(ServiceGone):
     """The service answered and refused: the token, the device or what was sent. `status` is the HTTP status."""
 
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, status: int, *, code: str = "", retry_after_s: float = 0.0) -> None:
+        super().__init__(message, _LINK_OF.get(code) or _LINK_OF_STATUS.get(status, Link.FAILING))
         self.status = status
+        self.retry_after_s = retry_after_s
+        """How long the service asks to be left alone; 0 if it does not say."""
+
+
+_LINK_OF = {"device_cut_off": Link.CUT_OFF, "other_device": Link.TOKEN_ENDED, "other_station": Link.TOKEN_ENDED}
+_LINK_OF_STATUS = {401: Link.TOKEN_ENDED, 429: Link.BUSY, 503: Link.BUSY}
+_LONGEST_PAUSE_S = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +98,8 @@ def trusting(ca_file: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=str(ca_file))
     except OSError as error:
-        raise ServiceGone(f"{ca_file} holds no certificates in PEM: {error.strerror or error}.") from error
+        said = f"{ca_file} holds no certificates in PEM: {error.strerror or error}."
+        raise ServiceGone(said, Link.CERTIFICATE) from error
 
 
 def _address(url: str) -> httpx.URL:
@@ -101,6 +117,8 @@ class Service:
 
     def __init__(self, url: str, token: str, station_id: str, *, ca_file: Path | None = None) -> None:
         self._station_id = station_id
+        self.is_slow = False
+        """Whether the last small question was answered too late to help at a scan."""
         self._turn = secrets.token_bytes(16)
         self._http = httpx.AsyncClient(
             base_url=_address(url),
@@ -137,7 +155,7 @@ class Service:
         path = f"/v1/stations/{self._station_id}/entries"
         text = canonical_json(body)
         # Without an answer the same key again; after one a new key: what was wrong may have been mended meanwhile.
-        answer = await self._send("POST", path, text, _key_of(self._turn + text), timeout_s=60)
+        answer = await self._send("POST", path, text, _key_of(self._turn + text), timeout_s=_BULK_SILENCE_S)
         self._turn = secrets.token_bytes(16)
         try:
             return UploadAnswers.model_validate_json(answer)
@@ -147,11 +165,13 @@ class Service:
     async def replica(self, since: int | None) -> bytes:
         """The replica's answer as sent: everything, or what changed since a version. Raises ServiceGone."""
         query = "" if since is None else f"?since={since}"
-        return await self._send("GET", f"/v1/stations/{self._station_id}/replica{query}", timeout_s=60)
+        return await self._send("GET", f"/v1/stations/{self._station_id}/replica{query}", timeout_s=_BULK_SILENCE_S)
 
     async def dead_codes(self, since: int) -> bytes:
         """The list of dead and black codes as sent: whole, or what came since a version. Raises ServiceGone."""
-        return await self._send("GET", f"/v1/stations/{self._station_id}/dead-codes?since={since}", timeout_s=60)
+        return await self._send(
+            "GET", f"/v1/stations/{self._station_id}/dead-codes?since={since}", timeout_s=_BULK_SILENCE_S
+        )
 
     async def rotations(self) -> str:
         """The statements by which the ledger's key was rotated; public. Raises ServiceGone."""
@@ -166,10 +186,10 @@ class Service:
         try:
             async with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
                 if response.status_code != httpx.codes.OK:
-                    raise ServiceRefused(_told(response.status_code, await response.aread()), response.status_code)
+                    raise _refused(response, await response.aread())
                 yield _changes(response)
         except httpx.HTTPError as error:
-            raise ServiceGone(f"The service's stream of changes broke off: {_name(error)}.") from error
+            raise ServiceGone(f"The service's stream of changes broke off: {_name(error)}.", _link(error)) from error
 
     async def enrol(self, code: str, vkey: str) -> dict[str, Any]:
         """Trade a one-time code and the device's verifying key for a token. Raises ServiceGone."""
@@ -187,10 +207,13 @@ class Service:
         try:
             response = await self._http.request(method, path, content=body, headers=headers, timeout=timeout)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise ServiceGone(f"The service at {self._http.base_url} does not answer: {_name(error)}.") from error
-        if response.is_success:
-            return response.content
-        raise ServiceRefused(_told(response.status_code, response.content), response.status_code)
+            said = f"The service at {self._http.base_url} does not answer: {_name(error)}."
+            raise ServiceGone(said, _link(error)) from error
+        if not response.is_success:
+            raise _refused(response, response.content)
+        if timeout_s == _ANSWER_S:
+            self.is_slow = response.elapsed.total_seconds() > _SLOW_S
+        return response.content
 
 
 def _key_of(body: bytes) -> str:
@@ -231,14 +254,38 @@ def _object(text: bytes) -> dict[str, Any]:
     return value
 
 
-def _told(status: int, body: bytes) -> str:
+def _refused(response: httpx.Response, body: bytes) -> ServiceRefused:
     """The service's own words for a refusal (problem+json), or its status alone."""
+    status = response.status_code
     try:
         problem = json.loads(body)
-        words = str(problem.get("detail") or problem.get("title") or "")
+        words, code = str(problem.get("detail") or problem.get("title") or ""), str(problem.get("code") or "")
     except (ValueError, AttributeError):
-        words = ""
-    return f"The service refuses ({status}): {words}" if words else f"The service refuses with status {status}."
+        words = code = ""
+    said = f"The service refuses ({status}): {words}" if words else f"The service refuses with status {status}."
+    return ServiceRefused(said, status, code=code, retry_after_s=_retry_after_s(response))
+
+
+def _retry_after_s(response: httpx.Response) -> float:
+    """Seconds, as our service says it; a date is for browsers and counts as nothing said."""
+    said = response.headers.get("Retry-After", "")
+    return min(_LONGEST_PAUSE_S, float(said)) if said.isascii() and said.isdecimal() else 0.0
+
+
+def _link(error: Exception) -> Link:
+    """The name of what went wrong on the way."""
+    if _is_certificate(error):
+        return Link.CERTIFICATE
+    return Link.SILENT if isinstance(error, httpx.TimeoutException) else Link.UNREACHABLE
+
+
+def _is_certificate(error: BaseException | None) -> bool:
+    """Whether the failure behind `error` was one of TLS; httpx wraps it several times."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _name(error: Exception) -> str:

@@ -377,7 +377,7 @@ class Station:
             await self.write_unwritten()
         except JournalBroken:
             return False
-        return True
+        return self._recorder.journal.closed_because is None
 
     async def write_unwritten(self) -> None:
         """Write down the refusals that the journal could not take when they were given. Raises JournalBroken."""

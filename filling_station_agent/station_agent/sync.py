@@ -1,24 +1,31 @@
 """Sync (同步): the journal goes up, oldest first; what changed comes down; for as long as the agent runs.
 
 Nothing here is waited for by a lane.  When the service is gone, both directions try again with growing, jittered
-pauses, and the queue waits on the disk.  Uploading is idempotent: what was sent twice is answered "known".
+pauses, never sooner than it asks for (Retry-After), and the queue waits on the disk.  Uploading is idempotent: what was
+sent twice is answered "known".  On a slow line the batches become smaller until they get through.
+
+The first upload of a run begins with the last record that the service has answered for: from its answer we learn how
+far it knows this device's chain.  If that is further than the journal here goes, an older copy of the journal was put
+back (旧日志回放); if it knows another record in a place (分叉), a clone is in use.  Either way the journal is closed.
 """
 
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from cylinder_trace.heartbeat import SignedHeartbeat
 from station_agent.clock import TrustedClock
 from station_agent.journal import Journal, JournalBroken, JournalLine
+from station_agent.link import LINK_SAID, Link
+from station_agent.link import LinkState as LinkState
 from station_agent.log_keys import LogKeys
 from station_agent.own_acts import OwnActs
 from station_agent.replica import Replica, ReplicaAnswer, ReplicaRefused, UnknownSigner, open_answer, open_dead_codes
-from station_agent.service import Change, Service, ServiceGone, UploadAnswers
+from station_agent.service import Change, Service, ServiceGone, ServiceRefused, UploadAnswers
 
 _BATCH = 1000
+_SMALLEST_BATCH = 10
 _GATHER_S = 0.1  # what follows within this goes up together
 _POLL_S = 3.0  # while there is no stream of changes
 _BETWEEN_PULLS_S = 0.1
@@ -41,21 +48,11 @@ class Backoff:
         """It worked; begin anew."""
         self._tries = 0
 
-    def next_s(self) -> float:
-        """How long to wait now."""
+    def next_s(self, at_least_s: float = 0.0) -> float:
+        """How long to wait now: not less than what the service asked for, and then spread out behind it."""
         pause_s: float = min(self._longest_s, self._first_s * 2 ** min(self._tries, 30))
         self._tries += 1
-        return pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreading, not secrecy
-
-
-@dataclass(slots=True)
-class LinkState:
-    """How the station stands to the service, for the screen and the status."""
-
-    online: bool = False
-    trouble: str = ""
-    unsent: int = 0
-    disputed: int = 0
+        return at_least_s + pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreading, not secrecy
 
 
 class Sync:
@@ -88,7 +85,8 @@ class Sync:
         self._recorded = recorded
         self._idle = asyncio.Event()
         self._back = asyncio.Event()
-        self._next_seq = journal.first_unsent()
+        self._next_seq = max(0, journal.first_unsent() - 1)
+        self._batch = _BATCH
         self._kept_at = -_KEEP_MS
         self._dead_asked_at: int | None = None
 
@@ -101,8 +99,7 @@ class Sync:
             try:
                 sent_all = await self.upload_once()
             except (ServiceGone, JournalBroken) as trouble:
-                self._trouble(str(trouble))
-                await self._until_back(backoff.next_s())
+                await self._pause(backoff, trouble)
                 continue
             backoff.reset()
             if sent_all:
@@ -110,6 +107,15 @@ class Sync:
                 await self._recorded.wait()
                 self._idle.clear()
                 await asyncio.sleep(_GATHER_S)
+
+    async def _pause(self, backoff: Backoff, trouble: ServiceGone | JournalBroken) -> None:
+        asked_for_s = trouble.retry_after_s if isinstance(trouble, ServiceRefused) else 0.0
+        self.state.tries_again_in_s = pause_s = backoff.next_s(asked_for_s)
+        self._trouble(trouble)
+        if asked_for_s:
+            await asyncio.sleep(pause_s)
+        else:
+            await self._until_back(pause_s)
 
     async def _until_back(self, longest_s: float) -> None:
         self._back.clear()
@@ -128,31 +134,70 @@ class Sync:
     async def upload_once(self) -> bool:
         """Send one batch; True if nothing is left. Raises ServiceGone, JournalBroken."""
         self._recorded.clear()
-        lines = await asyncio.to_thread(self._journal.lines, self._next_seq, _BATCH)
+        lines = await asyncio.to_thread(self._journal.lines, self._next_seq, self._batch)
         self.state.unsent = await asyncio.to_thread(self._journal.unsent_count)
+        if self._journal.closed_because is not None:
+            self._show_closed(self._journal.closed_because)
+            return True
         if not lines:
             return True
-        head = self._journal.sign_head(lines[-1])
-        answers = await self._service.upload(self._device_id, [line.text for line in lines], head)
+        answers = await self._send(lines)
         await self._settle(answers, lines)
+        if await self._close_if_not_ours(answers):
+            return True
         if answers.problem is not None:
-            raise ServiceGone(f"The service did not take a record: {answers.problem.code}, {answers.problem.detail}")
-        self._online()
-        return len(lines) < _BATCH and answers.next_seq > lines[-1].seq
+            detail = f"The service did not take a record: {answers.problem.code}, {answers.problem.detail}"
+            raise ServiceGone(detail, Link.NOT_TAKEN)
+        self._online(uploaded=True)
+        whole, self._batch = self._batch, min(_BATCH, self._batch * 2)
+        return len(lines) < whole and answers.next_seq > lines[-1].seq
+
+    async def _send(self, lines: list[JournalLine]) -> UploadAnswers:
+        head = self._journal.sign_head(lines[-1])
+        try:
+            return await self._service.upload(self._device_id, [line.text for line in lines], head)
+        except ServiceGone as gone:
+            if gone.link is Link.SILENT:  # too much for a slow line, perhaps
+                self._batch = max(_SMALLEST_BATCH, self._batch // 2)
+            elif gone.link is Link.CUT_OFF:
+                await self._close(str(gone))
+            raise
+
+    async def _close_if_not_ours(self, answers: UploadAnswers) -> bool:
+        """Whether the service knows this device's chain otherwise than it stands here; nothing is filled then."""
+        problem = answers.problem
+        if problem is not None and problem.code == "journal_forked":
+            await self._close(problem.detail)
+        elif answers.next_seq > self._journal.length:
+            await self._close(
+                f"the service has {answers.next_seq} records of this device, the journal here holds "
+                f"{self._journal.length}: an older copy of it was put back"
+            )
+        return self._journal.closed_because is not None
+
+    async def _close(self, because: str) -> None:
+        await asyncio.to_thread(self._journal.close_for_good, because)
+        self._show_closed(because)
+
+    def _show_closed(self, because: str) -> None:
+        if self.state.link is not Link.JOURNAL_CLOSED:
+            self.state.online, self.state.trouble, self.state.link = False, because, Link.JOURNAL_CLOSED
+            self._tell("journal_closed", {"detail": because, **LINK_SAID[Link.JOURNAL_CLOSED]._asdict()})
 
     async def _settle(self, answers: UploadAnswers, lines: list[JournalLine]) -> None:
         """Keep the answers; the service says where it wants to go on, also if that is further back."""
-        sent = {line.seq for line in lines}
+        sent = {line.seq for line in lines if line.status is None}
         given = [(answer.seq, answer.status, answer.index) for answer in answers.answers if answer.seq in sent]
         await asyncio.to_thread(self._journal.settle, given)
         for answer in answers.answers:
             self._acts.settle(answer.id, answer.index)
-            if answer.status == "disputed":
-                self.state.disputed += 1
+            if answer.status == "disputed" and answer.seq in sent:
                 self._tell("disputed", {"id": answer.id, "seq": answer.seq})
         self._next_seq = min(answers.next_seq, self._journal.length)
         self.state.unsent = await asyncio.to_thread(self._journal.unsent_count)
-        self._tell("uploaded", {"records": len(given), "unsent": self.state.unsent})
+        self.state.disputed = await asyncio.to_thread(self._journal.disputed_count)
+        if given:
+            self._tell("uploaded", {"records": len(given), "unsent": self.state.unsent})
 
     # ------------------------------------------------------------ down
 
@@ -162,22 +207,24 @@ class Sync:
             async with asyncio.timeout(_GREETING_S):
                 await self.pull()
         except (ServiceGone, ReplicaRefused) as trouble:
-            self._trouble(str(trouble))
+            self._trouble(trouble)
         except TimeoutError:
-            self._trouble("The service does not answer.")
+            self._trouble(ServiceGone("The service does not answer.", Link.SILENT))
 
     async def follow_for_ever(self) -> None:
         """Keep the replica up to date: by the stream of changes, or by asking every few seconds without it."""
         backoff = Backoff(_POLL_S / 4, _POLL_S)
         while True:
+            asked_for_s = 0.0
             try:
                 await self.pull()
                 backoff.reset()
                 await self._fetch_dead_codes()
                 await self._follow()
             except (ServiceGone, ReplicaRefused) as trouble:
-                self._trouble(str(trouble))
-            await asyncio.sleep(backoff.next_s())
+                self._trouble(trouble)
+                asked_for_s = trouble.retry_after_s if isinstance(trouble, ServiceRefused) else 0.0
+            await asyncio.sleep(backoff.next_s(asked_for_s))
 
     async def _follow(self) -> None:
         known = self._replica.known
@@ -276,13 +323,34 @@ class Sync:
 
     # ------------------------------------------------------------ the link
 
-    def _online(self) -> None:
-        if not self.state.online:
-            self.state.online, self.state.trouble = True, ""
-            self._back.set()
-            self._tell("link", {"online": True})
+    def _online(self, *, uploaded: bool = False) -> None:
+        """The service answered as it should. What stands against the journal is not mended by an answer."""
+        link = Link.SLOW if self._service.is_slow else Link.ONLINE
+        standing = () if uploaded else (Link.NOT_TAKEN, Link.DISK)
+        if self.state.link in (link, Link.JOURNAL_CLOSED, *standing):
+            return
+        was_online = self.state.online
+        self.state.online, self.state.trouble, self.state.link = True, "", link
+        self.state.tries_again_in_s = 0.0
+        self._back.set()
+        if not was_online or link is Link.SLOW:
+            self._tell("link", {"online": True, "link": link.value})
 
-    def _trouble(self, trouble: str) -> None:
-        if self.state.online or trouble != self.state.trouble:
-            self.state.online, self.state.trouble = False, trouble
-            self._tell("link", {"online": False, "detail": trouble})
+    def _trouble(self, trouble: ServiceGone | ReplicaRefused | JournalBroken) -> None:
+        link, said = _name_of(trouble), str(trouble)
+        if self.state.link is Link.JOURNAL_CLOSED or (said == self.state.trouble and link is self.state.link):
+            return
+        self.state.online, self.state.trouble, self.state.link = False, said, link
+        self._tell("link", {"online": False, "link": link.value, "detail": said, **LINK_SAID[link]._asdict()})
+
+
+def _name_of(trouble: ServiceGone | ReplicaRefused | JournalBroken) -> Link:
+    match trouble:
+        case ServiceGone():
+            return trouble.link
+        case UnknownSigner():
+            return Link.UNTRUSTED
+        case JournalBroken():
+            return Link.DISK
+        case _:
+            return Link.FAILING

@@ -28,7 +28,7 @@ def _good_text() -> str:
 
 
 def _enrolled(folder: Path) -> Path:
-    device.new_key(folder / device.KEY_FILE, DEVICE_KEY.name, DEVICE_KEY.seed)
+    device.new_key(folder, DEVICE_KEY.name, DEVICE_KEY.seed)
     answer = {"device_id": "dev_1", "station_id": "st_1", "log_vkey": public_vkey(LOG_KEY), "origin": LOG_KEY.name}
     device.keep_device(folder, {**answer, "token": "secret"})
     return _write(folder, _good_text())
@@ -196,8 +196,8 @@ def test_the_devices_secrets_are_readable_by_this_user_alone(tmp_path: Path) -> 
 
 
 def test_a_key_that_is_there_is_used_again(tmp_path: Path) -> None:
-    first = device.new_key(tmp_path / "device.key", "one", bytes(32))
-    assert device.new_key(tmp_path / "device.key", "two", bytes(range(32))) == first
+    first = device.new_key(tmp_path, "one", bytes(32))
+    assert device.new_key(tmp_path, "two", bytes(range(32))) == first
 
 
 @pytest.mark.parametrize("damage", ["", "{}", "nonsense"])

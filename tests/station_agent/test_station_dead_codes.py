@@ -11,7 +11,7 @@ from cylinder_codes.authenticity import TagKey
 from cylinder_codes.identifiers import make_code
 from cylinder_codes.keys import SigningKey, encode_base64
 from cylinder_trace.canonical import canonical_json
-from cylinder_trace.dead_codes import DeadCodes, digest_of
+from cylinder_trace.dead_codes import KIND, DeadCodes, digest_of
 from cylinder_trace.decision import Decision
 from station_agent import words
 from station_agent.replica import ReplicaRefused, UnknownSigner, open_dead_codes
@@ -37,7 +37,7 @@ def list_of(*codes: str, version: int = 10, since: int = 0, key: SigningKey = LO
     digests = [digest_of(code) for code in codes]
     for digest in digests:
         filled.add(digest)
-    answer = {"kind": "pinglian-dead-codes/1", "version": version, "since": since, "as_of": CASE.now, "count": 1,
+    answer = {"kind": KIND, "version": version, "since": since, "as_of": CASE.now, "count": 1,
               "digests": encode_base64(b"".join(digests)) if since else "", "vkey": ""}  # fmt: skip
     if not since:
         answer["bits"] = encode_base64(bytes(filled))

@@ -30,6 +30,7 @@ class ScriptedStream:
     """A service, or somebody on the way to it, that says what a test wants on one stream and then hangs up."""
 
     said: list[Said] = field(default_factory=list)
+    is_slow: bool = False
     asked_from: list[int] = field(default_factory=list)
     pulls: int = 0
 

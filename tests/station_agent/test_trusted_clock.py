@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import pytest
+
 from station_agent.clock import Reference, TrustedClock
 
 HOUR = 3_600_000
@@ -66,30 +68,68 @@ def test_after_a_restart_of_the_agent_without_network_the_steady_clock_still_cou
     machine.pass_ms(5 * HOUR)
     machine.wall += HOUR
     clock = machine.clock()
-    clock.restore(kept, NOON)
+    clock.restore(kept)
     assert clock.skew_ms() == HOUR + 3_000
 
 
-def test_after_a_restart_of_the_machine_the_last_skew_is_carried_over() -> None:
+def test_after_a_restart_of_the_machine_nobody_can_tell_how_long_it_was_off() -> None:
     machine = Machine()
     kept = machine.synchronised(NOON - 3_000).reference
     later = Machine(wall=NOON + 8 * HOUR, steady=10, boot="boot-b")
     clock = later.clock()
-    clock.restore(kept, NOON + HOUR)
-    assert clock.skew_ms() == 3_000
-
-
-def test_after_a_restart_of_the_machine_a_clock_behind_its_own_records_is_not_believed() -> None:
-    kept = Machine().synchronised(NOON).reference
-    clock = Machine(wall=NOON + HOUR, steady=10, boot="boot-b").clock()
-    clock.restore(kept, NOON + 2 * HOUR)
+    clock.restore(kept)
     assert clock.skew_ms() is None
+
+
+def test_where_the_system_gives_its_starts_no_name_a_kept_reference_is_not_used() -> None:
+    machine = Machine(boot="")
+    clock = machine.clock()
+    clock.restore(Reference(NOON, NOON, machine.steady, ""))
+    assert clock.skew_ms() is None
+
+
+@pytest.mark.parametrize("by_ms", [-HOUR, HOUR, -60_000, 24 * HOUR])
+def test_a_clock_that_was_set_and_put_right_again_is_doubted_until_the_service_says_the_time(by_ms: int) -> None:
+    machine = Machine()
+    clock = machine.synchronised(NOON)
+    machine.wall += by_ms
+    assert clock.skew_ms() in (None, by_ms)
+    machine.wall -= by_ms
+    machine.pass_ms(5_000)
+    assert clock.skew_ms() is None
+    assert clock.trusted_now() is None
+    clock.learn(NOON + 5_000, machine.steady, machine.steady)
+    assert clock.skew_ms() == 0
+
+
+def test_the_small_corrections_of_a_time_server_are_no_setting_of_the_clock() -> None:
+    machine = Machine()
+    clock = machine.synchronised(NOON)
+    for _ in range(10):
+        machine.pass_ms(60_000)
+        machine.wall += 400
+        assert clock.skew_ms() is not None
+    assert clock.skew_ms() == 4_000
+
+
+def test_a_machine_that_slept_knows_the_time_where_its_steady_clock_counts_on() -> None:
+    machine = Machine()
+    clock = machine.synchronised(NOON)
+    machine.pass_ms(8 * HOUR)
+    assert clock.skew_ms() == 0
+
+
+def test_a_machine_that_slept_doubts_its_clock_where_the_steady_one_stood_still() -> None:
+    machine = Machine()
+    clock = machine.synchronised(NOON)
+    machine.wall += 8 * HOUR
+    assert clock.skew_ms() == 8 * HOUR
 
 
 def test_a_contact_settles_the_doubt() -> None:
     machine = Machine(boot="boot-b")
     clock = machine.clock()
-    clock.restore(Reference(NOON, NOON, 1, "boot-a"), NOON + HOUR)
+    clock.restore(Reference(NOON, NOON, 1, "boot-a"))
     assert clock.skew_ms() is None
     clock.learn(NOON, machine.steady, machine.steady)
     assert clock.skew_ms() == 0

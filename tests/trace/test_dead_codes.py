@@ -8,7 +8,7 @@ from cylinder_trace.dead_codes import DeadCodes, digest_of, listed_codes
 from vectors.admission.cases import base_case
 
 CYLINDER = base_case().cylinder
-MOST_WRONG = 0.001
+MOST_WRONG = 0.0002  # twice the promise: chance alone varies it
 
 
 def listed(count: int) -> DeadCodes:
@@ -21,12 +21,12 @@ def listed(count: int) -> DeadCodes:
 def test_the_digest_and_the_bits_are_the_ones_on_the_page() -> None:
     assert digest_of("7K2M9QRT4XWZB8NDPVHC3J5E42").hex() == "d944385b67e12c7375931ca1d84ac10c"
     bits = bytes(listed(1000))
-    assert len(bits) == 2000
-    assert sha256(bits).hexdigest() == "876895a63560216d7aa7170101bc9223fe519ec8833bcfefbca1fade599334f8"
+    assert len(bits) == 2500
+    assert sha256(bits).hexdigest() == "9bb20b599c665f69868590690102c433244cc52f9ebc191198a4e54b43137bc7"
 
 
 @pytest.mark.parametrize("count", [0, 1, 50, 1000, 20_000])
-def test_every_code_on_the_list_is_found_and_of_others_not_one_in_a_thousand(count: int) -> None:
+def test_every_code_on_the_list_is_found_and_of_others_not_one_in_ten_thousand(count: int) -> None:
     codes = listed(count)
     assert all(codes.may_have(f"code-{number}") for number in range(count))
     wrong = sum(codes.may_have(f"other-{number}") for number in range(50_000))

@@ -1,15 +1,15 @@
 """A compact list of codes (报废、作废、黑气瓶名单): small enough for every station, now and then wrong about a code.
 
-It is a Bloom filter: a code on the list is always found, and of the others at most one in a thousand, too.  So a hit
+It is a Bloom filter: a code on the list is always found, and of the others at most one in ten thousand, too.  So a hit
 never decides anything by itself.  A cylinder on file is judged by its own record; of one that is not, a hit changes
 only what people are told (R02).
 
     digest      the first 16 bytes of SHA-256("pinglian-dead-code/1" 0A code)
     a, b        its first and last 8 bytes, big-endian; b with its lowest bit set
-    positions   (a + i * b) mod bits, for i = 0 … 10
+    positions   (a + i * b) mod bits, for i = 0 … 12
     bit p       of byte p div 8, the one of value 1 << (p mod 8)
 
-With 16 bits for a code, 0.05 % of other codes are found, too; a million codes take 2 MB.  A code can be added and
+With 20 bits for a code, 0.007 % of other codes are found, too; a million codes take 2.5 MB.  A code can be added and
 none can be taken out: what is cleared goes with the next list that is made anew.
 """
 
@@ -17,10 +17,12 @@ from hashlib import sha256
 
 from cylinder_trace.cylinder import CylinderState
 
+KIND = "pinglian-dead-codes/2"
+"""What a list is called where it is sent. 1 had 16 bits for a code and 11 positions: its bits say nothing here."""
 DIGEST_BYTES = 16
 _PREFIX = b"pinglian-dead-code/1\n"
-_BITS_PER_CODE = 16
-_HASHES = 11
+_BITS_PER_CODE = 20
+_HASHES = 13
 _FEWEST_BYTES = 1024
 _DEAD = ("condemned", "cancelled", "destroyed")
 

@@ -20,13 +20,12 @@ from cylinder_codes.keys import SigningKey, encode_base64, format_vkey
 from cylinder_trace.canonical import canonical_json
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.dates import DAY_MS
-from cylinder_trace.dead_codes import DeadCodes, digest_of, listed_codes
+from cylinder_trace.dead_codes import KIND, DeadCodes, digest_of, listed_codes
 from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.tables import EntryRow, SubjectNowRow
 
 log = logging.getLogger(__name__)
 
-KIND = "pinglian-dead-codes/1"
 _PUTS_ON_LIST = (
     "code_voided", "retag_approved", "condemned", "destroyed", "registration_cancelled", "flagged", "seized",
     "reported_lost",
