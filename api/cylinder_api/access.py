@@ -112,6 +112,7 @@ ACCESS: dict[str, Rule | None] = {
     "open_recall": _for("recall:write", "regulator", "maker"),
     "close_recall": _for("recall:write", "regulator", "maker"),
     "list_recalled": _for("recall:read", "regulator", "auditor", "maker"),
+    "list_alarms": _for("supervision:read", "regulator", "auditor"),
     "list_disputes": _for("supervision:read", "regulator", "auditor"),
     "resolve_dispute": _for("supervision:write", "regulator"),
     "get_entry_bundle": _for("log:read", "auditor", "regulator"),

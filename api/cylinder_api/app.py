@@ -16,6 +16,7 @@ from cylinder_api.limits import Limits, limit_public
 from cylinder_api.metrics import Metrics
 from cylinder_api.problems import install_handlers
 from cylinder_api.routers import (
+    alarms,
     authority_keys,
     clients,
     corrections,
@@ -65,6 +66,7 @@ ROUTERS = (
     presence,
     recalls,
     disputes,
+    alarms,
     permits,
     lots,
     making,

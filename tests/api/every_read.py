@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 from api_house import House
 from every_write import Writes
 
+from cylinder_trace.events import AlarmFact, AlarmRaised
+
 
 class Read(NamedTuple):
     """One request that the service answers."""
@@ -19,7 +21,7 @@ REGULATOR, STATION, ADMIN = "token-of-regulator", "token-of-station", "token-of-
 TOKEN_OF_READS: dict[str, str | None] = {
     **dict.fromkeys(
         ("list_fill_checks", "list_cylinders", "get_history", "get_history_bundle", "get_cylinder", "get_figures",
-         "get_scrapping", "list_authority_keys", "list_recalled", "list_disputes", "get_entry_bundle",
+         "get_scrapping", "list_authority_keys", "list_recalled", "list_disputes", "list_alarms", "get_entry_bundle",
          "list_devices"), REGULATOR,
     ),
     **dict.fromkeys(("list_authority_keys", "list_present_devices"), ADMIN),
@@ -34,6 +36,11 @@ TOKEN_OF_READS: dict[str, str | None] = {
     "get_metrics": "token-of-prometheus",
 }  # fmt: skip
 ENDLESS = "stream_changes"
+AN_ALARM = AlarmRaised(
+    station_id="st_1", kind="rise_without_permit", lane=1, scale_id="sc_1_1", worker_id="fl_1",
+    from_at=1_795_312_790_000, to_at=1_795_312_800_000, facts=(AlarmFact(name="gain_g", value=340),),
+    zh="没有准充令而重量上升 340 g。", en="The weight rose by 340 g without a permit.",
+)  # fmt: skip
 
 
 def newest_tile(house: House) -> str:
@@ -49,6 +56,7 @@ def newest_tile(house: House) -> str:
 def reads(house: House, writes: Writes) -> dict[str, Read]:
     """A good request for each read; what they ask for is stated before."""
     bottle = house.new_bottle()
+    house.append("station/st_1", AN_ALARM)
     recall = (writes.done("open_recall").body or {})["id"]
     tile = newest_tile(house)
     places: dict[str, dict[str, Any]] = {

@@ -364,3 +364,22 @@ def test_an_alarm_about_another_station_or_in_a_cylinders_history_is_kept_and_no
     device.record(alarm(), house.new_bottle().subject)
     assert statuses(send(house, device.upload(device.records[-2:]))) == ["disputed", "disputed"]
     assert house.disputes("station/st_1")[-2:] == ["not_followed", "not_followed"]
+
+
+def test_a_regulator_reads_the_alarms_of_a_station_with_their_evidence(house: House, device: Device) -> None:
+    last = house.running.ledger.reader.by_type("alarm_raised", limit=1000)
+    device.record(alarm(kind="zero_changed"), "station/st_1")
+    device.record(alarm(), "station/st_1")
+    send(house, device.upload(device.records[-2:]))
+    asked: dict[str, Any] = {"station": "st_1", "after": last[-1].index if last else -1}
+    page = house.as_("regulator").get("/v1/alarms", params=asked).json()
+    assert [(item["kind"], item["facts"], item["en"]) for item in page["items"]] == [
+        ("zero_changed", {"gain_g": 900}, "The weight rose."),
+        ("rise_without_permit", {"gain_g": 900}, "The weight rose."),
+    ]
+    first = house.as_("regulator").get("/v1/alarms", params={**asked, "limit": 1}).json()
+    assert first["next"] == first["items"][0]["index"]
+    rest = house.as_("regulator").get("/v1/alarms", params={**asked, "after": first["next"]}).json()
+    assert [item["kind"] for item in rest["items"]] == ["rise_without_permit"]
+    assert house.as_("regulator").get("/v1/alarms", params={**asked, "kind": "overfill"}).json()["items"] == []
+    assert house.as_("regulator").get("/v1/alarms", params={**asked, "station": "st_9"}).json()["items"] == []
