@@ -29,6 +29,7 @@ class Server(uvicorn.Server):
         config = uvicorn.Config(
             app,
             lifespan="on",
+            loop="uvloop",
             log_config=None,
             access_log=False,
             server_header=False,

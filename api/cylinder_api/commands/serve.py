@@ -1,7 +1,6 @@
 """``cylinder-api serve``: the service, until it is told to stop."""
 
 import argparse
-import asyncio
 import gc
 import logging
 import signal
@@ -74,7 +73,7 @@ def _run(server: Server, door: socket.socket) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     _spare_the_collector()
-    asyncio.run(server.serve(sockets=[door]))
+    server.run(sockets=[door])
 
 
 def _spare_the_collector() -> None:
