@@ -19,6 +19,7 @@ from station_agent.floor import Floor
 from station_agent.journal import Journal, JournalBroken
 from station_agent.lane import Lane
 from station_agent.log_keys import LogKeys
+from station_agent.lookout import Lookout
 from station_agent.own_acts import OwnActs
 from station_agent.recorder import Recorder, Tell
 from station_agent.replica import Replica, ReplicaDamaged
@@ -40,6 +41,8 @@ class Agent:
 
     station: Station
     floor: Floor
+    lookout: Lookout
+    recorder: Recorder
     sync: Sync
     journal: Journal
     replica: Replica
@@ -62,6 +65,8 @@ async def assembled(settings: Settings, data: Path, device: Device, tell: Tell) 
         replica = Replica(data / REPLICA_FILE, device.station_id, device.key.seed, regulators)
         stack.callback(replica.close)
         clock = _clock(replica)
+        lookout = Lookout(device.station_id, replica, clock, tell)
+        tell = lookout.hear
         ca_file = Path(settings.ca_file) if settings.ca_file else None
         service = await stack.enter_async_context(
             Service(settings.service_url, device.token, device.station_id, ca_file=ca_file)
@@ -95,9 +100,11 @@ async def assembled(settings: Settings, data: Path, device: Device, tell: Tell) 
         link = ScaleLink(TcpPort(settings.scales.host, settings.scales.port))
         stack.callback(link.close)
         lanes = _lanes(settings, link, run)
+        for lane in lanes:
+            lookout.attach(lane)
         sign_on_all = settings.scanner.sign_on == "all"
         floor = Floor(lanes, recorder, replica, tell, sign_on_all=sign_on_all)
-        yield Agent(station, floor, sync, journal, replica, clock, settings)
+        yield Agent(station, floor, lookout, recorder, sync, journal, replica, clock, settings)
 
 
 def _clock(replica: Replica) -> TrustedClock:
@@ -133,6 +140,8 @@ async def run(agent: Agent, tell: Tell, people: People) -> None:
         others = [
             asyncio.create_task(agent.sync.follow_for_ever()),
             asyncio.create_task(agent.sync.upload_for_ever()),
+            asyncio.create_task(agent.lookout.write_for_ever(agent.recorder)),
+            *(asyncio.create_task(agent.lookout.look_for_ever(lane)) for lane in agent.lanes),
             asyncio.create_task(_until_people_leave(agent, people, stop)),
         ]
         tell("ready", None, {"station_id": agent.station.station_id, "lanes": [lane.number for lane in agent.lanes]})
@@ -190,6 +199,7 @@ async def _wind_down(agent: Agent) -> None:
         await agent.station.write_unwritten()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_LAST_UPLOAD_S):
+            await agent.lookout.all_written()
             await agent.sync.caught_up()
 
 
