@@ -14,7 +14,7 @@ from rich.console import Console
 
 from cylinder_codes.command_line import OneSentenceParser
 from cylinder_codes.terminal import escape_what_cannot_be_shown
-from station_agent import agent, care, enrol
+from station_agent import agent, care, device_commands, enrol
 from station_agent import words as said
 from station_agent.clock import wall_ms
 from station_agent.device import Device, DeviceError, load_device, only_one
@@ -33,6 +33,7 @@ _OVERVIEW = """\
 examples, in the order of a new station:
   station-agent enrol --url https://ledger.example --code CODE --data station
   station-agent simulate-scale --scales 10 --log scales.jsonl
+  station-agent check-driver my-scale.toml
   station-agent self-test --config station/station.toml
   station-agent run --config station/station.toml
   station-agent cards > cards.csv
@@ -98,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(testing)
     _add_json(testing)
     testing.set_defaults(command=_self_test)
+
+    device_commands.add_to(lambda name, purpose: _explained(commands, name, purpose))
 
     cards = _explained(commands, "cards", "the cards for the wall: what each barcode holds, and what to print on it")
     _add_json(cards)

@@ -260,7 +260,6 @@ class ModbusScale:
         self._stop_at_g = None
         if self._driver.has_valve:
             await self._say("shut", **(self._boot() if self._owes_shut else {}))
-            self._owes_shut = False
 
     async def _look(self) -> ScaleReading:
         driver = self._driver
@@ -296,7 +295,7 @@ class ModbusScale:
         # Forget "open" before anything is sent: a later refresh must not repeat what may not have arrived.
         self._wanted = "shut"
         await self._write(command, **fields)
-        self._wanted = command
+        self._wanted, self._owes_shut = command, False
 
     async def _write(self, command: str, **fields: list[int]) -> None:
         """Everything the host says, the command last."""
