@@ -5,7 +5,7 @@ What a caller sent is never repeated in an answer: it may hold personal data.
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 
 from cylinder_api.catalogue import PAGES, language_for, title_of
 from cylinder_api.refusals import KINDS, Refused
+from cylinder_api.sentences import FAULTS_ZH, chinese_of
 from cylinder_api.tracing import HEADER, current
 from cylinder_trace.canonical import CanonicalError
 from cylinder_trace.cylinder import StateError
@@ -35,6 +36,14 @@ class Fault(BaseModel):
 
     pointer: str
     detail: str
+
+
+class Wrong(NamedTuple):
+    """A fault in both languages."""
+
+    pointer: str
+    en: str
+    zh: str
 
 
 class Problem(BaseModel):
@@ -67,11 +76,14 @@ def problem(
     request: HTTPConnection,
     code: str,
     detail: str,
-    errors: Sequence[Fault] = (),
+    wrong: Sequence[Wrong] = (),
     headers: Mapping[str, str] | None = None,
+    detail_zh: str | None = None,
 ) -> Response:
-    """The answer that says why not."""
+    """The answer that says why not, in the reader's language; `detail_zh` where the sentence comes with its Chinese."""
     language = language_for(request.headers.get("accept-language"))
+    if language == "zh-CN":
+        detail = detail_zh or chinese_of(code, detail) or f"{title_of(code, language)}（{detail}）"
     body: dict[str, Any] = {
         "type": f"{PAGES}/{code}",
         "title": title_of(code, language),
@@ -80,8 +92,9 @@ def problem(
         "code": code,
         "traceId": current.get().trace_id,
     }
-    if errors:
-        body["errors"] = [error.model_dump() for error in errors]
+    if wrong:
+        told = [(one.pointer, one.zh if language == "zh-CN" else one.en) for one in wrong]
+        body["errors"] = [{"pointer": pointer, "detail": detail} for pointer, detail in told]
     said = {"Content-Language": language, "Vary": "Accept-Language", **(headers or {})}
     return Response(orjson.dumps(body), KINDS[code].status, said, MEDIA_TYPE)
 
@@ -111,13 +124,21 @@ def problem_examples() -> dict[str, Any]:
     return {code: {"value": _example(code)} for code in KINDS}
 
 
+def _fault_zh(code: str, detail: str) -> str:
+    """One of several faults in Chinese: a sentence of `code`, or of the code that it names first."""
+    named, _, rest = detail.partition(": ")
+    if named in KINDS:
+        return f"{named}: {chinese_of(named, rest) or rest}"
+    return chinese_of(code, detail) or chinese_of("cannot_follow", detail) or detail
+
+
 def _example(code: str) -> dict[str, Any]:
     kind = KINDS[code]
     return {
         "type": f"{PAGES}/{code}",
         "title": title_of(code, "zh-CN"),
         "status": kind.status,
-        "detail": kind.title,
+        "detail": title_of(code, "zh-CN"),
         "code": code,
         "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
     }
@@ -140,8 +161,8 @@ async def _refused(request: Request, error: Exception) -> Response:
     headers = {"WWW-Authenticate": "Bearer"} if error.kind.status == 401 else {}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
-    faults = [Fault(pointer=pointer, detail=detail) for pointer, detail in error.faults]
-    return problem(request, error.code, error.detail, faults, headers)
+    wrong = [Wrong(pointer, detail, _fault_zh(error.code, detail)) for pointer, detail in error.faults]
+    return problem(request, error.code, error.detail, wrong, headers, error.detail_zh)
 
 
 async def _known_error(request: Request, error: Exception) -> Response:
@@ -160,8 +181,15 @@ async def _client_gone(request: Request, _error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - Starlette hands over what was registered
-    faults = [Fault(pointer=_pointer(found["loc"]), detail=found["msg"]) for found in error.errors()]
-    return problem(request, "invalid", f"{faults[0].pointer}: {faults[0].detail}", faults)
+    wrong = [_wrong(found) for found in error.errors()]
+    first = wrong[0]
+    detail_zh = f"{first.pointer}：{first.zh}"
+    return problem(request, "invalid", f"{first.pointer}: {first.en}", wrong, detail_zh=detail_zh)
+
+
+def _wrong(found: Mapping[str, Any]) -> Wrong:
+    said = found["msg"]
+    return Wrong(_pointer(found["loc"]), said, f"{FAULTS_ZH.get(found['type'], '与说明不符')}（{said}）")
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

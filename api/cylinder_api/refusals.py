@@ -80,14 +80,23 @@ KINDS: dict[str, Kind] = {
 
 
 class Refused(Exception):
-    """The service refuses with `code`; `detail` is one sentence for people, without personal data."""
+    """The service refuses with `code`; `detail` is one sentence for people, without personal data.
+
+    Its Chinese stands in `sentences`, or is given where the sentence comes with one.
+    """
 
     def __init__(
-        self, code: str, detail: str, retry_after_s: int | None = None, faults: Sequence[tuple[str, str]] = ()
+        self,
+        code: str,
+        detail: str,
+        retry_after_s: int | None = None,
+        faults: Sequence[tuple[str, str]] = (),
+        detail_zh: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
+        self.detail_zh = detail_zh
         self.retry_after_s = retry_after_s
         """After how many seconds the same request may succeed."""
         self.faults = faults

@@ -46,7 +46,7 @@ def test_a_rack_with_a_cylinder_that_does_not_fit_is_not_recorded_and_each_fault
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
     said = {fault["pointer"]: fault["detail"] for fault in answer.json()["errors"]}
     assert said["/body/codes/1"].startswith("code_unreadable: ")
-    assert said["/body/codes/4"] == "this is the cylinder of /body/codes/0 once more"
+    assert said["/body/codes/4"] == "这与 /body/codes/0 是同一只气瓶"
     assert "/body/exceptions/0" in said
     assert house.stated_since(size, "inspector_1", "ib_1") == []
 

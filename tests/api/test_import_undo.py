@@ -300,11 +300,11 @@ def test_a_code_is_bound_once_and_never_taken_from_a_cylinder_alive_or_dead(hous
         assert bind(house, first.code, name).status_code == 201
         taken = bind(house, second.code, name)
         assert (taken.status_code, taken.json()["code"]) == (409, "code_taken")
-        assert "already leads to" in taken.json()["detail"]
+        assert "已属于气瓶" in taken.json()["detail"]
     house.append(first.subject, events.Condemned(body_id="ib_1", cause="wall too thin"))
     dead = bind(house, second.code, "province:ZJ-A")
     assert (dead.status_code, dead.json()["code"]) == (409, "code_taken")
-    assert "dead for ever" in dead.json()["detail"]
+    assert "永不再用" in dead.json()["detail"]
 
 
 @pytest.mark.parametrize("scheme", ["province:ZJ", "tid:E200", "maker:HZ-", "registration:3330", "giai:9520001V"])

@@ -98,7 +98,7 @@ def test_a_table_with_a_stamp_of_the_same_year_on_file_is_told_both_cylinders(ho
 
 
 @pytest.mark.parametrize(
-    ("stamp", "told"), [({"manufactured_month": None}, "manufactured_month"), ({"maker": "a|b"}, "cannot be a stamp")]
+    ("stamp", "told"), [({"manufactured_month": None}, "manufactured_month"), ({"maker": "a|b"}, "不能作为钢印")]
 )
 def test_a_stamp_that_cannot_be_read_is_not_put_on_file(house: House, stamp: dict[str, Any], told: str) -> None:
     answer = register(house, registration(house, stamp=stamp))

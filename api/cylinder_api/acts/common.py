@@ -43,7 +43,7 @@ def read_name(name: str, forms: ScanForms) -> Code:
     """The code that a caller writes in any readable form; raises Refused."""
     read = read_scan(name, forms.hosts, forms.legacy_forms)
     if isinstance(read, ReadFailure):
-        raise Refused("code_unreadable", read.text_en)
+        raise Refused("code_unreadable", read.text_en, detail_zh=read.text_zh)
     return read
 
 
