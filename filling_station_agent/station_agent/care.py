@@ -15,7 +15,7 @@ from station_agent.devices.driver import DriverError
 from station_agent.devices.scale import ScaleFault
 from station_agent.journal import Journal, JournalBroken
 from station_agent.replica import Replica, ReplicaDamaged, ReplicaRefused
-from station_agent.screen import age
+from station_agent.screen.board import age
 from station_agent.service import Service, ServiceGone
 from station_agent.settings import load_settings
 

@@ -4,13 +4,12 @@ import argparse
 import asyncio
 import csv
 import json
+import os
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from cylinder_codes.command_line import OneSentenceParser
 from cylinder_codes.terminal import escape_what_cannot_be_shown
@@ -21,7 +20,8 @@ from station_agent.device import Device, DeviceError, load_device, only_one
 from station_agent.devices.driver import DriverError
 from station_agent.headless import Headless
 from station_agent.journal import JournalBroken
-from station_agent.screen import Screen
+from station_agent.screen.app import Screen, Sources, cannot_draw
+from station_agent.screen.keys import KeySorter
 from station_agent.service import ServiceGone
 from station_agent.settings import ScaleSettings, Settings, SettingsError, load_settings
 
@@ -163,8 +163,11 @@ def _whole(text: str) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     settings, data = load_settings(arguments.config)
     device = load_device(data)
+    headless = arguments.headless or not (sys.stdin.isatty() and sys.stdout.isatty())
+    if not headless and (why := cannot_draw(os.environ)):
+        return _say(why)
     with only_one(data):
-        if arguments.headless or not sys.stdout.isatty():
+        if headless:
             asyncio.run(_run_headless(settings, data, device))
         else:
             asyncio.run(_run_on_screen(settings, data, device))
@@ -174,22 +177,22 @@ def _run(arguments: argparse.Namespace) -> int:
 async def _run_headless(settings: Settings, data: Path, device: Device) -> None:
     headless = Headless(sys.stdout, wall_ms)
     async with agent.assembled(settings, data, device, headless.tell) as parts:
-        await agent.run(parts, headless.tell, sys.stdin.fileno())
+        await agent.run(parts, headless.tell, lambda: agent.read_keyboard(parts, sys.stdin.fileno()))
 
 
 async def _run_on_screen(settings: Settings, data: Path, device: Device) -> None:
-    screen = Screen(Console(), wall_ms)
+    screen = Screen(device.station_id)
     async with agent.assembled(settings, data, device, screen.tell) as parts:
-
-        async def show() -> None:
-            await screen.show(
-                parts.lanes,
-                parts.sync.state,
-                lambda: parts.replica.known,
-                lambda: parts.clock.skew_ms() is not None,
-            )
-
-        await agent.run(parts, screen.tell, sys.stdin.fileno(), show)
+        sources = Sources(
+            lanes=parts.lanes,
+            link=parts.sync.state,
+            known=lambda: parts.replica.known,
+            skew_ms=parts.clock.skew_ms,
+            now=parts.clock.now,
+            take=parts.floor.take,
+            sorter=KeySorter(agent.wedge_decoder(parts), prefix=settings.scanner.prefix),
+        )
+        await agent.run(parts, screen.tell, lambda: screen.show(sources))
 
 
 def _enrol(arguments: argparse.Namespace) -> int:

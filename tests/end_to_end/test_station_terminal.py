@@ -1,79 +1,107 @@
-"""The agent on a real terminal: somebody types scans, reads the verdicts, and leaves with Ctrl+C."""
+"""The agent on a real terminal: somebody scans and presses keys, reads the verdicts, and leaves with Ctrl+C."""
 
-import fcntl
-import os
-import pty
-import re
-import struct
 import subprocess
-import termios
-import threading
 from pathlib import Path
 
 import pytest
 
 from stations.pieces import BIN, station_in, wait_until
 from stations.service import FILLER, code_of, running_service
+from stations.terminal import ESCAPE, F1, F2, F3, F4, F6, Terminal
 
 pytestmark = pytest.mark.slow
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+GREEN, RED = "008700", "af0000"
+SLOWLY = 20
+"""Times faster than a real fill: it lasts some seconds, so that it is seen."""
 
 
-class Terminal:
-    """The agent's terminal, 110 by 40 characters."""
-
-    def __init__(self, config: Path) -> None:
-        self._hands, terminal = pty.openpty()
-        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 110, 0, 0))
-        self._shown = ""
-        self._process = subprocess.Popen(
-            [str(BIN / "station-agent"), "run", "--config", str(config)],
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            env={**os.environ, "TERM": "xterm-256color"},
-        )
-        os.close(terminal)
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        try:
-            while data := os.read(self._hands, 65_536):
-                self._shown += data.decode(errors="replace")
-        except OSError:  # the terminal is gone
-            return
-
-    def type(self, text: str) -> None:
-        os.write(self._hands, text.encode())
-
-    def screen(self) -> str:
-        """The last whole picture."""
-        frames = self._shown.split("\x1b[H")
-        return _ESCAPES.sub("", frames[-2] if len(frames) > 1 else "")
-
-    def shows(self, text: str) -> None:
-        wait_until(lambda: text in self.screen(), f"the screen shows {text}")
-
-    def leave(self) -> int:
-        self.type("\x03")
-        status = self._process.wait(20)
-        os.close(self._hands)
-        return status
-
-
-def test_green_and_red_are_read_in_words_on_a_plain_terminal(tmp_path: Path) -> None:
-    with running_service(tmp_path / "service", scales=2) as service, station_in(tmp_path / "st", scales=2) as place:
+def test_a_shift_at_the_screen_with_the_network_cut_and_a_black_cylinder(tmp_path: Path) -> None:
+    scales = {"scales": 1, "time_factor": SLOWLY}
+    with running_service(tmp_path / "service", scales=1) as service, station_in(tmp_path / "st", **scales) as place:
         place.enrol(service.url, service.enrolment_code())
         service.flag(2)
         terminal = Terminal(place.config)
-        terminal.shows("请扫码")
-        for lane, number in ((1, 1), (2, 2)):
-            place.scales.place(lane, f"c{number}")
-            terminal.type(f"~{lane}PL:W:{FILLER}\r")
-            terminal.shows(FILLER)
-            terminal.type(f"~{lane}{code_of(number)}\r")
-        terminal.shows("已充")
-        terminal.shows("禁充")
-        terminal.shows("放入红架")
+        terminal.shows("请扫码", "请先刷上岗卡", "● 在线")
+        terminal.type(f"~1PL:W:{FILLER}\r")
+        terminal.shows(f"充装 {FILLER}")
+
+        place.scales.place(1, "c1")
+        terminal.type(f"~1{code_of(1)}\r")
+        terminal.shows("充装中", "A000001", "◆")
+        assert terminal.ground_of("▶  充装中") == GREEN
+        terminal.shows("已充", "净重 14.50 kg", "✔14.50")
+        assert terminal.bells > 0
+
+        service.stop()
+        terminal.shows("○ 离线", "记录存着")
+        place.scales.place(1, "c2")
+        terminal.type(f"~1{code_of(2)}\r")
+        terminal.shows("✘  禁充 DO NOT FILL  ✘", "此瓶被标记为黑气瓶", "→ 放入红架", "✘R32")
+        assert terminal.ground_of("✘  禁充") == RED
+
+        terminal.press(F6)
+        terminal.shows("交班", FILLER, "待传记录")
+        terminal.press(ESCAPE, F2)
+        terminal.shows("DO NOT FILL 禁充", "It is marked as a black cylinder", "○ offline")
+        night = terminal.ground_of("serial")
+        terminal.press(F3)
+        wait_until(lambda: terminal.ground_of("serial") != night, "the day theme is on")
+        terminal.press(F1)
+        terminal.shows("Help", "Ctrl+C")
         assert terminal.leave() == 0
         assert [place.scales.openings(label) for label in ("c1", "c2")] == [1, 0]
+
+
+def test_two_lanes_a_list_by_number_keys_and_windows_of_every_size(tmp_path: Path) -> None:
+    with running_service(tmp_path / "service", scales=2) as service, station_in(tmp_path / "st", scales=2) as place:
+        place.enrol(service.url, service.enrolment_code())
+        terminal = Terminal(place.config, columns=110, rows=36)
+        terminal.shows("请扫码")
+        for lane in (1, 2):
+            terminal.type(f"~{lane}PL:W:{FILLER}\r")
+        terminal.shows("1 号工位", "2 号工位")
+        terminal.press(F4)
+        terminal.shows("哪个工位?")
+        terminal.press("2")
+        terminal.shows("2 号工位 · 充装前检查")
+        place.scales.place(1, "c1")
+        terminal.press("1")
+        terminal.type(f"~1{code_of(1)}\r")  # another lane's scanner types into the same keyboard
+        terminal.shows("1 ▶ 充装中", "已选")
+        terminal.press("1", "\r")
+        terminal.shows("✘ 瓶阀松动、损坏或异形")
+        place.scales.place(2, "c2")
+        terminal.type(f"~2{code_of(2)}\r")
+        terminal.shows("瓶阀松动、损坏或不合规", "禁充")
+
+        terminal.resize(40, 24)
+        terminal.shows("1 ✔ 已充", "禁充")
+        terminal.resize(30, 8)
+        terminal.shows("窗口太小", "2 ✘ 禁充")
+        terminal.resize(80, 24)
+        terminal.shows("1 号工位", "2 号工位")
+        assert terminal.leave() == 0
+        assert [place.scales.openings(label) for label in ("c1", "c2")] == [1, 0]
+
+
+def test_a_terminal_without_colours_shows_words_and_shapes_and_one_without_a_screen_says_what_to_do(
+    tmp_path: Path,
+) -> None:
+    with running_service(tmp_path / "service", scales=1) as service, station_in(tmp_path / "st", scales=1) as place:
+        place.enrol(service.url, service.enrolment_code())
+        terminal = Terminal(place.config, NO_COLOR="1")
+        terminal.shows("○  请扫码 SCAN  ○")
+        assert b"38;5;" not in terminal.written
+        assert b"48;5;" not in terminal.written
+        assert terminal.leave() == 0
+        refused = Terminal(place.config, TERM="dumb")
+        assert refused.process.wait(30) == 2
+        refused.shows("--headless")
+        piped = subprocess.run(
+            [str(BIN / "station-agent"), "run", "--config", str(place.config)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        assert '"event": "ready"' in piped.stdout

@@ -1,11 +1,12 @@
-"""The screen and the JSON lines: one verdict in word and shape, one sentence, one next step, never an accusation."""
+"""The screen: one verdict in word and shape, one sentence, one next step, never an accusation; and the JSON lines."""
 
 import io
 import json
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import get_args
 
 import pytest
-from rich.console import Console
 
 from cylinder_trace.admission import decide_fill
 from cylinder_trace.decision import Decision, Finding, Refusal
@@ -14,40 +15,51 @@ from station_agent import words
 from station_agent.headless import Headless
 from station_agent.lane import Lane, LaneState, LaneView
 from station_agent.replica import Known
-from station_agent.screen import Screen, age, kilograms
+from station_agent.screen.blocks import as_text
+from station_agent.screen.board import Memory, age, kilograms
+from station_agent.screen.desk import Desk
+from station_agent.screen.pages import draw
 from station_agent.sync import LinkState
 from stations.bench import BenchScale, station_state
 from vectors.admission.cases import Case, base_case, load_cases
 
 CASE = base_case()
 KNOWN = Known(10, CASE.now - 25 * 60_000, (CASE.book,), station_state(CASE))
+HOUR_MS = 3_600_000
 
 
-def _drawn(lane: Lane, link: LinkState | None = None, known: Known | None = KNOWN) -> str:
-    console = Console(file=io.StringIO(), width=110, record=True, color_system=None)
-    screen = Screen(console, lambda: CASE.now)
-    console.print(screen.drawn([lane], link or LinkState(online=True), known, True))
-    return console.export_text()
+def _drawn(
+    lanes: Lane | Iterable[Lane],
+    link: LinkState | None = None,
+    known: Known | None = KNOWN,
+    memory: Memory | None = None,
+    skew_ms: int | None = 0,
+) -> str:
+    lanes = [lanes] if isinstance(lanes, Lane) else list(lanes)
+    memory = memory or Memory("station-1")
+    board = memory.photograph(lanes, link or LinkState(online=True), known, skew_ms, CASE.now)
+    return as_text(draw(board, Desk(), 110, 40))
 
 
 def _decision(case: Case) -> Decision:
     return decide_fill(case.request, case.cylinder, case.station, case.book, case.now)
 
 
-def _lane(state: LaneState, case: Case = CASE) -> Lane:
+def _lane(state: LaneState, case: Case = CASE, number: int = 1) -> Lane:
     view = LaneView(
         cylinder=case.cylinder, decision=_decision(case), gross_g=20_000, empty_gross_g=16_600, stop_at_gross_g=31_000
     )
-    return Lane(1, "scale-1", BenchScale(), worker_id="worker-1", view=view, _state=state)
+    return Lane(number, "scale-1", BenchScale(), worker_id="worker-1", view=view, _state=state)
 
 
 @pytest.mark.parametrize(
     ("state", "word", "shape"),
     [
-        (LaneState.FILLING, "充装中", "✔"),
+        (LaneState.FILLING, "充装中", "▶"),
         (LaneState.PERMITTED, "可充", "✔"),
+        (LaneState.DONE, "已充", "✔"),
         (LaneState.REFUSED, "禁充", "✘"),
-        (LaneState.FAULT, "停", "!"),
+        (LaneState.FAULT, "停", "■"),
         (LaneState.IDLE, "请扫码", "○"),
     ],
 )
@@ -65,25 +77,65 @@ def test_a_refusal_says_what_was_found_and_what_to_do_in_chinese_first() -> None
 
 def test_the_eye_finds_what_to_compare_with_the_steel_and_how_far_the_fill_is() -> None:
     text = _drawn(_lane(LaneState.FILLING))
-    for fact in ("A22050001", "YSP35.5", "16.50 kg", "2030-05", "20.00 kg", "31.00 kg"):
+    for fact in ("A22050001", "YSP35.5", "16.50 kg", "2030-05", "20.00 kg", "31.00", "◆", "┃"):
         assert fact in text
 
 
 def test_the_age_of_the_data_the_queue_and_the_link_are_always_there() -> None:
     text = _drawn(_lane(LaneState.IDLE), LinkState(online=False, unsent=12, disputed=1))
-    for fact in ("离线", "25 分钟前", "待传 to send: 12", "争议 disputed: 1"):
+    for fact in ("离线", "25 分钟前", "待传 12", "争议 1", "还可 72 小时"):
         assert fact in text
-    assert "没有" in _drawn(_lane(LaneState.IDLE), known=None)
-    assert age(KNOWN, CASE.now + 3 * 3_600_000) == "3 小时前 h old"
+    assert "没有站内数据,停止充装" in _drawn(_lane(LaneState.IDLE), known=None)
+    assert age(KNOWN, CASE.now + 3 * HOUR_MS) == "3 小时前 3 h old"
 
 
-def test_each_finding_has_a_card_with_words_in_both_languages_and_is_shown_until_the_scan() -> None:
-    assert set(words.FINDINGS) == set(get_args(Finding))
+def test_data_older_than_the_rulebook_allows_is_a_red_band_that_says_how_it_ends() -> None:
+    old = replace(KNOWN, as_of=CASE.now - 73 * HOUR_MS)
+    text = _drawn(_lane(LaneState.IDLE), LinkState(online=False), old)
+    assert "离线已超过 72 小时,停止充装。接通网络后自动恢复。" in text
+
+
+def test_a_clock_that_nobody_can_check_or_that_is_off_is_said() -> None:
+    assert "时钟 ✔" in _drawn(_lane(LaneState.IDLE))
+    assert "时钟未核对" in _drawn(_lane(LaneState.IDLE), skew_ms=None)
+    assert "时钟不准" in _drawn(_lane(LaneState.IDLE), skew_ms=HOUR_MS)
+
+
+def test_a_lane_that_the_regulator_locked_says_so_before_anybody_scans() -> None:
+    scale = KNOWN.station.scales["scale-1"].model_copy(update={"locked": True})
+    station = KNOWN.station.model_copy(update={"scales": {"scale-1": scale}})
+    text = _drawn(_lane(LaneState.IDLE), known=replace(KNOWN, station=station))
+    assert "锁停" in text
+    assert "本秤已被监管锁定" in text
+    assert "停止本秤充装,通知站长。" in text
+
+
+def test_alarms_and_notices_are_shown_with_the_newest_alarm_first() -> None:
+    memory, lane = Memory("station-1"), _lane(LaneState.IDLE)
+    memory.tell("busy", lane, words.fields(words.BUSY))
+    assert "上一只还在进行中" in _drawn(lane, memory=memory)
+    for n in (1, 2):
+        memory.tell("alarm", lane, {"zh": f"第 {n} 次请看秤", "en": f"look at the scale, {n}"})
+    text = _drawn(lane, memory=memory)
+    assert "第 2 次请看秤  (+1)" in text
+
+
+def test_the_last_ten_cylinders_are_tiles_with_their_weight_or_the_reason() -> None:
+    memory, lane = Memory("station-1"), _lane(LaneState.IDLE)
+    for n in range(11):
+        memory.tell("filled", lane, {"net_g": 14_000 + 10 * n})
+    memory.tell("refused", lane, {"reasons": ["R20", "R41"]})
+    text = _drawn(lane, memory=memory)
+    assert "✘R20   ✔14.10" in text
+    assert "✔14.02" in text
+    assert "✔14.01" not in text
+
+
+def test_each_finding_has_words_in_both_languages_and_is_shown_until_the_scan() -> None:
+    assert set(words.FINDINGS) >= set(get_args(Finding))
     lane = _lane(LaneState.IDLE)
     lane.findings.append("threaded_collar")
-    text = _drawn(lane)
-    assert "螺纹护罩" in text
-    assert "screwed-on collar" in text
+    assert "螺纹护罩" in _drawn(lane)
     lane.take_findings()
     assert "螺纹护罩" not in _drawn(lane)
 
