@@ -222,8 +222,8 @@ _DOCUMENT = """# Problems (问题目录)
 
 Whatever the service does not do is answered as `application/problem+json` (RFC 9457). `code` never changes its
 meaning; `title` and `detail` are Chinese, or English where `Accept-Language` prefers it (every sentence stands in both
-in `api/cylinder_api/sentences.py`); `type` leads to the page of the code at the service; `traceId` is what the service's
-log lines about the request bear. A DENY is no problem: it is an answer to a fill check (`docs/refusals.md`).
+in `api/cylinder_api/sentences.py`); `type` leads to the page of the code at the service; `traceId` is what the
+service's log lines about the request bear. A DENY is no problem: it is an answer to a fill check (`docs/refusals.md`).
 
 This page is made from `api/cylinder_api/catalogue.py` by `make openapi`.
 
