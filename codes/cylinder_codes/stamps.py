@@ -109,10 +109,11 @@ def _compared(name: StampField, on_file: Any, seen: Any, tare_tolerance_g: int) 
     if name == "tare_g":
         same = abs(on_file - seen) <= tare_tolerance_g
     else:
-        same = _plain(name, on_file) == _plain(name, seen)
+        same = plain_field(name, on_file) == plain_field(name, seen)
     return "agree" if same else "differ"
 
 
-def _plain(name: StampField, text: str) -> str:
+def plain_field(name: StampField, text: str) -> str:
+    """A field's text as it is compared: ``ao 1OO1`` of a serial is ``A01001``."""
     plain = "".join(unicodedata.normalize("NFKC", text).upper().split())
     return plain.translate(_LOOK_ALIKES) if name == "serial" else plain

@@ -10,6 +10,7 @@ from station_agent.filling import NO_GAS_G, Ending
 from station_agent.journal import Journal, Start
 from station_agent.lane import Lane
 from station_agent.own_acts import OwnActs
+from station_agent.own_fills import LOOKED_BACK, WORDS, OwnFills
 
 Tell = Callable[[str, Lane | None, dict[str, Any]], None]
 """Called with an event's name, its lane and its fields at every change that somebody may want to see."""
@@ -23,8 +24,9 @@ class Recorder:
     ) -> None:
         self.journal = journal
         self.acts = acts
-        self._station_id = station_id
-        self._clock = clock
+        self.station_id = station_id
+        self.clock = clock
+        self.fills = OwnFills(journal.recent(WORDS, LOOKED_BACK))
         self._tell = tell
         self._recorded = recorded
 
@@ -35,19 +37,23 @@ class Recorder:
         event: Event,
         worker_id: str | None,
         *,
+        checker_id: str | None = None,
         closes: str | None = None,
         log_index: int | None = None,
         occurred_at: int | None = None,
     ) -> Record:
         """Put the statement that `event` happened on the disk; `log_index` if the service already holds it.
 
+        It names both persons of the lane, the filler (充装人) and the checker (检查人).
         It happened now, or at `occurred_at` where it could not be written down then.
         """
-        refs = (f"station/{self._station_id}", *([f"worker/{worker_id}"] if worker_id else []))
-        at = self._clock.now() if occurred_at is None else occurred_at
-        record = state_event(event, id=id, subject=subject, occurred_at=at, by=self._station_id, refs=refs)
+        people = dict.fromkeys(f"worker/{person}" for person in (worker_id, checker_id) if person)
+        refs = (f"station/{self.station_id}", *people)
+        at = self.clock.now() if occurred_at is None else occurred_at
+        record = state_event(event, id=id, subject=subject, occurred_at=at, by=self.station_id, refs=refs)
         record = await asyncio.to_thread(self.journal.append, record, closes=closes)
         self.acts.add(record, log_index)
+        self.fills.add(record)
         self._recorded.set()
         return record
 
@@ -73,20 +79,21 @@ class Recorder:
                 return False
             full_gross_g = start.seen_gross_g  # silent, taken away, or another empty one in its place
         event = self._filled(start, full_gross_g, ending)
-        subject = f"cylinder/{start.cylinder_id}"
-        await self.append(f"{start.check_id}.filled", subject, event, start.worker_id, closes=start.check_id)
+        subject, id = f"cylinder/{start.cylinder_id}", f"{start.check_id}.filled"
+        checker_id = start.checker_id
+        await self.append(id, subject, event, start.worker_id, checker_id=checker_id, closes=start.check_id)
         self._tell_filled(lane, start, event, ending.fault)
         return True
 
     def _filled(self, start: Start, full_gross_g: int, ending: Ending) -> Filled:
         return Filled(
             check_id=start.check_id,
-            station_id=self._station_id,
+            station_id=self.station_id,
             scale_id=start.scale_id,
             lane=start.lane,
             worker_id=start.worker_id,
             started_at=start.started_at,
-            ended_at=self._clock.now(),
+            ended_at=self.clock.now(),
             empty_gross_g=start.empty_gross_g,
             full_gross_g=max(0, full_gross_g),
             net_g=max(0, full_gross_g - start.tare_g),
@@ -96,11 +103,15 @@ class Recorder:
     def _tell_filled(self, lane: Lane | None, start: Start, event: Filled, fault: str | None) -> None:
         if lane is not None:
             lane.view.net_g, lane.view.gross_g = event.net_g, event.full_gross_g
+            if lane.shift is not None:
+                lane.shift.fills += 1
+                lane.shift.net_g += max(0, event.full_gross_g - event.empty_gross_g)
         decision = lane.view.decision if lane else None
         fields = {
             **event.model_dump(exclude={"station_id", "lane"}),
             "code": start.code,
             "cylinder_id": start.cylinder_id,
+            "checker_id": start.checker_id,
             "outcome": decision.outcome if decision else None,
             "fault": fault,
         }
@@ -109,4 +120,4 @@ class Recorder:
     async def note(self, lane: Lane, what: str, fields: dict[str, Any]) -> None:
         """Keep what happened at a lane but is no event of the ledger."""
         note = {"what": what, "lane": lane.number, "worker_id": lane.worker_id, **fields}
-        await asyncio.to_thread(self.journal.note, self._clock.now(), note)
+        await asyncio.to_thread(self.journal.note, self.clock.now(), note)

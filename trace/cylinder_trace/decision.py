@@ -103,6 +103,8 @@ class StationFacts(Frozen):
     """Whether what is decided can be written down (审计可写)."""
     on_dead_list: bool | None = None
     """Whether the scanned code, which leads to no cylinder here, may be on the list of dead and black codes."""
+    busy_lane: Count | None = None
+    """Another lane of the station at which the same cylinder is under way; absent = at none."""
     lock: StandingLock | None = None
     """Why `scale_locked`, where a regulator's own statement says so."""
 

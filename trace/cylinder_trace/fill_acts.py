@@ -64,10 +64,12 @@ POSTFILL: Mapping[str, Item] = {
 """充装后检查表: what is looked at before the full cylinder leaves."""
 
 
-def doubts_about_fill(fill: Filled, subject: str, decided: FillDecided | None, book: Rulebook | None) -> list[Doubt]:
+def doubts_about_fill(
+    fill: Filled, subject: str, decided: FillDecided | None, book: Rulebook | None, model: str | None = None
+) -> list[Doubt]:
     """Doubts about gas that went into the cylinder of `subject`, measured against the decision that it quotes.
 
-    `book` is the rulebook of that decision, None where it is not at hand.
+    `book` is the rulebook of that decision, None where it is not at hand; `model` is that of the cylinder's stamp.
     """
     check = f"check {fill.check_id}"
     if decided is None or not decided.decision.permits:
@@ -75,7 +77,7 @@ def doubts_about_fill(fill: Filled, subject: str, decided: FillDecided | None, b
     permit = decided.decision
     if (decided.request.station_id, f"cylinder/{permit.cylinder_id}") != (fill.station_id, subject):
         return [Doubt("fill_without_permit", "it quotes the permit of another cylinder or station")]
-    doubts = [*_doubts_about_place_and_time(fill, decided), *_doubts_about_length(fill, book)]
+    doubts = [*_doubts_about_place_and_time(fill, decided), *_doubts_about_length(fill, book, model)]
     gas_g = max(fill.net_g, fill.full_gross_g - fill.empty_gross_g)
     if permit.max_net_g is not None and gas_g > permit.max_net_g:
         doubts.insert(0, Doubt("overfilled", f"{gas_g} g, more than the permitted {permit.max_net_g} g"))
@@ -95,12 +97,13 @@ def _doubts_about_place_and_time(fill: Filled, decided: FillDecided) -> Iterable
         yield Doubt("before_the_permit", "it began before the decision that it quotes")
 
 
-def _doubts_about_length(fill: Filled, book: Rulebook | None) -> Iterable[Doubt]:
+def _doubts_about_length(fill: Filled, book: Rulebook | None, model: str | None) -> Iterable[Doubt]:
+    longest = book.longest_fill_seconds(model) if book else None
     seconds = (fill.ended_at - fill.started_at) // 1000
     if seconds < 0:
         yield Doubt("ends_before_it_begins", "its end lies before its beginning")
-    elif book is not None and seconds > book.fill.longest_fill_seconds:
-        yield Doubt("fill_too_long", f"it took {seconds} s, more than {book.fill.longest_fill_seconds} s")
+    elif longest is not None and seconds > longest:
+        yield Doubt("fill_too_long", f"it took {seconds} s, more than {longest} s")
 
 
 def doubts_about_prefill(check: PrefillChecked, decided: FillDecided | None) -> list[Doubt]:

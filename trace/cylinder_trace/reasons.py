@@ -164,6 +164,7 @@ BECAUSE: dict[str, tuple[str, str]] = {
                      "Unknown here, and its code may be on the list of dead or black ones: hold it, call the regulator"),
     # R03 R06
     "cloned": ("此码被认定对应多只气瓶", "An authority found this code on more than one cylinder"),
+    "at_another_lane": ("{lane} 号工位正在处理同一个码", "The same code is under way at lane {lane}"),
     "tag_replaced": ("此标签替换了原标签,未见批准", "This tag took the place of another, and no approval is on file"),
     "tag_request_open": ("此标签的换标申请还未批复", "A request to replace this tag has not been answered yet"),
     # R13
@@ -230,6 +231,7 @@ _WHY_ZH = {
     "no_check_characters": "GIAI 缺少 (8004) 和校验位",
     "wrong_layout": "扫码枪与电脑的键盘布局不一致",
     "ambiguous": "可以读成两个不同的码",
+    "damaged": "二维码已损坏",
 }
 _PRODUCT_ZH = {"lpg": "液化石油气", "industrial_propane": "工业丙烷", "other": "其他气体"}
 _TARGET = {"station": ("本站", "this station"), "lane": ("本工位", "this lane"), "scale": ("本秤", "this scale")}

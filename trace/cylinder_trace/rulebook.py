@@ -175,6 +175,8 @@ class ModelRules(Frozen):
     tolerance_g: Tolerance
     tare_g: ModelGrams | None = None
     """Absent where the sources give none, or contradict each other: then nobody asks."""
+    longest_fill_seconds: Seconds | None = None
+    """A fill of this model is stopped after so long; absent = as `[fill]` says for all."""
 
 
 SAFETY_CORE = frozenset(f"R{number}" for number in range(20, 39))
@@ -231,6 +233,11 @@ class Rulebook(Frozen):
     def name(self) -> str:
         """``id@version``, as decisions quote it."""
         return f"{self.rulebook_id}@{self.version}"
+
+    def longest_fill_seconds(self, model: str | None) -> int:
+        """After how long a fill is stopped, whatever the scale says; `model` is that of the stamp, None if unknown."""
+        rules = self.models.get(model or "")
+        return (rules and rules.longest_fill_seconds) or self.fill.longest_fill_seconds
 
     def covers(self, day: int) -> bool:
         """Whether it is in force on a day (ordinal, Beijing)."""

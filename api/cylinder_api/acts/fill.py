@@ -191,8 +191,9 @@ def _disputed(unit: Unit, record: Record, receipt: Receipt, doubts: Sequence[Dou
 def _doubts_about(unit: Unit, record: Record, fill: Filled, n: int) -> list[Doubt]:
     """What is doubtful about a fill, entry `n` of its chain."""
     decided = decision_about(unit, fill.check_id)
-    doubts = doubts_about_fill(fill, record.subject, decided, _book_of(unit, decided))
     cylinder = unit.cylinder(record.subject.partition("/")[2])
+    model = cylinder.stamp.model if cylinder else None
+    doubts = doubts_about_fill(fill, record.subject, decided, _book_of(unit, decided), model)
     if cylinder is not None and cylinder.status == "withdrawn":
         doubts.insert(0, Doubt("registration_withdrawn", "the cylinder's registration had been withdrawn"))
     if fill.ended_at > unit.now + FUTURE_SLACK_MS:

@@ -20,13 +20,16 @@ def cylinder_unknown(case: Case) -> Findings | None:
 
 
 def code_seen_elsewhere(case: CylinderCase) -> Findings | None:
-    """R03: the same code was at another station too recently to be one cylinder, or an authority found it doubled.
+    """R03: the same code was at another station too recently to be one cylinder, is at another lane of this one now, or
+    an authority found it doubled.
 
     电子标识唯一性.
     """
     cylinder, request = case.cylinder, case.request
     if "cloned" in cylinder.flags:
         return because("cloned")
+    if case.station.busy_lane is not None:
+        return because("at_another_lane", lane=case.station.busy_lane)
     if cylinder.last_seen_at is None or cylinder.last_seen_station_id in (None, request.station_id):
         return None
     minutes = abs(request.requested_at - cylinder.last_seen_at) // MINUTE_MS

@@ -1,0 +1,70 @@
+"""What this station filled itself, by cylinder: what a re-weighing (复秤) belongs to, and which lack one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cylinder_trace.events import Filled, PostfillChecked, Record, Reweighed
+
+WORDS = (".filled", ".reweighed", ".postfill")
+"""What stands behind the check id in the ids of these acts; a second re-weighing is ``….reweighed.2``."""
+LOOKED_BACK = 20_000
+"""So many records of the journal are looked through at the start; what was filled before is not weighed again here."""
+
+
+@dataclass(slots=True)
+class OwnFill:
+    """One fill of this station, and what was found when it was looked at again."""
+
+    cylinder_id: str
+    filled: Filled
+    weighed: int = 0
+    """How often it was weighed again."""
+    checked: int = 0
+    """How often Q1 to Q6 were gone through."""
+    last: Reweighed | None = None
+    passed: bool | None = None
+    """What the last list said; None before the first."""
+
+    @property
+    def is_released(self) -> bool:
+        """Whether it was weighed again, is within its limit, and passed Q1 to Q6."""
+        return self.passed is True
+
+
+class OwnFills:
+    """The last fill of each cylinder at this station."""
+
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        self._last: dict[str, OwnFill] = {}
+        self._by_check: dict[str, OwnFill] = {}
+        for record in records:
+            self.add(record)
+
+    def add(self, record: Record) -> None:
+        """Take notice of what was recorded just now."""
+        if not any(word in record.id for word in WORDS):
+            return
+        match record.event():
+            case Filled() as filled:
+                self._begin(record.subject.removeprefix("cylinder/"), filled)
+            case Reweighed() as weighed if fill := self._by_check.get(weighed.check_id):
+                fill.weighed, fill.last = fill.weighed + 1, weighed
+            case PostfillChecked() as checked if fill := self._by_check.get(checked.check_id):
+                fill.checked, fill.passed = fill.checked + 1, checked.passed
+
+    def _begin(self, cylinder_id: str, filled: Filled) -> None:
+        if before := self._last.get(cylinder_id):
+            del self._by_check[before.filled.check_id]
+        self._last[cylinder_id] = self._by_check[filled.check_id] = OwnFill(cylinder_id, filled)
+
+    def last_of(self, cylinder_id: str) -> OwnFill | None:
+        """The last fill of a cylinder here."""
+        return self._last.get(cylinder_id)
+
+    def not_reweighed(self, since: int = 0, lane: int | None = None) -> list[OwnFill]:
+        """Fills that ended at `since` (UTC ms) or later, at one lane or all, never weighed again since (未复秤)."""
+        return [
+            fill
+            for fill in self._last.values()
+            if not fill.weighed and fill.filled.ended_at >= since and lane in (None, fill.filled.lane)
+        ]
