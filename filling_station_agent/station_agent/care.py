@@ -1,6 +1,7 @@
 """Looking after a station: `self-test`, `status` and `export` read what the agent keeps, also while it runs."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -8,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from cylinder_trace.dates import local_day
+from cylinder_trace.locks import Lock
 from station_agent.agent import assembled
 from station_agent.clock import wall_ms
-from station_agent.device import JOURNAL_FILE, KEY_FILE, REPLICA_FILE, DeviceError, load_device
+from station_agent.device import JOURNAL_FILE, KEY_FILE, REPLICA_FILE, DeviceError, key_protection, load_device
 from station_agent.devices.driver import DriverError
 from station_agent.devices.scale import ScaleFault
 from station_agent.journal import Journal, JournalBroken
+from station_agent.key_at_rest import machine_key_file
+from station_agent.link import LINK_SAID, Link
 from station_agent.replica import Replica, ReplicaDamaged, ReplicaRefused
 from station_agent.screen.board import age
 from station_agent.service import Service, ServiceGone
-from station_agent.settings import load_settings
+from station_agent.settings import Settings, SettingsError, load_settings, trusted_regulators
 
 _HOUR_MS = 3_600_000
 _CLOCK_SKEW_MAX_MS = 120_000
@@ -58,18 +62,34 @@ def status(data: Path) -> dict[str, Any]:
         said = {
             "station_id": device.station_id,
             "device_id": device.device_id,
+            "key_protected_by": key_protection(data),
             "records": journal.length,
             "unsent": journal.unsent_count(),
             "disputed": journal.disputed_count(),
+            "disputes": [{"seq": line.seq, "id": line.id, "log_index": line.log_index} for line in journal.disputed()],
+            "closed_because": journal.closed_because,
             "open_fills": len(journal.open_starts()),
             "last_record_id": last[0].id if last else None,
             "last_record_at": journal.last_at or None,
+            **_shift_status(journal),
         }
     return {**said, **_replica_status(data / REPLICA_FILE, device.station_id, device.key.seed)}
 
 
+def _shift_status(journal: Journal) -> dict[str, Any]:
+    """Who was last on record as filler and checker of each lane, and the newest alarms."""
+    shifts: dict[str, dict[str, Any]] = {}
+    for record in journal.newest("shift_changed", 100):
+        lane = str(record.data.get("lane"))
+        facts = {name: record.data.get(name) for name in ("worker_id", "checker_id")}
+        shifts.setdefault(lane, {"at": record.occurred_at, **facts})
+    names = ("kind", "lane", "from_at", "to_at")
+    alarms = [{name: record.data.get(name) for name in names} for record in journal.newest("alarm_raised", 10)]
+    return {"shifts": dict(sorted(shifts.items())), "alarms": alarms}
+
+
 def _replica_status(file: Path, station_id: str, seed: bytes) -> dict[str, Any]:
-    nothing = {"version": None, "data_as_of": None, "data_age_ms": None, "cylinders": None}
+    nothing = {"version": None, "data_as_of": None, "data_age_ms": None, "cylinders": None, "locks": None}
     if not file.exists():
         return nothing
     replica = Replica(file, station_id, seed)
@@ -77,14 +97,33 @@ def _replica_status(file: Path, station_id: str, seed: bytes) -> dict[str, Any]:
         known = replica.known
         if known is None:
             return nothing
+        now = wall_ms()
         return {
             "version": known.version,
             "data_as_of": known.as_of,
-            "data_age_ms": max(0, wall_ms() - known.as_of),
+            "data_age_ms": max(0, now - known.as_of),
             "cylinders": replica.cylinder_count(),
+            "locks": [_lock_told(lock) for lock in known.locks if lock.until is None or now < lock.until],
         }
     finally:
         replica.close()
+
+
+def _lock_told(lock: Lock) -> dict[str, Any]:
+    return {
+        "place": lock.place,
+        "authority_id": lock.authority_id,
+        "cause": lock.cause,
+        "since": lock.occurred_at,
+        "until": lock.until,
+    }
+
+
+_PROTECTED = {
+    "nothing": "未加密 not encrypted: station-agent protect-key",
+    "file": "已加密,密钥文件另存 encrypted, opened by a file elsewhere",
+    "passphrase": "已加密,口令 encrypted, opened by a passphrase",
+}
 
 
 def status_lines(status: dict[str, Any]) -> list[str]:
@@ -93,12 +132,26 @@ def status_lines(status: dict[str, Any]) -> list[str]:
     data = "没有 none"
     if data_age is not None:
         data = f"{data_age // 60_000} 分钟前 min old, {status['cylinders']} 只 cylinders"
-    return [
+    lines = [
         f"站 station {status['station_id']}  设备 device {status['device_id']}",
+        f"设备密钥 key: {_PROTECTED[status['key_protected_by']]}",
         f"记录 records {status['records']}  待传 to send {status['unsent']}  争议 disputed {status['disputed']}",
         f"未结充装 open fills {status['open_fills']}  最后 last {status['last_record_id'] or '-'}",
         f"数据 data: {data}",
     ]
+    lines += [
+        f"锁定 locked: {lock['place']}, {lock['authority_id']}, {lock['cause']}" for lock in status["locks"] or ()
+    ]
+    lines += [f"班次 shift, lane {lane}: {_on_shift(shift)}" for lane, shift in status["shifts"].items()]
+    lines += [f"报警 alarm: {alarm['kind']}, lane {alarm['lane']}" for alarm in status["alarms"]]
+    lines += [f"争议 disputed: {dispute['id']}" for dispute in status["disputes"]]
+    if status["closed_because"]:
+        lines.append(f"停止充装:本机日志已封存 stop filling, this journal is closed: {status['closed_because']}")
+    return lines
+
+
+def _on_shift(shift: dict[str, Any]) -> str:
+    return f"充装 filler {shift['worker_id'] or '-'}, 检查 checker {shift['checker_id'] or '-'}"
 
 
 # ---------------------------------------------------------------- the self-test
@@ -110,13 +163,16 @@ async def self_test(config: Path) -> list[Check]:
     device = await asyncio.to_thread(load_device, data)
     checks = [Check("settings", True, f"{len(settings.lanes)} lanes, device {device.device_id}")]
     checks.append(_key_check(data))
+    checks.append(_trust_check(settings, data))
     try:
         async with assembled(settings, data, device, lambda *_: None) as agent:
             checks.append(await _check("journal", _journal(agent.journal), "free or replace the disk"))
+            checks.append(_closed_check(agent.journal))
             ca_file = Path(settings.ca_file) if settings.ca_file else None
             async with Service(settings.service_url, device.token, device.station_id, ca_file=ca_file) as service:
                 checks.append(await _check("service", _ready(service), "look at network, address and certificate"))
             checks.append(await _check("data", _data(agent.sync.pull, agent.replica), "connect the station once"))
+            checks.append(_lock_check(agent.replica))
             checks.append(_clock_check(agent.clock.skew_ms()))
             for lane in agent.lanes:
                 name = f"scale of lane {lane.number}"
@@ -138,10 +194,43 @@ async def _check(name: str, looking: Awaitable[str], mend: str) -> Check:
 
 
 def _key_check(data: Path) -> Check:
-    mode = (data / KEY_FILE).stat().st_mode & 0o077
-    if mode:
-        return Check("key", False, f"{data / KEY_FILE} can be read by others", f"chmod 600 {data / KEY_FILE}")
-    return Check("key", True, "there, and only this user can read it")
+    file = data / KEY_FILE
+    if os.name == "posix" and file.stat().st_mode & 0o077:
+        return Check("key", False, f"{file} can be read by others", f"chmod 600 {file}")
+    protection = key_protection(data)
+    if protection == "nothing":
+        return Check("key", False, f"{file} is not encrypted", f"station-agent protect-key --data {data}")
+    if protection == "passphrase":
+        return Check("key", True, "encrypted, opened by a passphrase")
+    return Check("key", True, f"encrypted, opened by {machine_key_file(data)}")
+
+
+def _trust_check(settings: Settings, data: Path) -> Check:
+    """Without a trust list every lock still counts; only an unlocking is not believed."""
+    try:
+        keys = trusted_regulators(settings, data)
+    except SettingsError as error:
+        return Check("trust list", False, str(error), "correct [trust] regulators, or the file that it names")
+    if not keys:
+        return Check("trust list", True, "no authority's key is named: what is locked stays so until the lock ends")
+    return Check("trust list", True, f"{len(keys)} authorities' keys: {', '.join(key.name for key in keys)}")
+
+
+def _closed_check(journal: Journal) -> Check:
+    because = journal.closed_because
+    if because is None:
+        return Check("filling", True, "the journal is the one that the service knows")
+    said = LINK_SAID[Link.JOURNAL_CLOSED]
+    return Check("filling", False, f"{said.en}: {because}", said.next_en)
+
+
+def _lock_check(replica: Replica) -> Check:
+    now = wall_ms()
+    locks = [lock for lock in (replica.known.locks if replica.known else ()) if lock.until is None or now < lock.until]
+    if not locks:
+        return Check("locks", True, "nothing here is locked")
+    told = "; ".join(f"{lock.place} by {lock.authority_id}: {lock.cause}" for lock in locks)
+    return Check("locks", False, f"locked: {told}", "call the authority; it alone unlocks")
 
 
 async def _journal(journal: Journal) -> str:

@@ -13,13 +13,15 @@ from typing import Any
 
 from cylinder_codes.command_line import OneSentenceParser
 from cylinder_codes.terminal import escape_what_cannot_be_shown
-from station_agent import agent, care, device_commands, enrol
+from station_agent import agent, care, device_commands, enrol, keeping_commands
 from station_agent import words as said
 from station_agent.clock import wall_ms
 from station_agent.device import Device, DeviceError, load_device, only_one
 from station_agent.devices.driver import DriverError
 from station_agent.headless import Headless
 from station_agent.journal import JournalBroken
+from station_agent.keeping_commands import add_folder, add_json, folder_of
+from station_agent.running_log import logged
 from station_agent.screen.app import Screen, Sources, cannot_draw
 from station_agent.screen.keys import KeySorter
 from station_agent.service import ServiceGone
@@ -27,7 +29,6 @@ from station_agent.settings import ScaleSettings, Settings, SettingsError, load_
 
 GOOD, BAD, COULD_NOT = 0, 1, 2
 _SIMULATOR = "simulate-scale"
-_LAST_SEQ = 2**53 - 1
 
 _OVERVIEW = """\
 examples, in the order of a new station:
@@ -38,7 +39,10 @@ examples, in the order of a new station:
   station-agent run --config station/station.toml
   station-agent cards > cards.csv
   station-agent status --data station
-  station-agent export --data station > journal.jsonl
+  station-agent export --data station --out journal.jsonl
+  station-agent export --verify journal.jsonl
+  station-agent protect-key --data station
+  station-agent service-unit --config station/station.toml
 
 exit codes: 0 good · 1 checked and bad · 2 could not be done
 """
@@ -90,33 +94,35 @@ def _parser() -> argparse.ArgumentParser:
     enrolling.add_argument("--ca-file", type=Path, help="trust this certificate authority (PEM) alone")
     enrolling.add_argument("--scale-host", default="127.0.0.1", help="address of the scales (default %(default)s)")
     enrolling.add_argument("--scale-port", type=int, default=1502, help="their Modbus port (default %(default)s)")
-    _add_json(enrolling)
+    enrolling.add_argument(
+        "--passphrase", action="store_true", help="protect the device's key with one; without this, with DATA.key"
+    )
+    add_json(enrolling)
     enrolling.set_defaults(command=_enrol)
 
     commands.add_parser(_SIMULATOR, help="play filling scales that speak Modbus TCP", add_help=False)
 
-    testing = _explained(commands, "self-test", "check key, journal, data, clock, scales and service")
+    testing = _explained(
+        commands, "self-test", "check key, journal, trust list, locks, data, clock, scales and service"
+    )
     _add_config(testing)
-    _add_json(testing)
+    add_json(testing)
     testing.set_defaults(command=_self_test)
 
     device_commands.add_to(lambda name, purpose: _explained(commands, name, purpose))
 
     cards = _explained(commands, "cards", "the cards for the wall: what each barcode holds, and what to print on it")
-    _add_json(cards)
+    add_json(cards)
     cards.set_defaults(command=_cards)
 
-    status = _explained(commands, "status", "what is unsent, the last record, the age of the data")
-    _add_folder(status)
-    _add_json(status)
+    status = _explained(
+        commands, "status", "queue, disputes, open fills, data, locks, trust list, shift and alarms, also while it runs"
+    )
+    add_folder(status)
+    add_json(status)
     status.set_defaults(command=_status)
 
-    export = _explained(commands, "export", "the journal's records as JSON lines, for an inspector")
-    _add_folder(export)
-    export.add_argument("--from-seq", type=_whole, default=0, help="first record (default 0)")
-    export.add_argument("--notes", action="store_true", help="the lanes' notes instead: faults, scans during a fill")
-    _add_json(export)
-    export.set_defaults(command=_export)
+    keeping_commands.add_to(lambda name, purpose: _explained(commands, name, purpose))
     return parser
 
 
@@ -134,27 +140,6 @@ def _explain(parser: argparse.ArgumentParser, about: str) -> None:
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, required=True, help="the settings file that `enrol` wrote")
-
-
-def _add_folder(parser: argparse.ArgumentParser) -> None:
-    station = parser.add_mutually_exclusive_group(required=True)
-    station.add_argument("--config", type=Path, help="the station's settings file")
-    station.add_argument("--data", type=Path, help="or its data folder")
-
-
-def _folder(arguments: argparse.Namespace) -> Path:
-    folder: Path = arguments.data or load_settings(arguments.config)[1]
-    return folder
-
-
-def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-
-
-def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(_LAST_SEQ)) and int(text) <= _LAST_SEQ):
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {_LAST_SEQ}, is {text!r}")
-    return int(text)
 
 
 # ---------------------------------------------------------------- the commands
@@ -176,30 +161,35 @@ def _run(arguments: argparse.Namespace) -> int:
 
 async def _run_headless(settings: Settings, data: Path, device: Device) -> None:
     headless = Headless(sys.stdout, wall_ms)
-    async with agent.assembled(settings, data, device, headless.tell) as parts:
-        await agent.run(parts, headless.tell, lambda: agent.read_keyboard(parts, sys.stdin.fileno()))
+    with logged(headless.tell, data, wall_ms) as tell:
+        async with agent.assembled(settings, data, device, tell) as parts:
+            await agent.run(parts, tell, lambda: agent.read_keyboard(parts, sys.stdin.fileno()))
 
 
 async def _run_on_screen(settings: Settings, data: Path, device: Device) -> None:
     screen = Screen(device.station_id)
-    async with agent.assembled(settings, data, device, screen.tell) as parts:
-        sources = Sources(
-            lanes=parts.lanes,
-            link=parts.sync.state,
-            known=lambda: parts.replica.known,
-            skew_ms=parts.clock.skew_ms,
-            now=parts.clock.now,
-            take=parts.floor.take,
-            sorter=KeySorter(agent.wedge_decoder(parts), prefix=settings.scanner.prefix),
-        )
-        await agent.run(parts, screen.tell, lambda: screen.show(sources))
+    with logged(screen.tell, data, wall_ms) as tell:
+        async with agent.assembled(settings, data, device, tell) as parts:
+            sources = Sources(
+                lanes=parts.lanes,
+                link=parts.sync.state,
+                known=lambda: parts.replica.known,
+                skew_ms=parts.clock.skew_ms,
+                now=parts.clock.now,
+                take=parts.floor.take,
+                sorter=KeySorter(agent.wedge_decoder(parts), prefix=settings.scanner.prefix),
+            )
+            await agent.run(parts, tell, lambda: screen.show(sources))
 
 
 def _enrol(arguments: argparse.Namespace) -> int:
     if not 1 <= arguments.scale_port <= 65_535:
         return _say(f"--scale-port: must be 1 to 65535, is {arguments.scale_port}")
     scales = ScaleSettings(host=arguments.scale_host, port=arguments.scale_port)
-    device, file = asyncio.run(enrol.enrol(arguments.url, arguments.code, arguments.data, scales, arguments.ca_file))
+    enrolling = enrol.enrol(
+        arguments.url, arguments.code, arguments.data, scales, arguments.ca_file, passphrase=arguments.passphrase
+    )
+    device, file = asyncio.run(enrolling)
     if arguments.json:
         print(json.dumps({"device_id": device.device_id, "station_id": device.station_id, "config": str(file)}))
     else:
@@ -231,26 +221,12 @@ def _cards(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    status = care.status(_folder(arguments))
+    status = care.status(folder_of(arguments))
     if arguments.json:
         print(json.dumps(status, ensure_ascii=False))
     else:
         for line in care.status_lines(status):
             print(line)
-    return GOOD
-
-
-def _export(arguments: argparse.Namespace) -> int:
-    folder = _folder(arguments)
-    with care.journal_of(folder) as journal:
-        if arguments.notes:
-            kind, lines = "notes", [json.dumps(note, ensure_ascii=False) for note in journal.notes()]
-        else:
-            kind, lines = "records", [line.text.decode() for line in journal.lines(arguments.from_seq)]
-    if arguments.json:  # each as the text that it is: its hash is over these bytes
-        print(json.dumps({"device_id": load_device(folder).device_id, kind: lines}, ensure_ascii=False))
-    else:
-        print("".join(f"{line}\n" for line in lines), end="")
     return GOOD
 
 

@@ -30,7 +30,8 @@ from cylinder_trace.decision_note import sign_decision
 from cylinder_trace.events import EventError, Record, parse_record, record_text
 from cylinder_trace.merkle import leaf_hash
 
-_SCHEMA = """
+_TYPE = "json_extract(cast(text as text), '$.type')"
+_SCHEMA = f"""
 create table if not exists records (
     seq integer primary key, id text not null unique, hash text not null, occurred_at integer not null,
     log_index integer, status text, text blob not null);
@@ -38,13 +39,14 @@ create index if not exists unsettled on records (seq) where log_index is null;
 create index if not exists unsent on records (seq) where status is null;
 create index if not exists disputed on records (seq) where status = 'disputed';
 create index if not exists dated on records (occurred_at);
+create index if not exists typed on records ({_TYPE}, seq);
 create table if not exists starts (check_id text primary key, text text not null);
 create table if not exists notes (n integer primary key, at integer not null, text text not null);
 create table if not exists meta (name text primary key, value text not null);
 """
 SCHEMA_VERSION = 1
-"""0 had the same tables without the indexes `unsent`, `disputed` and `dated`. Each step only adds, none rewrites a
-record: a journal is the same chain before and after an upgrade."""
+"""0 had the same tables without the indexes `unsent`, `disputed`, `dated` and `typed`. Each step only adds, none
+rewrites a record: a journal is the same chain before and after an upgrade."""
 
 
 _AT_ONCE = 1_000
@@ -209,6 +211,11 @@ class Journal:
         )
         return [JournalLine(*row) for row in rows]
 
+    def newest(self, type: str, limit: int) -> list[Record]:
+        """The newest records of one type, the last one first."""
+        query = f"select cast(text as blob) from records where {_TYPE} = ? order by seq desc limit ?"  # noqa: S608
+        return [parse_record(text) for (text,) in self._rows(query, (type, limit))]
+
     def first_unsent(self) -> int:
         """Sequence number of the oldest record the service has not answered for, or of the next one."""
         first = self._one("select min(seq) from records where status is null")
@@ -250,8 +257,8 @@ class Journal:
 
     def sign_head(self, line: JournalLine) -> dict[str, Any]:
         """The head of the chain as of `line`, signed by the device: it stands for every record up to there."""
-        said = f"pinglian-device-head/1\n{self._device_id}\n{line.seq}\n{line.hash}\n"
-        return {"seq": line.seq, "hash": line.hash, "signature": encode_base64(self._key.sign(said.encode()))}
+        said = head_text(self._device_id, line.seq, line.hash)
+        return {"seq": line.seq, "hash": line.hash, "signature": encode_base64(self._key.sign(said))}
 
     def sign_decision(self, request: FillRequest, decision: Decision, inputs_sha256: str) -> str:
         """The note in which this device stands by a decision that it took."""
@@ -262,7 +269,7 @@ class Journal:
         before, place = NO_PREVIOUS, 0
         while lines := self.lines(place, _AT_ONCE):
             for line in lines:
-                fault = _fault_in(line, place, before, self._device_id)
+                fault = fault_in(line, place, before, self._device_id)
                 if fault:
                     raise JournalBroken(f"The journal {self._path} is damaged: record {line.seq} {fault}.")
                 before, place = line.hash, place + 1
@@ -351,7 +358,13 @@ class Journal:
             ) from error
 
 
-def _fault_in(line: JournalLine, place: int, before: str, device_id: str) -> str | None:
+def head_text(device_id: str, seq: int, head: str) -> bytes:
+    """What a device signs to vouch for its chain up to record `seq`."""
+    return f"pinglian-device-head/1\n{device_id}\n{seq}\n{head}\n".encode()
+
+
+def fault_in(line: JournalLine, place: int, before: str | None, device_id: str) -> str | None:
+    """What is wrong with the record at `place` of a device's chain; `before` is None where nobody has that one."""
     try:
         record = parse_record(line.text)
     except (CanonicalError, EventError) as error:
@@ -361,6 +374,8 @@ def _fault_in(line: JournalLine, place: int, before: str, device_id: str) -> str
         "is missing or out of place": lambda: line.seq == place,
         "does not fit its hash": lambda: leaf_hash(line.text).hex() == line.hash,
         "carries no place in this device's chain": lambda: link is not None and link.id == device_id,
-        "does not follow the record before it": lambda: link is not None and (link.seq, link.prev) == (place, before),
+        "does not follow the record before it": lambda: (
+            link is not None and link.seq == place and before in (None, link.prev)
+        ),
     }
     return next((fault for fault, holds in checks.items() if not holds()), None)
