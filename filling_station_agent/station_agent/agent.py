@@ -12,8 +12,7 @@ from typing import Any
 
 from station_agent.clock import Reference, TrustedClock, steady_ms
 from station_agent.device import JOURNAL_FILE, REPLICA_FILE, Device
-from station_agent.devices.driver import load_driver
-from station_agent.devices.scale import ModbusScale, ScaleLink, TcpPort
+from station_agent.devices.assembly import ScaleLinks, bring_scans, take_over
 from station_agent.devices.scanner import KeyboardScanner, WedgeDecoder
 from station_agent.floor import Floor
 from station_agent.journal import Journal, JournalBroken
@@ -97,9 +96,9 @@ async def assembled(settings: Settings, data: Path, device: Device, tell: Tell) 
             recorded=recorded,
             tell=lambda event, fields: tell(event, None, fields),
         )
-        link = ScaleLink(TcpPort(settings.scales.host, settings.scales.port))
-        stack.callback(link.close)
-        lanes = _lanes(settings, link, run)
+        links = ScaleLinks(settings, data)
+        stack.callback(links.close)
+        lanes = _lanes(settings, links, run)
         for lane in lanes:
             lookout.attach(lane)
         sign_on_all = settings.scanner.sign_on == "all"
@@ -118,12 +117,8 @@ def _clock(replica: Replica) -> TrustedClock:
     return clock
 
 
-def _lanes(settings: Settings, link: ScaleLink, run: int) -> list[Lane]:
-    driver = load_driver(settings.scales.driver)
-    return [
-        Lane(lane.digit, lane.scale_id, ModbusScale(link, lane.unit, driver, boot_id=run, clock=steady_ms))
-        for lane in settings.lanes
-    ]
+def _lanes(settings: Settings, links: ScaleLinks, run: int) -> list[Lane]:
+    return [Lane(lane.digit, lane.scale_id, links.scale(lane, run, steady_ms)) for lane in settings.lanes]
 
 
 People = Callable[[], Coroutine[Any, Any, None]]
@@ -134,6 +129,7 @@ async def run(agent: Agent, tell: Tell, people: People) -> None:
     """Run until SIGINT, SIGTERM, SIGHUP or until people leave; what is under way ends with a record."""
     stop = asyncio.Event()
     with _signals(stop):
+        take_over(lane.scale for lane in agent.lanes)
         await agent.station.close_orphans(agent.lanes)
         await agent.sync.greet()
         lanes = [asyncio.create_task(agent.station.work(lane)) for lane in agent.lanes]
@@ -143,6 +139,7 @@ async def run(agent: Agent, tell: Tell, people: People) -> None:
             asyncio.create_task(agent.lookout.write_for_ever(agent.recorder)),
             *(asyncio.create_task(agent.lookout.look_for_ever(lane)) for lane in agent.lanes),
             asyncio.create_task(_until_people_leave(agent, people, stop)),
+            *(asyncio.create_task(scans) for scans in bring_scans(agent.settings, agent.floor.take, tell, steady_ms)),
         ]
         tell("ready", None, {"station_id": agent.station.station_id, "lanes": [lane.number for lane in agent.lanes]})
         try:
@@ -159,11 +156,14 @@ async def read_keyboard(agent: Agent, keyboard: int) -> None:
     async with KeyboardScanner(keyboard, wedge_decoder(agent), steady_ms) as keys:
         async for event in keys:
             await agent.floor.take(event)
+    if agent.settings.scanners:  # a service has no keyboard; its own scanners go on
+        await asyncio.Event().wait()
 
 
 def wedge_decoder(agent: Agent) -> WedgeDecoder:
     """What turns keys into scans, as the settings say."""
-    return WedgeDecoder(prefix=agent.settings.scanner.prefix)
+    scanner = agent.settings.scanner
+    return WedgeDecoder(prefix=scanner.prefix, suffix=scanner.suffix, inter_key_ms=scanner.inter_key_ms)
 
 
 async def _until_people_leave(agent: Agent, people: People, stop: asyncio.Event) -> None:

@@ -23,7 +23,8 @@ from typing import Literal, Self
 if sys.platform != "win32":
     import termios
 
-_LONGEST = 512  # characters; the longest symbol we print has under 60
+LONGEST = 512
+"""Characters; the longest symbol we print has under 60."""
 _BURST_PROOF = 4  # keys in quick succession from the start that no typist produces
 _TYPING_PAUSE_MS = 10_000  # a typed line left alone this long was given up
 _CTRL_C = "\x03"
@@ -84,11 +85,12 @@ class Dropped:
     """Keys that were not taken for a scan, and why; the operator is asked to scan again.
 
     `unfinished`: the scanner stopped before Enter. `too_long`: no Enter after 512 characters.
-    `interleaved`: two scanners typed at once. `empty`: a prefix and nothing else.
+    `interleaved`: two scanners typed at once. `empty`: a prefix and nothing else. `other_lane`: a lane's own scanner
+    named another lane. `unframed`: without the prefix or suffix that this scanner is set up to send.
     """
 
     lane: int | None
-    reason: Literal["unfinished", "too_long", "interleaved", "empty"]
+    reason: Literal["unfinished", "too_long", "interleaved", "empty", "other_lane", "unframed"]
 
 
 ScannerEvent = Scan | Badge | Finding | StampSeen | Statement | Dropped
@@ -183,7 +185,7 @@ class WedgeDecoder:
         if self._line is None:
             self._line = _Line(None, prefixed=False)
         self._line.text += char
-        if len(self._line.text) <= _LONGEST:
+        if len(self._line.text) <= LONGEST:
             return []
         lane, self._line, self._ends_to_ignore = self._line.lane, None, 1
         return [Dropped(lane, "too_long")]
@@ -195,14 +197,14 @@ class WedgeDecoder:
         line, self._line = self._line, None
         if line is None:
             return []
-        return [_event(line)] if line.text else [Dropped(line.lane, "empty")]
+        return [event_of(line.lane, line.text, typed=line.typed)] if line.text else [Dropped(line.lane, "empty")]
 
 
-def _event(line: _Line) -> ScannerEvent:
-    """A finished line as what it means."""
-    card = _CARD.fullmatch(line.text)
+def event_of(lane: int | None, text: str, *, typed: bool) -> ScannerEvent:
+    """What a whole text means: a card of ours, or the code of a cylinder."""
+    card = _CARD.fullmatch(text)
     if card is None:
-        return Scan(line.lane, line.text, line.typed)
+        return Scan(lane, text, typed)
     content = card[4] if card[2] else card[4].swapcase()
     kinds: dict[str, type[Badge | Finding | StampSeen | Statement]] = {
         "W": Badge,
@@ -210,7 +212,7 @@ def _event(line: _Line) -> ScannerEvent:
         "S": StampSeen,
         "P": Statement,
     }
-    return kinds[(card[2] or card[3]).upper()](line.lane, content, line.typed)
+    return kinds[(card[2] or card[3]).upper()](lane, content, typed)
 
 
 class KeyboardScanner:
@@ -271,9 +273,9 @@ class KeyboardScanner:
         chunk = b"more"
         while chunk:
             readable, _, _ = select.select([self._fd, self._wake_read], [], [])
+            at_ms = self._clock()
             if self._wake_read in readable:
                 return
-            at_ms = self._clock()
             try:
                 chunk = os.read(self._fd, 4096)
             except OSError:  # the other side of a pty has hung up
