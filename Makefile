@@ -4,6 +4,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 PORT ?= 8000
+SCALE_PORT ?= 1502
 DATA ?= .data
 MINUTES ?= 60
 CYLINDERS ?= 5000
@@ -19,7 +20,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # Tests start hundreds of processes; with nothing compiled kept, each compiles every package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo serve test lint types contracts load bench bench-large damage soak fuzz fuzz-api mutants openapi wheels lock clean
+.PHONY: help setup demo serve scales station test lint types contracts load bench bench-large damage soak fuzz fuzz-api mutants openapi wheels lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +33,12 @@ demo: setup ## the main job, from code to audit, in under a minute
 
 serve: setup ## the service with demo data on 127.0.0.1 (PORT=8000 DATA=.data CYLINDERS=5000)
 	@exec .venv/bin/cylinder-api serve --demo --data "$(DATA)" --port "$(PORT)" --cylinders "$(CYLINDERS)"
+
+scales: setup ## a filling scale to try, in a second terminal beside `make serve` (SCALE_PORT=1502)
+	@$(PY) tools/try_station.py scales --data "$(DATA)" --scale-port "$(SCALE_PORT)"
+
+station: setup ## the station agent at that scale, in a third terminal (PORT=8000 DATA=.data SCALE_PORT=1502)
+	@$(PY) tools/try_station.py station --data "$(DATA)" --url "http://127.0.0.1:$(PORT)" --scale-port "$(SCALE_PORT)"
 
 test: setup ## every test, in several processes (WORKERS=auto)
 	@$(PY) -m pytest -n "$(WORKERS)" --dist loadfile --no-loadscope-reorder
