@@ -69,6 +69,15 @@ class Recorder:
         """Fills that began and have no end yet."""
         return await asyncio.to_thread(self.journal.open_starts, scale_id)
 
+    async def waiting(self) -> tuple[int, int, int]:
+        """How many records wait for the service, how many it disputes, and how many fills have no end yet."""
+
+        def count() -> tuple[int, int, int]:
+            journal = self.journal
+            return journal.unsent_count(), journal.disputed_count(), len(journal.open_starts())
+
+        return await asyncio.to_thread(count)
+
     async def end(self, lane: Lane | None, start: Start, ending: Ending) -> bool:
         """The one record of a fill; none, and False, if the scale itself shows that no gas flowed."""
         full_gross_g, with_gas_g = ending.gross_g, start.empty_gross_g + NO_GAS_G

@@ -17,7 +17,7 @@ and are written down, with the moment at which they were given, as soon as the j
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -64,6 +64,7 @@ class Station:
         tell: Tell,
         forms: ScanForms = ScanForms(),  # noqa: B008 - frozen
         printer: TicketPrinter | None = None,
+        random_bits: Callable[[int], int] = secrets.randbits,
     ) -> None:
         self.station_id = station_id
         self.stopping = False
@@ -72,6 +73,7 @@ class Station:
         self._clock = clock
         self._tell = tell
         self._forms = forms
+        self._random_bits = random_bits
         self._permits = Permits(boot_id)
         self._deciding = Deciding(station_id, replica, clock, recorder, service)
         self._late = Late(recorder, self._permits, tell)
@@ -119,7 +121,7 @@ class Station:
         """(1) The question: what was scanned, by whom, on which scale, and what stands on it."""
         code, why = self._read(raw_scan, lane.stated)
         lane.stated = replace(lane.stated, damaged=False)  # said of this act alone, also if the scale fails it
-        check_id = f"chk_{encode_base32(secrets.randbits(128), 26).lower()}"
+        check_id = f"chk_{encode_base32(self._random_bits(128), 26).lower()}"
         lane.view = LaneView(code=code)
         lane.take_faults_after()
         self._tell("scanned", lane, {"check_id": check_id, "code": code, "raw_scan": raw_scan})
