@@ -20,12 +20,14 @@ from station_agent.lane import Lane
 from station_agent.log_keys import LogKeys
 from station_agent.lookout import Lookout
 from station_agent.own_acts import OwnActs
+from station_agent.pins import Pins
 from station_agent.recorder import Recorder, Tell
 from station_agent.replica import Replica, ReplicaDamaged
 from station_agent.service import Service
 from station_agent.settings import Settings, trusted_regulators
 from station_agent.station import Station
 from station_agent.sync import Sync
+from station_agent.ticket_printer import TicketPrinter
 
 _STOP_WITHIN_S = 20.0
 _LAST_UPLOAD_S = 3.0
@@ -83,6 +85,7 @@ async def assembled(settings: Settings, data: Path, device: Device, tell: Tell) 
             service=service,
             tell=tell,
             forms=settings.scanner.forms,
+            printer=_printer(settings, data),
         )
         sync = Sync(
             service,
@@ -102,7 +105,15 @@ async def assembled(settings: Settings, data: Path, device: Device, tell: Tell) 
         for lane in lanes:
             lookout.attach(lane)
         sign_on_all = settings.scanner.sign_on == "all"
-        floor = Floor(lanes, recorder, replica, tell, sign_on_all=sign_on_all)
+        floor = Floor(
+            lanes,
+            recorder,
+            replica,
+            tell,
+            sign_on_all=sign_on_all,
+            pins=Pins(data, steady_ms),
+            leave_after_ms=settings.shift.leave_after_minutes * 60_000,
+        )
         yield Agent(station, floor, lookout, recorder, sync, journal, replica, clock, settings)
 
 
@@ -118,7 +129,15 @@ def _clock(replica: Replica) -> TrustedClock:
 
 
 def _lanes(settings: Settings, links: ScaleLinks, run: int) -> list[Lane]:
-    return [Lane(lane.digit, lane.scale_id, links.scale(lane, run, steady_ms)) for lane in settings.lanes]
+    return [
+        Lane(lane.digit, lane.scale_id, links.scale(lane, run, steady_ms), kind=lane.kind) for lane in settings.lanes
+    ]
+
+
+def _printer(settings: Settings, data: Path) -> TicketPrinter | None:
+    """Where tickets are printed; a relative path lies in the data folder."""
+    ticket = settings.ticket
+    return TicketPrinter(data / ticket.printer, ticket.kind) if ticket.printer else None
 
 
 People = Callable[[], Coroutine[Any, Any, None]]
@@ -137,6 +156,7 @@ async def run(agent: Agent, tell: Tell, people: People) -> None:
             asyncio.create_task(agent.sync.follow_for_ever()),
             asyncio.create_task(agent.sync.upload_for_ever()),
             asyncio.create_task(agent.lookout.write_for_ever(agent.recorder)),
+            asyncio.create_task(agent.floor.watch_for_ever()),
             *(asyncio.create_task(agent.lookout.look_for_ever(lane)) for lane in agent.lanes),
             asyncio.create_task(_until_people_leave(agent, people, stop)),
             *(asyncio.create_task(scans) for scans in bring_scans(agent.settings, agent.floor.take, tell, steady_ms)),

@@ -13,7 +13,7 @@ from typing import Any
 
 from cylinder_codes.command_line import OneSentenceParser
 from cylinder_codes.terminal import escape_what_cannot_be_shown
-from station_agent import agent, care, device_commands, enrol, keeping_commands
+from station_agent import agent, care, device_commands, enrol, keeping_commands, shift_commands
 from station_agent import words as said
 from station_agent.clock import wall_ms
 from station_agent.device import Device, DeviceError, load_device, only_one
@@ -38,6 +38,7 @@ examples, in the order of a new station:
   station-agent self-test --config station/station.toml
   station-agent run --config station/station.toml
   station-agent cards > cards.csv
+  station-agent pin --data station --worker worker-1
   station-agent status --data station
   station-agent export --data station --out journal.jsonl
   station-agent export --verify journal.jsonl
@@ -110,6 +111,12 @@ def _parser() -> argparse.ArgumentParser:
     testing.set_defaults(command=_self_test)
 
     device_commands.add_to(lambda name, purpose: _explained(commands, name, purpose))
+
+    pin = _explained(commands, "pin", "set the PIN with which a worker signs on at a keyboard, without a badge")
+    add_folder(pin)
+    pin.add_argument("--worker", required=True, help="the worker's id, as the service knows it")
+    pin.add_argument("--remove", action="store_true", help="forget the PIN instead")
+    pin.set_defaults(command=shift_commands.set_or_remove)
 
     cards = _explained(commands, "cards", "the cards for the wall: what each barcode holds, and what to print on it")
     add_json(cards)
