@@ -12,7 +12,7 @@ from typing import Any
 
 from station_agent.clock import Reference, TrustedClock, steady_ms
 from station_agent.device import JOURNAL_FILE, REPLICA_FILE, Device
-from station_agent.devices.assembly import ScaleLinks, bring_scans, take_over
+from station_agent.devices.assembly import Devices
 from station_agent.devices.scanner import KeyboardScanner, WedgeDecoder
 from station_agent.floor import Floor
 from station_agent.journal import Journal, JournalBroken
@@ -49,6 +49,7 @@ class Agent:
     replica: Replica
     clock: TrustedClock
     settings: Settings
+    devices: Devices
 
     @property
     def lanes(self) -> list[Lane]:
@@ -67,7 +68,9 @@ async def assembled(settings: Settings, data: Path, device: Device, tell: Tell) 
         stack.callback(replica.close)
         clock = _clock(replica)
         lookout = Lookout(device.station_id, replica, clock, tell)
-        tell = lookout.hear
+        devices = Devices(settings, data, steady_ms)
+        stack.callback(devices.close)
+        tell = devices.hearing(lookout.hear)
         ca_file = Path(settings.ca_file) if settings.ca_file else None
         service = await stack.enter_async_context(
             Service(settings.service_url, device.token, device.station_id, ca_file=ca_file)
@@ -99,9 +102,7 @@ async def assembled(settings: Settings, data: Path, device: Device, tell: Tell) 
             recorded=recorded,
             tell=lambda event, fields: tell(event, None, fields),
         )
-        links = ScaleLinks(settings, data)
-        stack.callback(links.close)
-        lanes = _lanes(settings, links, run)
+        lanes = _lanes(settings, devices, run)
         for lane in lanes:
             lookout.attach(lane)
         sign_on_all = settings.scanner.sign_on == "all"
@@ -114,7 +115,7 @@ async def assembled(settings: Settings, data: Path, device: Device, tell: Tell) 
             pins=Pins(data, steady_ms),
             leave_after_ms=settings.shift.leave_after_minutes * 60_000,
         )
-        yield Agent(station, floor, lookout, recorder, sync, journal, replica, clock, settings)
+        yield Agent(station, floor, lookout, recorder, sync, journal, replica, clock, settings, devices)
 
 
 def _clock(replica: Replica) -> TrustedClock:
@@ -128,10 +129,8 @@ def _clock(replica: Replica) -> TrustedClock:
     return clock
 
 
-def _lanes(settings: Settings, links: ScaleLinks, run: int) -> list[Lane]:
-    return [
-        Lane(lane.digit, lane.scale_id, links.scale(lane, run, steady_ms), kind=lane.kind) for lane in settings.lanes
-    ]
+def _lanes(settings: Settings, devices: Devices, run: int) -> list[Lane]:
+    return [Lane(lane.digit, lane.scale_id, devices.scale(lane, run), kind=lane.kind) for lane in settings.lanes]
 
 
 def _printer(settings: Settings, data: Path) -> TicketPrinter | None:
@@ -148,7 +147,7 @@ async def run(agent: Agent, tell: Tell, people: People) -> None:
     """Run until SIGINT, SIGTERM, SIGHUP or until people leave; what is under way ends with a record."""
     stop = asyncio.Event()
     with _signals(stop):
-        take_over(lane.scale for lane in agent.lanes)
+        agent.devices.take_over(agent.lanes)
         await agent.station.close_orphans(agent.lanes)
         await agent.sync.greet()
         lanes = [asyncio.create_task(agent.station.work(lane)) for lane in agent.lanes]
@@ -159,7 +158,7 @@ async def run(agent: Agent, tell: Tell, people: People) -> None:
             asyncio.create_task(agent.floor.watch_for_ever()),
             *(asyncio.create_task(agent.lookout.look_for_ever(lane)) for lane in agent.lanes),
             asyncio.create_task(_until_people_leave(agent, people, stop)),
-            *(asyncio.create_task(scans) for scans in bring_scans(agent.settings, agent.floor.take, tell, steady_ms)),
+            *(asyncio.create_task(work) for work in agent.devices.work(agent.floor.take, tell)),
         ]
         tell("ready", None, {"station_id": agent.station.station_id, "lanes": [lane.number for lane in agent.lanes]})
         try:
@@ -176,7 +175,7 @@ async def read_keyboard(agent: Agent, keyboard: int) -> None:
     async with KeyboardScanner(keyboard, wedge_decoder(agent), steady_ms) as keys:
         async for event in keys:
             await agent.floor.take(event)
-    if agent.settings.scanners:  # a service has no keyboard; its own scanners go on
+    if agent.settings.has_other_sources:  # a service has no keyboard; its scanners and machines go on
         await asyncio.Event().wait()
 
 

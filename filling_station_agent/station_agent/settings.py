@@ -161,6 +161,11 @@ class Settings(_Table):
     trust: TrustSettings = TrustSettings()
     lanes: Annotated[tuple[LaneSettings, ...], Field(min_length=1, max_length=10)]
 
+    @property
+    def has_other_sources(self) -> bool:
+        """Whether scans come from elsewhere than the keyboard."""
+        return bool(self.scanners) or any(lane.gateway_unit is not None for lane in self.lanes)
+
 
 def load_settings(file: Path) -> tuple[Settings, Path]:
     """The settings in `file` and the data folder they name, which is relative to the file. Raises SettingsError."""
