@@ -43,6 +43,25 @@ def test_a_past_is_the_same_in_whatever_order_its_moments_are_asked_for(one_hous
     assert flags[-1] == {"black", "converted", "cloned", "recalled"}
 
 
+def test_a_long_past_that_is_asked_for_backwards_is_the_same_and_read_once(one_house: House) -> None:
+    bottle, begin = one_house.new_bottle(), now() - 300 * HOUR_MS
+    for hours in range(150):
+        event = events.Flagged(flag="black", authority_id="au_1", cause="found")
+        cleared = events.FlagCleared(flag="black", authority_id="au_1", cause="in order")
+        told = begin + (hours + 7 * (hours % 5)) * HOUR_MS  # not in the order in which they occurred
+        one_house.append(bottle.subject, cleared if hours % 2 else event, at=told)
+    entries = one_house.entries_of(bottle.subject)
+    moments = [begin + hours * HOUR_MS for hours in range(200, 0, -9)]
+
+    def ask(unit: Unit) -> None:
+        state, pasts = unit.cylinder(bottle.cylinder_id), Pasts(unit)
+        assert state is not None
+        for moment in [*moments, *reversed(moments), *moments]:
+            assert pasts.as_of(state, moment) == as_it_was(entries, moment), moment
+
+    one_house.running.ledger.transact(ask)
+
+
 def test_an_act_that_is_appended_meanwhile_belongs_to_the_past_from_then_on(one_house: House) -> None:
     bottle = one_house.new_bottle()
 

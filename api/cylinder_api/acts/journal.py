@@ -311,7 +311,7 @@ def _store_lone_decision(unit: Unit, line: Line, own: FillDecided, pasts: Pasts)
     receipt = unit.append(line.record)
     if not codes:
         return Answer(line.seq, line.record.id, "stored", receipt.index)
-    message = f"check {own.request.check_id}: by what had happened to the cylinder it is refused, {' '.join(codes)}"
+    message = f"check {own.request.check_id}: by what had been stated by then it is refused, {' '.join(codes)}"
     raise_dispute(unit, line.record, line.record.subject, "refused_by_then", message)
     return Answer(line.seq, line.record.id, "disputed", receipt.index)
 
