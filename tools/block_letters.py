@@ -21,7 +21,7 @@ from shipped import ROOT
 FONT = ROOT / "codes" / "cylinder_codes" / "fonts" / "PingLianLabel-Regular.ttf"
 LICENCE = FONT.with_name("OFL.txt")
 FOLDER = ROOT / "filling_station_agent" / "station_agent" / "screen" / "font"
-HANZI = "请扫码核对中可充装已禁停锁复检合格先抽出不可出站补重"
+HANZI = "请扫码核对中可充装已禁停锁未检合格超抽出"
 LATIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-kg"
 HEIGHTS = {12: 1, 16: 2, 20: 3, 24: 3, 32: 4, 40: 5, 48: 6}
 """Pixels → how much bolder the strokes become, in eighths of a pixel at each side."""

@@ -184,7 +184,11 @@ async def _run_on_screen(settings: Settings, data: Path, device: Device) -> None
                 skew_ms=parts.clock.skew_ms,
                 now=parts.clock.now,
                 take=parts.floor.take,
-                sorter=KeySorter(agent.wedge_decoder(parts), prefix=settings.scanner.prefix),
+                sorter=KeySorter(
+                    agent.wedge_decoder(parts),
+                    prefix=settings.scanner.prefix,
+                    inter_key_ms=settings.scanner.inter_key_ms,
+                ),
             )
             await agent.run(parts, tell, lambda: screen.show(sources))
 

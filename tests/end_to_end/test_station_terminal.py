@@ -33,7 +33,7 @@ def test_a_shift_at_the_screen_with_the_network_cut_and_a_black_cylinder(tmp_pat
         assert terminal.bells > 0
 
         service.stop()
-        terminal.shows("○ 离线", "记录存着")
+        terminal.shows("○ 离线", "还可 72 小时", "记录留在本机")
         place.scales.place(1, "c2")
         terminal.type(f"~1{code_of(2)}\r")
         terminal.shows("✘  禁充 DO NOT FILL  ✘", "此瓶被标记为黑气瓶", "→ 放入红架", "✘R32")

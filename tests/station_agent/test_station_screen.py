@@ -14,12 +14,12 @@ from cylinder_trace.reasons import REASONS
 from station_agent import words
 from station_agent.headless import Headless
 from station_agent.lane import Lane, LaneState, LaneView
+from station_agent.link import LinkState
 from station_agent.replica import Known
 from station_agent.screen.blocks import as_text
 from station_agent.screen.board import Memory, age, kilograms
 from station_agent.screen.desk import Desk
 from station_agent.screen.pages import draw
-from station_agent.sync import LinkState
 from stations.bench import BenchScale, station_state
 from vectors.admission.cases import Case, base_case, load_cases
 

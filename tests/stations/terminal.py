@@ -19,15 +19,22 @@ F1, F2, F3, F4, F6, F7 = "\x1bOP", "\x1bOQ", "\x1bOR", "\x1bOS", "\x1b[17~", "\x
 ESCAPE, CTRL_C = "\x1b", "\x03"
 
 
+class _RingingScreen(pyte.Screen):
+    """Counts its bells."""
+
+    bells = 0
+
+    def bell(self, *_: object) -> None:
+        self.bells += 1
+
+
 class Terminal:
     """`station-agent run` on a terminal of so many columns and rows."""
 
     def __init__(self, config: Path, *, columns: int = 80, rows: int = 24, **environment: str) -> None:
         self._hands, terminal = pty.openpty()
         _set_size(terminal, columns, rows)
-        self._screen = pyte.Screen(columns, rows)
-        self._bells = 0
-        self._screen.bell = self._rung
+        self._screen = _RingingScreen(columns, rows)
         self._stream = pyte.Stream(self._screen)
         self._text = codecs.getincrementaldecoder("utf-8")("replace")
         self._lock = threading.Lock()
@@ -44,9 +51,6 @@ class Terminal:
         os.close(terminal)
         threading.Thread(target=self._read, daemon=True).start()
 
-    def _rung(self, *_: object) -> None:
-        self._bells += 1
-
     def _read(self) -> None:
         try:
             while data := os.read(self._hands, 65_536):
@@ -60,7 +64,7 @@ class Terminal:
     @property
     def bells(self) -> int:
         """How often the bell rang."""
-        return self._bells
+        return self._screen.bells
 
     def type(self, text: str) -> None:
         """Keys in one burst, as a scanner types them."""

@@ -120,7 +120,7 @@ class StationApp(App[None]):
             return
         self._forget_page()
         board = self._photograph()
-        echo = self._echo if _now_ms() - self._last_key_ms > _ECHO_AFTER_MS else ""
+        echo = self._echo_of(board) if _now_ms() - self._last_key_ms > _ECHO_AFTER_MS else ""
         now = (board, self._desk, self.size, echo)
         if now == self._shown:
             return
@@ -135,6 +135,10 @@ class StationApp(App[None]):
         writer = getattr(self._driver, "_writer_thread", None)
         queue = getattr(writer, "_queue", None)
         return 0 if queue is None else int(queue.qsize())
+
+    def _echo_of(self, board: Board) -> str:
+        """What is being typed; a PIN is not shown."""
+        return "•" * len(self._echo) if any(lane.asks_pin for lane in board.lanes) else self._echo
 
     def _photograph(self) -> Board:
         sources = self._sources

@@ -14,10 +14,10 @@ from cylinder_trace.decision import Decision
 from cylinder_trace.locks import lock_at
 from cylinder_trace.reasons import REASONS, next_step
 from station_agent import words
-from station_agent.lane import Lane, LaneState
+from station_agent.lane import HandOver, Lane, LaneKind, LaneState, Shift
+from station_agent.link import Link, LinkSaid, LinkState
 from station_agent.replica import Known
-from station_agent.screen.verdicts import LOCKED, VERDICTS, Verdict
-from station_agent.sync import LinkState
+from station_agent.screen.verdicts import Verdict, verdict_of
 from station_agent.ticket import Ticket
 from station_agent.words import Said
 
@@ -25,8 +25,14 @@ _LAST_TEN = 10
 _ALARMS_KEPT = 20
 _MINUTE_MS = 60_000
 _HOUR_MS = 60 * _MINUTE_MS
-_STEPS = frozenset({"scanned", "decided", "filling", "filled", "refused", "fault", "reweighed", "postfill_checked"})
-_TOLD_ABOUT_A_SCAN = frozenset({"busy", "dropped"})
+_STEPS = frozenset(
+    {"scanned", "decided", "filling", "filled", "refused", "fault", "reweighed", "postfill_checked", "not_checked"}
+)
+_SAID_BY_THE_STATE = frozenset(
+    {"refused", "fault", "finding", "alarm", "not_checked", "numbers_missing", "postfill_checked", "scanned", "link"}
+)
+"""Events with a sentence that the lane shows anyway, or that is shown in a place of its own."""
+_STOPS_ALL = (Link.JOURNAL_CLOSED, Link.CUT_OFF, Link.DISK)
 
 ClockStanding = Literal["checked", "unknown", "off"]
 
@@ -48,6 +54,18 @@ class Tile(NamedTuple):
     filled: bool
     text: str
     """Its net weight, or the code of the refusal."""
+
+
+class Counts(NamedTuple):
+    """What was done at a lane in this shift (本班)."""
+
+    fills: int
+    net_g: int
+    refusals: int
+    faults: int
+    checks: int
+    to_drain: int
+    alarms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +97,9 @@ class LaneFacts:
     """Whether somebody is to type a PIN: then what is typed is not shown."""
     first_code: str | None = None
     """The code of the first reason, for the rack ticket and the tiles."""
-    filled: int = 0
-    refused: int = 0
+    kind: LaneKind = "fill"
+    counts: Counts | None = None
+    """Of the shift; None while nobody is signed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +112,10 @@ class Board:
     active: int
     """The lane at which something happened last."""
     online: bool = True
-    trouble: str = ""
+    link: LinkSaid | None = None
+    """How the link stands, where there is something to say about it."""
+    stopped: bool = False
+    """Whether that alone stops all filling."""
     unsent: int = 0
     disputed: int = 0
     data_minutes: int | None = None
@@ -104,6 +126,8 @@ class Board:
     notice: Said | None = None
     alarms: tuple[Said, ...] = ()
     """The newest first."""
+    handovers: tuple[HandOver, ...] = ()
+    """The last hand-over of each lane that had one."""
 
     @property
     def window_over(self) -> bool:
@@ -126,7 +150,6 @@ class Memory:
     _last: deque[Tile] = field(default_factory=lambda: deque(maxlen=_LAST_TEN))
     _alarms: deque[Said] = field(default_factory=lambda: deque(maxlen=_ALARMS_KEPT))
     _notices: dict[int | None, Said] = field(default_factory=dict)
-    _counts: dict[tuple[int, str], int] = field(default_factory=dict)
 
     def tell(self, event: str, lane: Lane | None, fields: dict[str, Any]) -> None:
         """Take notice of what happens."""
@@ -136,23 +159,14 @@ class Memory:
         if event == "scanned" or event == "signed_on":
             self._notices.pop(number, None)
             self._notices.pop(None, None)
-        if event in _TOLD_ABOUT_A_SCAN and "zh" in fields:
+        if event not in _SAID_BY_THE_STATE and "zh" in fields:
             self._notices[number] = fields["zh"], fields["en"]
         if event == "alarm" and "zh" in fields:
             self._alarms.appendleft((fields["zh"], fields["en"]))
-        if event in ("filled", "refused") and lane is not None:
-            self._count(lane.number, event, fields)
-
-    def _count(self, number: int, event: str, fields: dict[str, Any]) -> None:
-        self._counts[number, event] = self._counts.get((number, event), 0) + 1
-        codes = fields.get("reasons") or ("",)
-        text = kilograms(fields["net_g"]) if event == "filled" else codes[0]
-        self._last.appendleft(Tile(number, event == "filled", text))
-
-    def new_shift(self, number: int) -> None:
-        """Count from nothing at a lane."""
-        for event in ("filled", "refused"):
-            self._counts.pop((number, event), None)
+        if event in ("filled", "refused") and number is not None:
+            codes = fields.get("reasons") or ("",)
+            text = kilograms(fields["net_g"]) if event == "filled" else codes[0]
+            self._last.appendleft(Tile(number, event == "filled", text))
 
     def photograph(
         self, lanes: Iterable[Lane], link: LinkState, known: Known | None, skew_ms: int | None, now: int
@@ -170,7 +184,8 @@ class Memory:
             lanes=tuple(self._lane(lane, known, now) for lane in lanes),
             active=self.active if self.active is not None else lanes[0].number,
             online=link.online,
-            trouble=link.trouble,
+            link=None if link.link in (Link.ONLINE, Link.STARTING) else link.said,
+            stopped=link.link in _STOPS_ALL,
             unsent=link.unsent,
             disputed=link.disputed,
             data_minutes=max(0, now - known.as_of) // _MINUTE_MS if known else None,
@@ -179,6 +194,7 @@ class Memory:
             last=tuple(self._last),
             notice=self._notices.get(None),
             alarms=tuple(self._alarms),
+            handovers=tuple(lane.handover for lane in lanes if lane.handover),
         )
 
     def _lane(self, lane: Lane, known: Known | None, now: int) -> LaneFacts:
@@ -189,7 +205,7 @@ class Memory:
         number = lane.number
         return LaneFacts(
             number=number,
-            verdict=LOCKED if locked and lane.state is not LaneState.REFUSED else VERDICTS[lane.state],
+            verdict=verdict_of(lane, locked=locked),
             code=view.code,
             steel=_steel(view.cylinder) if view.cylinder else None,
             says=says,
@@ -207,9 +223,13 @@ class Memory:
             stop_at_gross_g=view.stop_at_gross_g,
             cap_gross_g=_cap(view.cylinder, view.decision),
             first_code=told[0].code if told else None,
-            filled=self._counts.get((number, "filled"), 0),
-            refused=self._counts.get((number, "refused"), 0),
+            kind=lane.kind,
+            counts=_counts(lane.shift) if lane.shift else None,
         )
+
+
+def _counts(shift: Shift) -> Counts:
+    return Counts(shift.fills, shift.net_g, shift.refusals, shift.faults, shift.checks, shift.to_drain, shift.alarms)
 
 
 def _is_locked(lane: Lane, known: Known, now: int) -> bool:
@@ -232,6 +252,7 @@ def _cap(cylinder: CylinderState | None, decision: Decision | None) -> int | Non
 # fmt: off
 _BADGE: Said = ("请先刷上岗卡。", "Scan your badge first.")
 _SCAN: Said = ("扫气瓶上的二维码。", "Scan the code on the cylinder.")
+_SCAN_FULL: Said = ("扫下一只重瓶的二维码。", "Scan the code on the next full cylinder.")
 _ASKING: Said = ("正在核对档案和秤。", "The file and the scale are being asked.")
 _MAY_FILL: Said = ("接好枪,充到目标自动关阀。", "Connect the gun; the valve shuts by itself at the target.")
 _FILLING: Said = ("充到目标自动关阀,请勿移动气瓶。", "The valve shuts at the target; do not move the cylinder.")
@@ -257,10 +278,14 @@ def _sentence(lane: Lane, told: list[words.Told], locked: bool) -> tuple[Said | 
         return _reason("R63")
     if message and state in (LaneState.FAULT, LaneState.DONE, LaneState.REFUSED):
         return message, _FILLED if state is LaneState.DONE else None
+    if state is LaneState.CHECKED:
+        return message, _SCAN_FULL
     if told:
         first = told[0]
         refused = state is LaneState.REFUSED
         return (first.zh, first.en), (first.next_zh, first.next_en) if refused else _STEP.get(state)
+    if state is LaneState.IDLE and lane.kind == "check":
+        return None, _SCAN_FULL if lane.checker_id else _BADGE
     if state is LaneState.IDLE and lane.worker_id is None:
         return None, _BADGE
     return None, _STEP.get(state)

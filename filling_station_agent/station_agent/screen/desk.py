@@ -6,35 +6,22 @@ A page belongs to the lane for which it was opened, whatever happens at the othe
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from cylinder_trace.decision import Finding
 from station_agent.devices import scanner
+from station_agent.lists import ITEM_OF_FAULT, ITEMS_OF_FINDING
 from station_agent.screen.board import Board
 
-Page = Literal["lanes", "which", "help", "before", "handover", "ticket"]
+Page = Literal["lanes", "which", "help", "before", "after", "handover", "ticket"]
 Language = Literal["zh", "en"]
 
-EXCEPTIONS: tuple[tuple[str, Finding], ...] = (
-    ("P1", "stamp_mismatch"),
-    ("P1", "tag_refitted"),
-    ("P4", "stamp_altered"),
-    ("P4", "converted"),
-    ("P5", "marking_wrong"),
-    ("P6", "mark_absent"),
-    ("P6", "mark_differs"),
-    ("P8", "not_evacuated"),
-    ("P10", "body_damaged"),
-    ("P11", "fittings_missing"),
-    ("P12", "valve_damaged"),
-    ("P13", "refurbished"),
-    ("P13", "scrap_mark"),
-    ("P13", "threaded_collar"),
-    ("P14", "tare_unclear"),
-    ("P16", "dual_phase"),
-    ("P17", "head_mark_absent"),
-)
-"""What may be wrong with an empty cylinder, by the items of the list P1 to P17; its number is its place here."""
+Exceptions = tuple[tuple[str, str], ...]
+"""Item of a list and what may be wrong with it; its number on the screen is its place."""
 
-_OPENS: dict[str, Page] = {"f1": "help", "f4": "before", "f6": "handover", "f7": "ticket"}
+BEFORE: Exceptions = tuple((items[0], finding) for finding, items in ITEMS_OF_FINDING.items())
+"""The list before the fill, P1 to P17 (充装前检查)."""
+AFTER: Exceptions = tuple((item, fault) for fault, item in ITEM_OF_FAULT.items())
+"""The list after the fill, Q1 to Q6 (充装后检查)."""
+
+_OPENS: dict[str, Page] = {"f1": "help", "f4": "before", "f5": "after", "f6": "handover", "f7": "ticket"}
 _OF_NO_LANE = ("lanes", "which", "help")
 
 
@@ -83,9 +70,16 @@ def press(desk: Desk, key: str, board: Board) -> tuple[Desk, Acts]:
             return _stepped(desk, key, board), ()
         case "which":
             return _chosen(desk, key, board), ()
-        case "before":
-            return _marked(desk, key)
+        case "before" | "after":
+            return _marked(desk, key, board)
+        case "handover" if key == "enter":
+            return desk, (scanner.Statement(desk.lane, "handover", typed=True),)
     return desk, ()
+
+
+def exceptions(page: Page) -> Exceptions:
+    """What may be chosen on a page."""
+    return AFTER if page == "after" else BEFORE
 
 
 def _opened(desk: Desk, page: Page, board: Board) -> Desk:
@@ -123,22 +117,26 @@ def _chosen(desk: Desk, key: str, board: Board) -> Desk:
     return replace(desk, page=desk.after, lane=int(key))
 
 
-def _marked(desk: Desk, key: str) -> tuple[Desk, Acts]:
+def _marked(desk: Desk, key: str, board: Board) -> tuple[Desk, Acts]:
     """Digits choose an item or let go of it again; Enter states what is chosen, and that the list was gone through."""
     if key.isdigit() and key.isascii():
-        typed = desk.typed + key
-        if not 1 <= int(typed) <= len(EXCEPTIONS):
-            typed = key if key != "0" else ""
-        more = typed and any(str(n).startswith(typed) and str(n) != typed for n in range(1, len(EXCEPTIONS) + 1))
-        desk = replace(desk, typed=typed)
-        return (desk if more else _taken(desk)), ()
+        return _typed(desk, key), ()
     if key == " ":
         return _taken(desk), ()
     if key == "backspace":
         return (replace(desk, typed=desk.typed[:-1]) if desk.typed else replace(desk, marked=desk.marked[:-1])), ()
     if key != "enter":
         return desk, ()
-    return _closed(desk), _stated(_taken(desk))
+    return _closed(desk), _stated(_taken(desk), board)
+
+
+def _typed(desk: Desk, digit: str) -> Desk:
+    """One digit more; a number that cannot become another one counts at once."""
+    numbers = [str(number + 1) for number in range(len(exceptions(desk.page)))]
+    typed = next((text for text in (desk.typed + digit, digit) if text in numbers), "")
+    desk = replace(desk, typed=typed)
+    may_go_on = any(number.startswith(typed) and number != typed for number in numbers)
+    return desk if typed and may_go_on else _taken(desk)
 
 
 def _taken(desk: Desk) -> Desk:
@@ -150,8 +148,11 @@ def _taken(desk: Desk) -> Desk:
     return replace(desk, typed="", marked=others if number in desk.marked else (*desk.marked, number))
 
 
-def _stated(desk: Desk) -> Acts:
-    found: list[scanner.ScannerEvent] = [
-        scanner.Finding(desk.lane, EXCEPTIONS[number - 1][1], typed=True) for number in sorted(desk.marked)
-    ]
-    return (*found, scanner.Statement(desk.lane, "checked", typed=True))
+def _stated(desk: Desk, board: Board) -> Acts:
+    chosen = exceptions(desk.page)
+    found = [scanner.Finding(desk.lane, chosen[number - 1][1], typed=True) for number in sorted(desk.marked)]
+    if desk.page == "before":
+        return (*found, scanner.Statement(desk.lane, "checked", typed=True))
+    if desk.lane is not None and board.lane(desk.lane).kind == "check":
+        return tuple(found)
+    return (scanner.Statement(desk.lane, "reweigh", typed=True), *found)  # on a lane that fills it is said first

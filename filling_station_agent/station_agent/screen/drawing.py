@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
+from station_agent.link import LinkSaid
 from station_agent.screen.blocks import (
     Block,
     Row,
@@ -38,8 +39,10 @@ _FRAME_ROWS = 4  # header, band, the last ten, foot
 _WIDE_LANE = 64
 _MOST_TILES_A_ROW = 5
 _BAR_BEYOND_CAP = 1.03
-_TERSE_BELOW, _LARGE_WEIGHT_FROM, _TALL_TILES_FROM = 18, 28, 26  # rows
-_LEAST_VERDICT, _USUAL_LOWER, _LARGE_WEIGHT_ROWS = 4, 9, 6
+_FULL, _LIGHT = "\u2588", "\u2591"  # written by number: the font of labels has no blocks
+_TERSE_BELOW, _LARGE_FACTS_FROM = 18, 36  # rows of a lane
+_TILE_WITH_LETTERS, _ROOM_BELOW_TILES = 8, 16
+_LEAST_VERDICT, _USUAL_LOWER, _LARGE_ROWS = 4, 10, 6
 
 
 class Look(NamedTuple):
@@ -48,8 +51,8 @@ class Look(NamedTuple):
     language: str
     terse: bool
     """One language and no more: there is little room."""
-    large_weight: bool
-    """Figures of the weight made of half blocks: there is much room."""
+    large: bool
+    """Weight and serial number in large letters: there is much room."""
 
 
 def pick(said: Said, language: str) -> str:
@@ -57,7 +60,7 @@ def pick(said: Said, language: str) -> str:
     return said[0] if language == "zh" else said[1]
 
 
-def draw_lanes(board: Board, language: str, grown: int | None, width: int, height: int, keys: str) -> Block:
+def draw_lanes(board: Board, language: str, grown: int | None, width: int, height: int, keys: tuple[str, ...]) -> Block:
     """The screen in its usual view; `grown` is the lane that somebody chose to see large."""
     if width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return too_small(board, language, width, height)
@@ -118,20 +121,23 @@ def band(board: Board, language: str, width: int) -> Row:
             f"■ {said},停止充装。接通网络后自动恢复。" if zh else f"■ {said_en}: no filling until the network is back."
         )
         return middle_row(span(text, "band.red"), width, "band.red")
+    if board.stopped and board.link:
+        return middle_row(span(f"■ {_link_words(board.link, language)}", "band.red"), width, "band.red")
     if not board.online:
         left_hours = (board.data_limit_hours or 0) - (board.data_minutes or 0) // 60
-        text = (
-            f"○ 离线:按本站数据核对,还可 {left_hours} 小时;记录存着,联网后自动上传。"
-            if zh
-            else f"○ Offline: deciding from the station's data, {left_hours} h left; records are kept and sent later."
-        )
-        return middle_row(span(text, "band.grey"), width, "band.grey")
+        hours = f"还可 {left_hours} 小时" if zh else f"{left_hours} h left"
+        said = _link_words(board.link, language) if board.link else "离线" if zh else "Offline"
+        return middle_row(span(f"○ {hours} · {said}", "band.grey"), width, "band.grey")
     if board.alarms:
         text = f"▲ {pick(board.alarms[0], language)}" + (f"  (+{len(board.alarms) - 1})" if board.alarms[1:] else "")
         return middle_row(span(text, "band.alarm"), width, "band.alarm")
     if board.notice:
         return middle_row(span(pick(board.notice, language), "notice"), width)
     return span(" " * width)
+
+
+def _link_words(link: LinkSaid, language: str) -> str:
+    return f"{link.zh}。{link.next_zh}。" if language == "zh" else f"{link.en}. {link.next_en}."
 
 
 def _last(board: Board, language: str, width: int) -> Row:
@@ -145,15 +151,22 @@ def _last(board: Board, language: str, width: int) -> Row:
     return fit_row(tuple(row), width)
 
 
-def _foot(board: Board, language: str, shown: int, width: int, keys: str) -> Row:
+def _foot(board: Board, language: str, shown: int, width: int, keys: tuple[str, ...]) -> Row:
     zh, lane = language == "zh", board.lane(shown)
     nobody = "未上岗" if zh else "nobody"
-    people = f" {'充装' if zh else 'filler'} {lane.worker_id or nobody}"
-    if lane.checker_id:
-        people += f"  {'检查' if zh else 'checker'} {lane.checker_id}"
-    counts = f"  {'本班' if zh else 'shift'} ✔{lane.filled} ✘{lane.refused}"
+    people = "" if lane.kind == "check" else f" {'充装' if zh else 'filler'} {lane.worker_id or nobody} "
+    if lane.checker_id or lane.kind == "check":
+        people += f" {'检查' if zh else 'checker'} {lane.checker_id or nobody}"
+    counts = f"  {'本班' if zh else 'shift'} ✔{lane.counts.fills} ✘{lane.counts.refusals}" if lane.counts else ""
+    left, right = people + counts, ""
+    for key in keys:
+        if cell_len(left) + cell_len(right) + cell_len(key) + 4 <= width:
+            right += f"  {key}"
     return both_ends(
-        span(people + counts, "head" if lane.worker_id else "head.halt"), span(keys, "head.dim"), width, "head"
+        span(left, "head" if lane.worker_id or lane.checker_id else "head.halt"),
+        span(f"{right} ", "head.dim"),
+        width,
+        "head",
     )
 
 
@@ -186,7 +199,7 @@ def _tiles_and_grown(board: Board, language: str, shown: int, width: int, height
     rows = -(-count // _MOST_TILES_A_ROW)
     a_row = -(-count // rows)
     each = width // a_row
-    tall = 2 if height < _TALL_TILES_FROM else min(10, height // 3 // rows)
+    tall = _TILE_WITH_LETTERS if height >= _ROOM_BELOW_TILES + _TILE_WITH_LETTERS * rows else 2
     tiles: list[Row] = []
     for first in range(0, count, a_row):
         line = board.lanes[first : first + a_row]
@@ -200,23 +213,26 @@ def _tile(lane: LaneFacts, language: str, is_shown: bool, width: int, height: in
     """A lane that is not the active one: its number, verdict and one fact."""
     tone, inner = lane.verdict.tone, width - 1
     word = lane.verdict.zh if language == "zh" else lane.verdict.en
-    mark = "▼" if is_shown else " "
-    title = both_ends(span(f" {lane.number} {lane.verdict.sign} {word}", tone), span(f"{mark} ", tone), inner, tone)
-    letters = large((word,), inner - 2, height - 2, tone)
-    rest: Block = middle(letters, inner, height - 2, tone) if letters else ()
-    fact = span(f" {_fact(lane, language)}", tone)
-    rows = [title, *rest, fit_row(fact, inner, tone)]
-    if len(rows) < height:
-        rows += fit((), inner, height - len(rows), tone)
-    return tuple((*row, (" ", "")) for row in rows[:height])
+    mark, name = "▼" if is_shown else " ", f" {lane.number} {lane.verdict.sign} {word}"
+    fact = _fact(lane, language)
+    if height < _TILE_WITH_LETTERS:
+        title = both_ends(span(name, tone), span(f"{mark} ", tone), inner, tone)
+        rows: Block = (title, fit_row(span(f" {fact}", tone), inner, tone))
+    else:
+        title = both_ends(span(name, "title"), span(f"{fact} {mark} ", "title"), inner, "title")
+        letters = large(tuple(word.split()), inner - 2, height - 1, tone) or large(
+            (lane.verdict.shape,), inner, height - 1, tone
+        )
+        rows = (title, *middle(letters or (), inner, height - 1, tone))
+    return tuple((*row, (" ", "")) for row in rows)
 
 
 def _fact(lane: LaneFacts, language: str) -> str:
-    if lane.verdict.tone in ("good", "done") and lane.gross_g is not None:
+    if lane.verdict.tone == "bad" and lane.first_code:
+        return lane.first_code
+    if lane.verdict.tone in ("good", "done", "bad") and lane.gross_g is not None:
         return f"{kilograms(lane.gross_g)} kg"
-    if lane.verdict.tone == "bad":
-        return lane.first_code or ""
-    return lane.worker_id or ("未上岗" if language == "zh" else "nobody")
+    return _who(lane, language)
 
 
 @lru_cache(maxsize=64)
@@ -224,18 +240,25 @@ def lane_panel(lane: LaneFacts, language: str, width: int, height: int, *, title
     """A lane in full: verdict, sentence, next step, what to compare with the steel, the weight."""
     title = (_title(lane, language, width),) if titled else ()
     room = height - len(title)
-    look = Look(language, terse=room < _TERSE_BELOW, large_weight=room >= _LARGE_WEIGHT_FROM)
+    look = Look(language, terse=room < _TERSE_BELOW, large=room >= _LARGE_FACTS_FROM)
     below = _lower(lane, look, width - 2)
-    usual = _USUAL_LOWER + (_LARGE_WEIGHT_ROWS if look.large_weight else 0) - (2 if look.terse else 0)
+    usual = _USUAL_LOWER + (_LARGE_ROWS + 1 if look.large else 0) - (3 if look.terse else 0)
     least = min(room, _LEAST_VERDICT)
     tall = max(least, room - max(len(below), usual if width >= _WIDE_LANE else usual + 2))
     return fit((*title, *verdict_band(lane, language, width, tall), *inset(below, width)), width, height)
 
 
 def _title(lane: LaneFacts, language: str, width: int) -> Row:
-    name = f" {lane.number} 号工位" if language == "zh" else f" Lane {lane.number}"
-    who = lane.worker_id or ("未上岗" if language == "zh" else "nobody signed on")
+    name = f" {lane.number} 号{'复检' if lane.kind == 'check' else ''}工位"
+    if language == "en":
+        name = f" Lane {lane.number}{', weighing again' if lane.kind == 'check' else ''}"
+    who = _who(lane, language)
     return both_ends(span(name, "title"), span(f"{who} ", "title"), width, "title")
+
+
+def _who(lane: LaneFacts, language: str) -> str:
+    people = " · ".join(one for one in (lane.worker_id, lane.checker_id) if one)
+    return people or ("未上岗" if language == "zh" else "nobody")
 
 
 def verdict_band(lane: LaneFacts, language: str, width: int, height: int) -> Block:
@@ -243,8 +266,8 @@ def verdict_band(lane: LaneFacts, language: str, width: int, height: int) -> Blo
     verdict, tone = lane.verdict, lane.verdict.tone
     word = verdict.zh if language == "zh" else verdict.en
     room = height - 1
-    letters = large((verdict.shape, word), width, room, tone)
-    alone = large((word,), width, room, tone)
+    letters = large((verdict.shape, *word.split()), width, room, tone)
+    alone = large(tuple(word.split()), width, room, tone)
     if alone and (letters is None or 2 * len(alone) > 3 * len(letters)):
         letters = alone
     letters = letters or large((verdict.shape,), width, room, tone)
@@ -256,11 +279,14 @@ def verdict_band(lane: LaneFacts, language: str, width: int, height: int) -> Blo
 
 def _lower(lane: LaneFacts, look: Look, width: int) -> Block:
     """Sentence and next step; below, steel at the left and weight at the right, or one below the other."""
-    said, steel = _sentences(lane, look, width), _steel(lane, look.language)
+    said = _sentences(lane, look, width)
     if width < _WIDE_LANE - 2:
-        return (*said, *_weight(lane, look, width), *steel)
+        return (*said, *_weight(lane, look, width), *_steel(lane, look, width))
     half = width // 2
-    return (*said, *beside(fit(steel, half, max(1, len(steel))), _weight(lane, look, width - half)))
+    steel = _steel(lane, look, half - 1)
+    air = () if look.terse else (span(""),)
+    facts = beside(fit(steel, half, max(1, len(steel))), _weight(lane, look, width - half))
+    return (*air, *said, *air, *facts)
 
 
 def _sentences(lane: LaneFacts, look: Look, width: int) -> Block:
@@ -293,15 +319,17 @@ def _in_both(said: Said, mark: str, look: Look, width: int) -> Block:
 _STEEL_LABELS = {"zh": ("编号", "制造", "型号", "皮重", "下检"), "en": ("serial", "maker", "model", "tare", "due")}
 
 
-def _steel(lane: LaneFacts, language: str) -> Block:
+def _steel(lane: LaneFacts, look: Look, width: int) -> Block:
     """What the eye compares with the steel."""
+    language = look.language
     labels = _STEEL_LABELS[language]
     wide = max(map(cell_len, labels)) + 2
     if lane.steel is None:
         return (_labelled("码" if language == "zh" else "code", lane.code, wide),) if lane.code else ()
     steel = lane.steel
     values = (steel.serial, steel.maker, steel.model, f"{kilograms(steel.tare_g)} kg", steel.due or "—")
-    return tuple(_labelled(label, value, wide) for label, value in zip(labels, values, strict=True))
+    serial = large((steel.serial,), width, _LARGE_ROWS, "fact") if look.large else None
+    return (*(serial or ()), *(_labelled(label, value, wide) for label, value in zip(labels, values, strict=True)))
 
 
 def _labelled(label: str, value: str, wide: int) -> Row:
@@ -313,8 +341,8 @@ def _weight(lane: LaneFacts, look: Look, width: int) -> Block:
     if lane.gross_g is None:
         return ()
     zh = look.language == "zh"
-    figures = large((f"{kilograms(lane.gross_g)}", "kg"), width, _LARGE_WEIGHT_ROWS, "fact")
-    number: Block = figures if figures and look.large_weight else (span(f"{kilograms(lane.gross_g)} kg", "fact"),)
+    figures = large((f"{kilograms(lane.gross_g)}", "kg"), width, _LARGE_ROWS, "fact")
+    number: Block = figures if figures and look.large else (span(f"{kilograms(lane.gross_g)} kg", "fact"),)
     net = f"{'净重' if zh else 'net'} {kilograms(lane.net_g)} kg" if lane.net_g is not None else ""
     if lane.stop_at_gross_g is None or lane.empty_gross_g is None:
         return (*number, span(net, "fact")) if net else number
@@ -326,7 +354,7 @@ def _weight(lane: LaneFacts, look: Look, width: int) -> Block:
 
 
 def weight_bar(lane: LaneFacts, width: int) -> Row:
-    """`━` so far, `▏` what is to come, `◆` where the valve shuts, `┃` what must never be passed."""
+    """Full so far, light what is to come, `◆` where the valve shuts, `┃` what must never be passed."""
     empty, target = lane.empty_gross_g or 0, lane.stop_at_gross_g or 0
     cap = max(target, lane.cap_gross_g or target)
     end = empty + (cap - empty) * _BAR_BEYOND_CAP
@@ -336,7 +364,7 @@ def weight_bar(lane: LaneFacts, width: int) -> Row:
 
     done = cell(lane.gross_g or 0)
     over = (lane.gross_g or 0) > cap
-    cells = [("━", "bar.over" if over else "bar.done") if x < done else ("─", "bar.rest") for x in range(width)]
+    cells = [(_FULL, "bar.over" if over else "bar.done") if x < done else (_LIGHT, "bar.rest") for x in range(width)]
     cells[cell(cap)] = ("┃", "bar.cap")
     cells[cell(target)] = ("◆", "bar.target")
     return tuple(cells)

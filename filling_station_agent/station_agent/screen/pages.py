@@ -4,7 +4,9 @@ Every page has the header, the band and the lanes' verdicts in one or two lines 
 because somebody looks at a list.
 """
 
+from cylinder_trace.dates import format_minute
 from station_agent import words
+from station_agent.lane import HandOver
 from station_agent.screen.blocks import (
     Block,
     Row,
@@ -17,14 +19,15 @@ from station_agent.screen.blocks import (
     paragraph,
     span,
 )
-from station_agent.screen.board import Board, LaneFacts
-from station_agent.screen.desk import EXCEPTIONS, Desk
+from station_agent.screen.board import Board, LaneFacts, kilograms
+from station_agent.screen.desk import Desk, exceptions
 from station_agent.screen.drawing import LEAST_HEIGHT, LEAST_WIDTH, band, draw_lanes, header, pick, too_small
 from station_agent.ticket import block_rows
 
 _STRIP_WIDTH = 16
 _TWO_COLUMNS = 64
 _TICKET_WORDS = 34
+_NAMES_WIDTH = 22
 
 # fmt: off
 _KEYS: tuple[tuple[str, str, str], ...] = (
@@ -32,6 +35,7 @@ _KEYS: tuple[tuple[str, str, str], ...] = (
     ("F2", "English", "中文"),
     ("F3", "日间/夜间", "day/night"),
     ("F4", "充装前检查", "pre-fill list"),
+    ("F5", "充装后检查", "check list after"),
     ("F6", "交班", "hand-over"),
     ("F7", "挂牌票", "rack ticket"),
     ("F8", "声音", "sound"),
@@ -39,7 +43,8 @@ _KEYS: tuple[tuple[str, str, str], ...] = (
 _HELP: tuple[tuple[str, str, str], ...] = (
     ("扫码 scan", "扫什么、在哪页都可以扫:气瓶、上岗卡、检查卡", "cylinder, badge or card, whatever page is open"),
     ("键盘 keys", "不用扫码枪时,键入气瓶码,按 Enter", "without a scanner: type the cylinder's code, then Enter"),
-    ("F4", "充装前检查:只按有问题的项号,Enter 确认", "pre-fill list: numbers of the exceptions only, Enter confirms"),
+    ("F4  F5", "充装前、充装后检查:只按有问题的项号,Enter 确认",
+     "lists before and after the fill: numbers of the exceptions only, Enter confirms"),
     ("F6  F7", "交班页 · 上一只不予充装的挂牌票", "hand-over page · rack ticket of the last refusal"),
     ("← →  Esc", "放大别的工位 · 返回", "see another lane large · back"),
     ("F2 F3 F8", "中文/English · 日间/夜间 · 声音开关", "中文/English · day/night · sound on or off"),
@@ -51,7 +56,7 @@ _HELP: tuple[tuple[str, str, str], ...] = (
 def draw(board: Board, desk: Desk, width: int, height: int, echo: str = "") -> Block:
     """The whole screen. `echo` is what somebody is typing as a code."""
     if desk.page == "lanes":
-        return draw_lanes(board, desk.language, desk.grown, width, height, _keys_row(desk, width, echo))
+        return draw_lanes(board, desk.language, desk.grown, width, height, _keys_row(desk, echo))
     if width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return too_small(board, desk.language, width, height)
     above = (header(board, desk.language, width), band(board, desk.language, width), *_strip(board, desk, width))
@@ -61,19 +66,20 @@ def draw(board: Board, desk: Desk, width: int, height: int, echo: str = "") -> B
     return (*above, *fit(inset(page, width), width, room - 1), foot)
 
 
-def _keys_row(desk: Desk, width: int, echo: str) -> str:
-    """The keys that matter, or what is being typed."""
+def _keys_row(desk: Desk, echo: str) -> tuple[str, ...]:
+    """The keys, the most wanted first, or what is being typed."""
+    zh = desk.language == "zh"
     if echo:
-        return f"{'键入' if desk.language == 'zh' else 'typed'} {echo}_ "
-    most = 3 if width < 100 else len(_KEYS)
-    named = (f"{key} {zh if desk.language == 'zh' else en}" for key, zh, en in _KEYS[:most])
-    return "  ".join(named) + " "
+        return (f"{'键入' if zh else 'typed'} {echo}_",)
+    return tuple(f"{key} {in_zh if zh else in_en}" for key, in_zh, in_en in _KEYS)
 
 
 def _foot(desk: Desk) -> str:
     zh = desk.language == "zh"
-    if desk.page == "before":
+    if desk.page in ("before", "after"):
         said = ("数字选择 · Enter 确认 · Esc 不记录", "number: choose · Enter: confirm · Esc: record nothing")
+    elif desk.page == "handover":
+        said = ("Enter 交接班 · Esc 返回", "Enter: hand over · Esc: back")
     elif desk.page == "which":
         said = ("按工位号 · Esc 返回", "number of the lane · Esc: back")
     else:
@@ -104,8 +110,8 @@ def _page(board: Board, desk: Desk, width: int, height: int) -> Block:
         case "which":
             numbers = "  ".join(str(lane.number) for lane in board.lanes)
             return (span(""), span("哪个工位?" if zh else "Which lane?", "strong"), span(""), span(numbers, "fact"))
-        case "before":
-            return _before(board, desk, width, height)
+        case "before" | "after":
+            return _list(desk, width, height)
         case "handover":
             return _handover(board, desk, width)
         case "ticket":
@@ -130,16 +136,17 @@ def _help(desk: Desk, width: int, height: int) -> Block:
     return tuple(rows)
 
 
-def _before(board: Board, desk: Desk, width: int, height: int) -> Block:
-    """The list P1 to P17, exceptions only."""
-    title = _heading("充装前检查:哪些不符合?", "Before the fill: what is not in order?", desk, width)
-    rows = [_exception(number, desk) for number in range(1, len(EXCEPTIONS) + 1)]
-    if width >= _TWO_COLUMNS:
-        half = -(-len(rows) // 2)
-        each = width // 2
-        columns = beside(fit(tuple(rows[:half]), each, half), fit(tuple(rows[half:]), width - each, half))
+def _list(desk: Desk, width: int, height: int) -> Block:
+    """The list P1 to P17 or Q1 to Q6, exceptions only."""
+    if desk.page == "before":
+        title = _heading("充装前检查:哪些不符合?", "Before the fill: what is not in order?", desk, width)
     else:
-        columns = tuple(rows)
+        title = _heading("充装后检查:哪些不符合?", "After the fill: what is not in order?", desk, width)
+    rows = [_exception(number, desk) for number in range(1, len(exceptions(desk.page)) + 1)]
+    columns: Block = tuple(rows)
+    if width >= _TWO_COLUMNS:
+        half, each = -(-len(rows) // 2), width // 2
+        columns = beside(fit(tuple(rows[:half]), each, half), fit(tuple(rows[half:]), width - each, half))
     chosen = " ".join(map(str, sorted(desk.marked))) or (
         "无:全部符合" if desk.language == "zh" else "none: all in order"
     )
@@ -148,37 +155,75 @@ def _before(board: Board, desk: Desk, width: int, height: int) -> Block:
 
 
 def _exception(number: int, desk: Desk) -> Row:
-    item, finding = EXCEPTIONS[number - 1]
+    item, word = exceptions(desk.page)[number - 1]
+    said = words.FAULTS_AFTER[word] if desk.page == "after" else _FINDINGS[word]
     is_marked = number in desk.marked
-    text = f"{number:>3} {'✘' if is_marked else ' '} {pick(words.FINDINGS[finding], desk.language)} "
+    text = f"{number:>3} {'✘' if is_marked else ' '} {pick(said, desk.language)} "
     return (*span(text, "marked" if is_marked else "fact"), (f" {item}", "dim"))
 
 
+_FINDINGS: dict[str, words.Said] = {str(finding): said for finding, said in words.FINDINGS.items()}
+
+
 def _handover(board: Board, desk: Desk, width: int) -> Block:
-    """What the next shift must know."""
-    zh = desk.language == "zh"
+    """What the next shift must know: of the shift that runs, and what was handed over last."""
     lane = board.lane(desk.lane if desk.lane is not None else board.active)
-    nobody = "未上岗" if zh else "nobody"
-    facts: list[tuple[str, str, bool]] = [
-        ("充装人" if zh else "filler", lane.worker_id or nobody, False),
-        ("检查人" if zh else "checker", lane.checker_id or nobody, False),
-        ("本班已充" if zh else "filled", str(lane.filled), False),
-        ("本班禁充" if zh else "refused", str(lane.refused), False),
-        ("待传记录" if zh else "records to send", str(board.unsent), board.unsent > 0),
-        ("争议" if zh else "disputed", str(board.disputed), board.disputed > 0),
-        ("报警" if zh else "alarms", str(len(board.alarms)), bool(board.alarms)),
-    ]
     rows = [_heading("交班", "Hand-over", desk, width), span("")]
-    rows += [(*fit_row(span(name, "dim"), 18), (value, "warn" if wrong else "fact")) for name, value, wrong in facts]
+    rows += [_told(name, value, wrong, desk) for name, value, wrong in _of_the_shift(board, lane, desk)]
+    page = next((page for page in board.handovers if page.lane == lane.number), None)
+    if page is not None:
+        rows.append(span(""))
+        name = ("上次交班", "last hand-over"), format_minute(page.at), False
+        rows += [_told(*one, desk) for one in (name, *_of_the_page(page))]
     rows.append(span(""))
     step = (
-        "下一班刷上岗卡即接班;待传记录存在本机,联网后自动上传。",
-        "The next shift signs on with a badge; records that wait are kept here and are sent by themselves.",
+        "按 Enter 交接班,下一班刷上岗卡;待传记录存在本机,联网后自动上传。",
+        "Enter hands over; the next shift reads a badge. Records that wait are kept and sent by themselves.",
     )
-    rows += paragraph(f"→ {step[0] if zh else step[1]}", width, "strong")
+    rows += paragraph(f"→ {pick(step, desk.language)}", width, "strong")
     for alarm in board.alarms[:5]:
         rows += paragraph(f"▲ {pick(alarm, desk.language)}", width, "warn", 2)
     return tuple(rows)
+
+
+Told = tuple[words.Said, str, bool]
+"""What it is, what it is now, and whether somebody should look at it."""
+
+
+def _told(name: words.Said, value: str, wrong: bool, desk: Desk) -> Row:
+    return (*fit_row(span(pick(name, desk.language), "dim"), _NAMES_WIDTH), (value, "warn" if wrong else "fact"))
+
+
+def _of_the_shift(board: Board, lane: LaneFacts, desk: Desk) -> tuple[Told, ...]:
+    nobody = "未上岗" if desk.language == "zh" else "nobody"
+    people: tuple[Told, ...] = (
+        (("充装人", "filler"), lane.worker_id or nobody, False),
+        (("检查人", "checker"), lane.checker_id or nobody, False),
+    )
+    waiting: tuple[Told, ...] = (
+        (("待传记录", "records to send"), str(board.unsent), board.unsent > 0),
+        (("争议", "disputed"), str(board.disputed), board.disputed > 0),
+    )
+    counts = lane.counts
+    if counts is None:
+        return (*people, *waiting)
+    done = f"{counts.fills}  ({kilograms(counts.net_g)} kg)"
+    return (
+        *people,
+        (("本班已充", "filled"), done, False),
+        (("禁充 · 中断", "refused · faults"), f"{counts.refusals} · {counts.faults}", counts.faults > 0),
+        (("复检 · 超装", "checked · too full"), f"{counts.checks} · {counts.to_drain}", counts.to_drain > 0),
+        (("报警", "alarms"), str(counts.alarms), counts.alarms > 0),
+        *waiting,
+    )
+
+
+def _of_the_page(page: HandOver) -> tuple[Told, ...]:
+    missing = len(page.not_reweighed)
+    return (
+        (("未结束的充装", "fills without an end"), str(page.open_fills), page.open_fills > 0),
+        (("未复秤", "not weighed again"), str(missing), missing > 0),
+    )
 
 
 def _ticket(board: Board, desk: Desk, width: int, height: int) -> Block:

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from station_agent.lane import LaneState
+from station_agent.lane import Lane, LaneState
+from station_agent.lists import not_in_order
 
 
 class Verdict(NamedTuple):
@@ -32,6 +33,9 @@ FILLED = Verdict("已充", "FILLED", "ticks", "✔", "done", "FILLED")
 REFUSED = Verdict("禁充", "NO FILL", "cross", "✘", "bad", "DO NOT FILL")
 STOPPED = Verdict("停", "STOP", "stop", "■", "halt", "STOPPED")
 PASSED = Verdict("合格", "PASS", "ticks", "✔", "good", "PASSED")
+DRAIN = Verdict("超装", "DRAIN", "drain", "▼", "bad", "TOO FULL, DRAW OFF")
+NOT_TO_LEAVE = Verdict("禁出", "HOLD", "cross", "✘", "bad", "NOT TO LEAVE")
+NOT_CHECKED = Verdict("未检", "NOT YET", "stop", "■", "halt", "NOT CHECKED YET")
 LOCKED = Verdict("锁停", "LOCKED", "lock", "■", "halt", "LOCKED")
 
 VERDICTS: dict[LaneState, Verdict] = {
@@ -45,4 +49,21 @@ VERDICTS: dict[LaneState, Verdict] = {
     LaneState.REFUSED: REFUSED,
     LaneState.FAULT: STOPPED,
 }
-ALL = (SCAN, CHECKING, MAY_FILL, FILLING, FILLED, PASSED, REFUSED, STOPPED, LOCKED)
+ALL = (SCAN, CHECKING, MAY_FILL, FILLING, FILLED, PASSED, DRAIN, NOT_TO_LEAVE, NOT_CHECKED, REFUSED, STOPPED, LOCKED)
+
+
+def verdict_of(lane: Lane, *, locked: bool) -> Verdict:
+    """The lane's verdict; a lock counts where nothing is under way."""
+    if lane.state is LaneState.REFUSED:
+        return _refused(lane)
+    return LOCKED if locked and lane.is_ready else VERDICTS[lane.state]
+
+
+def _refused(lane: Lane) -> Verdict:
+    """A refused scan: of an empty cylinder there is a decision, of a full one at most a second weight and a list."""
+    view = lane.view
+    if view.decision is not None:
+        return REFUSED
+    if view.reweigh is not None and not view.reweigh.within_limit:
+        return DRAIN
+    return NOT_TO_LEAVE if not_in_order(view.list_items) else NOT_CHECKED
