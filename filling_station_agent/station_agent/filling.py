@@ -74,8 +74,7 @@ async def fill(
     `begin` makes the start durable; the valve is not touched before it returns.  Raises PermitRefused, ScaleFault for a
     scale that reports a fault already, and whatever `begin` raises: then nothing was opened.
     """
-    if (reported := (await scale.read()).fault) is not None:
-        raise ScaleFault(f"The scale reports a fault: {reported}.")
+    await _require_no_fault(scale)
     permits.consume(permit, cylinder_id=cylinder_id, scale_id=scale_id, now=watch.steady())
     await begin()
     because: Because = "stopped"
@@ -92,6 +91,18 @@ async def fill(
     if because == "stopped" and reading and reading.gross_g >= permit.stop_at_gross_g - OVERSHOOT_G:
         because = "limit_reached"
     return Ending(reading.gross_g if reading else None, because, fault or (reading.fault if reading else None))
+
+
+async def _require_no_fault(scale: Scale) -> None:
+    """Raise ScaleFault for one that stays when it is told to shut.
+
+    A scale that shut by itself, having lost us for longer than `_shut` goes on asking, waits for just that word.
+    """
+    if (await scale.read()).fault is None:
+        return
+    await scale.shut_valve()
+    if (reported := (await scale.read()).fault) is not None:
+        raise ScaleFault(f"The scale reports a fault: {reported}.")
 
 
 async def _until_shut(scale: Scale, stop_at_gross_g: int, watch: Watch) -> tuple[Because, str | None]:
