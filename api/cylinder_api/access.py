@@ -4,16 +4,16 @@ Whose data an operation may touch (its own station, its own company's cylinders)
 """
 
 from functools import partial
-from typing import Annotated, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Row
 
 from cylinder_api.refusals import Refused
 from cylinder_api.service import Service, ServiceHere
 from cylinder_trace.store.accounts import renew_session, secret_sha256
-from cylinder_trace.store.tables import AccountRow
 
 Role = Literal[
     "station", "company", "maker", "manager", "filler", "checker", "delivery", "inspector", "regulator", "auditor",
@@ -206,7 +206,7 @@ async def account_of(
     return account
 
 
-def is_in_force(row: AccountRow, now: int) -> bool:
+def is_in_force(row: Row[Any], now: int) -> bool:
     """Whether a token opens anything at `now` (UTC ms)."""
     return row.revoked_at is None and (row.expires_at is None or now < row.expires_at)
 

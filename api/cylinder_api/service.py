@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
+from sqlalchemy import Row
 
 from cylinder_api.acts.dead_codes import DeadCodesKept
 from cylinder_api.answers import Recorded
@@ -20,7 +21,6 @@ from cylinder_trace.store.accounts import accounts_of
 from cylinder_trace.store.fleet.follower import Follower
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.publishing import publishing_of
-from cylinder_trace.store.tables import AccountRow
 from cylinder_trace.store.unit import NO_HINTS, Hints, Receipt, Unit
 from cylinder_trace.store.vault import Vault, VaultError
 from cylinder_trace.store.vault_rotation import require_opens
@@ -43,7 +43,7 @@ class Service:
     vault: Vault
     feed: Feed
     clock: Callable[[], int]
-    accounts: Gathered[str, AccountRow]
+    accounts: Gathered[str, Row[Any]]
     """The account of a secret's SHA-256, as the database has it at this moment."""
     follower: Follower
     """Keeps the lists and monthly figures, beside all else."""

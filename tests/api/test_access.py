@@ -7,7 +7,8 @@ from api_house import House
 
 from cylinder_api.access import ACCESS, ROLES, SYSTEM_ROLES, Role, scopes_of
 from cylinder_api.app import create_app
-from cylinder_trace.store.accounts import accounts_of, secret_sha256
+from cylinder_trace.store.accounts import read_row, secret_sha256
+from cylinder_trace.store.tables import AccountRow
 
 
 def operations(house: House) -> set[str]:
@@ -35,7 +36,7 @@ def test_every_role_has_a_scope_and_no_system_may_let_others_in() -> None:
 
 def test_a_revoked_or_invented_token_opens_nothing(one_house: House) -> None:
     digest = secret_sha256("token-of-auditor")
-    row = accounts_of(one_house.running.ledger.engine, [digest]).get(digest)
+    row = read_row(one_house.running.ledger.engine, AccountRow, digest)
     assert row is not None
     one_house.running.ledger.transact(lambda unit: unit.put(row.model_copy(update={"revoked_at": 1})))
     for token in ("token-of-auditor", "invented", row.token_sha256):

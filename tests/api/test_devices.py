@@ -12,7 +12,8 @@ from cylinder_api.acts.journal import SignedHead, read_lines, take_records
 from cylinder_api.refusals import Refused
 from cylinder_codes.keys import SigningKey, format_vkey
 from cylinder_trace.events import Returned, record_text
-from cylinder_trace.store.accounts import accounts_of, secret_sha256
+from cylinder_trace.store.accounts import read_row, secret_sha256
+from cylinder_trace.store.tables import AccountRow
 
 KEY = SigningKey("new-device", b"\x05" * 32)
 
@@ -93,7 +94,7 @@ def test_a_stream_ends_at_another_process_too_when_its_token_is_revoked_in_the_d
         next(stream)
 
         digest = secret_sha256(told["token"])
-        row = accounts_of(one_house.running.ledger.engine, [digest]).get(digest)
+        row = read_row(one_house.running.ledger.engine, AccountRow, digest)
         assert row is not None
         one_house.running.ledger.transact(lambda unit: unit.put(row.model_copy(update={"revoked_at": now()})))
         assert len(list(stream)) < 20

@@ -132,9 +132,12 @@ def test_a_body_that_does_not_fit_names_every_field_and_repeats_nothing_of_it(ho
     assert "secret" not in answer.text
 
 
-def test_a_body_that_names_a_field_twice_is_refused_because_two_readers_would_read_two_things(house: House) -> None:
-    text = json.dumps(check_body(house.new_bottle()))
-    twice = text[:-1] + ', "lane": 1}'
+@pytest.mark.parametrize("separators", [(", ", ": "), (",", ":")])
+def test_a_body_that_names_a_field_twice_is_refused_because_two_readers_would_read_two_things(
+    house: House, separators: tuple[str, str]
+) -> None:
+    text = json.dumps(check_body(house.new_bottle()), separators=separators, ensure_ascii=False)
+    twice = text[:-1] + '{}"lane"{}1}}'.format(*separators)
     json_kind = {"Content-Type": "application/json"}
     answer = house.as_("station").post("/v1/fill-checks", content=twice, headers=json_kind)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")

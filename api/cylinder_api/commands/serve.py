@@ -23,6 +23,9 @@ from cylinder_trace.store.rights import excess_of
 log = logging.getLogger(__name__)
 _NEW_OBJECTS = 20_000
 """So many more than were let go, before the garbage collector looks at the new ones."""
+_TURN_S = 0.0005
+"""How long a thread may keep the interpreter from another that wants it. The writer asks for it back after each call
+of the database; at Python's usual 5 ms a commit waits longer for that than for the disk."""
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -73,6 +76,7 @@ def _run(server: Server, door: socket.socket) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     _spare_the_collector()
+    sys.setswitchinterval(_TURN_S)
     server.run(sockets=[door])
 
 
@@ -86,5 +90,6 @@ def _spare_the_collector() -> None:
 def _log_to_stderr(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line shows them
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

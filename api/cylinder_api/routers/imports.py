@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 
 from cylinder_api.access import Account, Caller
 from cylinder_api.acts import importing
-from cylinder_api.bodies import JsonBody, in_time, takes
+from cylinder_api.bodies import InTime, JsonBody, takes
 from cylinder_api.idempotency import act_key, begin_act
 from cylinder_api.problems import documented
 from cylinder_api.refusals import Refused
@@ -126,7 +126,7 @@ async def read_table_file(request: Request) -> TableFile:
         raise Refused("length_required", "send Content-Length, and no Transfer-Encoding")
     if int(length) > _FILE_BYTES:
         raise Refused("too_large", f"the body has more than {_FILE_BYTES} bytes")
-    async with in_time(request), request.form(max_files=1, max_fields=8) as form:
+    async with InTime(request), request.form(max_files=1, max_fields=8) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise Refused("invalid", "/body/file: send multipart/form-data with the table as a file called file")

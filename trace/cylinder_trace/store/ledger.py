@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 
 from cylinder_codes.keys import SigningKey, format_vkey
 from cylinder_trace.events import Record
-from cylinder_trace.promise import Promise, SignedReceipt, sign_promise
+from cylinder_trace.promise import RECEIPT_FORMAT, Promise, SignedReceipt, sign_promise
 from cylinder_trace.store.database import StoreError, create_schema, lock_file, open_engine, parse_url, sqlite_path
 from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.line import Begun, CommitUnknown, Line
@@ -35,7 +35,9 @@ from cylinder_trace.store.publisher import Publisher
 from cylinder_trace.store.publishing import ALARMS, ONE_KEY, Publishing
 from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.unit import NO_HINTS, Batch, Hints, Receipt, Unit, hints_for
+from cylinder_trace.store.write_back import WriteBack
 from cylinder_trace.suite import Suite, suite_of_origin
+from cylinder_trace.values import built
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ Listener = Callable[[int, Sequence[str]], None]
 """Called after each commit with the log's new size and the subjects that changed."""
 
 _LARGEST_BATCH = 512
+_IN_RECEIPT = ("id", "subject", "n", "prev", "index", "hash", "recorded_at")
 _NOT_RECORDED = "the ledger cannot write now; nothing of this was recorded, try again"
 _UNKNOWN = "the database did not say whether this was recorded: ask again with the same id, which records it once"
 
@@ -80,6 +83,7 @@ class Ledger:
         self._engine = open_engine(parsed, writer=True)
         self._line = Line(self._engine)
         self._reading = open_engine(parsed, writer=False)
+        self._write_back = WriteBack(self._reading) if self._lock else None
         self._suite = suite_of_origin(key.name)
         files = LogFiles(folder / "log", self._suite)
         self.key = key
@@ -97,6 +101,8 @@ class Ledger:
             raise
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
+        if self._write_back is not None:
+            self._write_back.start()
 
     def __enter__(self) -> "Ledger":
         return self
@@ -155,9 +161,11 @@ class Ledger:
 
         Only for a receipt that a commit has answered with: nothing is promised that may yet be undone.
         """
-        told = Promise(origin=self.key.name, index=receipt.index, hash=receipt.hash, recorded_at=receipt.recorded_at)
-        place = {name: getattr(receipt, name) for name in ("id", "subject", "n", "prev")}
-        return SignedReceipt(**place, **told.model_dump(exclude={"origin"}), promise=sign_promise(told, self.key))
+        # All of it comes from the ledger itself, which has checked it, and not from a caller.
+        fields = {"format": RECEIPT_FORMAT, **{name: getattr(receipt, name) for name in _IN_RECEIPT}}
+        promise = {"origin": self.key.name, **{name: fields[name] for name in ("index", "hash", "recorded_at")}}
+        fields["promise"] = sign_promise(built(Promise, promise, set(promise)), self.key)
+        return built(SignedReceipt, fields, set(fields))
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` after each commit, in the thread that committed: it must be quick and must not raise."""
@@ -170,6 +178,8 @@ class Ledger:
         self._wake.put(False)
         self._thread.join()
         self.publisher.stop()
+        if self._write_back is not None:
+            self._write_back.stop()
         self._release()
 
     def _release(self) -> None:
@@ -209,6 +219,8 @@ class Ledger:
         if not batch.staged.entries:
             return
         self.publisher.notify()
+        if self._write_back is not None:
+            self._write_back.committed(len(batch.staged.entries))
         for listener in self._listeners:
             listener(batch.next_index, list(batch.staged.subjects))
 
