@@ -106,8 +106,9 @@ class Journal:
         self._closed = self._read_closed()
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
+        """Let go of the file, when the thread that is using it is through."""
+        with self._lock:
+            self._db.close()
 
     # ------------------------------------------------------------ writing
 

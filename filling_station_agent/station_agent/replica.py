@@ -180,8 +180,9 @@ class Replica:
             self.forget()
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
+        """Let go of the file, when the thread that is using it is through."""
+        with self._lock:
+            self._db.close()
 
     # ------------------------------------------------------------ looking up
 
