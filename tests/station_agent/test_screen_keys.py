@@ -8,7 +8,7 @@ from screen_pictures import IDLE, MANY, station
 
 from cylinder_trace.decision import Finding as FindingWord
 from station_agent import words
-from station_agent.devices.scanner import Finding, Scan, ScannerEvent, Statement, WedgeDecoder
+from station_agent.devices.scanner import Badge, Finding, Scan, ScannerEvent, Statement, WedgeDecoder
 from station_agent.screen.board import Board
 from station_agent.screen.desk import AFTER, BEFORE, Desk, Page, exceptions, press
 from station_agent.screen.keys import KeySorter
@@ -125,7 +125,7 @@ def test_language_theme_and_sound_are_switched_on_every_page() -> None:
         assert (desk.language, desk.theme, desk.sound, desk.page, acts) == ("en", "day", False, page, [])
 
 
-@pytest.mark.parametrize("key", ["f1", "f4", "f5", "f6", "f7"])
+@pytest.mark.parametrize("key", ["f1", "f4", "f5", "f6", "f7", "f9"])
 def test_a_page_closes_with_its_own_key_and_with_escape(key: str) -> None:
     opened, _ = pressed(Desk(), key)
     assert opened.takes_keys
@@ -177,6 +177,18 @@ def test_after_the_fill_a_lane_that_fills_is_told_first_that_the_cylinder_is_ful
 
 def test_the_hand_over_is_made_with_enter_on_its_page() -> None:
     assert pressed(Desk(), "f6", "enter")[1] == [Statement(1, "handover", typed=True)]
+
+
+def test_somebody_signs_on_with_worker_id_and_pin() -> None:
+    desk, acts = pressed(Desk(), "f9", "2", *"fw_02", "enter")
+    assert acts == [Statement(1, "checker", typed=True), Badge(1, "fw_02", typed=True)]
+    asked = station(replace(IDLE, asks_pin=True))
+    assert pressed(desk, *"12345", "backspace", "enter", board=asked) == (Desk(), [Scan(1, "1234", typed=True)])
+
+
+def test_a_pin_that_nobody_asks_for_any_more_goes_nowhere() -> None:
+    desk, _ = pressed(Desk(), "f9", "1", *"fw_01", "enter", *"1234")
+    assert pressed(desk, "enter") == (Desk(), [])
 
 
 def test_arrows_choose_the_lane_that_is_seen_large_and_escape_lets_go() -> None:

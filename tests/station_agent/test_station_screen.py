@@ -11,9 +11,10 @@ import pytest
 from cylinder_trace.admission import decide_fill
 from cylinder_trace.decision import Decision, Finding, Refusal
 from cylinder_trace.reasons import REASONS
+from cylinder_trace.vocabulary.filling import CheckItem
 from station_agent import words
 from station_agent.headless import Headless
-from station_agent.lane import Lane, LaneState, LaneView
+from station_agent.lane import Lane, LaneState, LaneView, Reweigh
 from station_agent.link import LinkState
 from station_agent.replica import Known
 from station_agent.screen.blocks import as_text
@@ -118,6 +119,28 @@ def test_alarms_and_notices_are_shown_with_the_newest_alarm_first() -> None:
         memory.tell("alarm", lane, {"zh": f"第 {n} 次请看秤", "en": f"look at the scale, {n}"})
     text = _drawn(lane, memory=memory)
     assert "第 2 次请看秤  (+1)" in text
+
+
+def test_that_no_certificate_of_somebody_is_known_is_said_at_the_badge() -> None:
+    memory, lane = Memory("station-1"), _lane(LaneState.IDLE)
+    memory.tell("signed_on", lane, words.fields(words.SIGNED_ON_FILLER))
+    assert words.SIGNED_ON_FILLER[0] not in _drawn(lane, memory=memory)
+    memory.tell("signed_on", lane, words.fields(words.NOT_CERTIFIED))
+    assert words.NOT_CERTIFIED[0] in _drawn(lane, memory=memory)
+
+
+def test_a_full_cylinder_is_told_from_an_empty_one() -> None:
+    lane = _lane(LaneState.REFUSED)
+    lane.view = LaneView(message=words.NO_CHECKER)
+    assert "未检" in _drawn(lane)
+    lane.view.list_items = (CheckItem(item="Q2", passed=False),)
+    assert "禁出" in _drawn(lane)
+    lane.view.reweigh = Reweigh("chk_1", 15_200, 14_900, "fw_01")
+    assert "超装" in _drawn(lane)
+    lane.move(LaneState.SCANNED)
+    lane.move(LaneState.DECIDING)
+    lane.move(LaneState.CHECKED)
+    assert "合格" in _drawn(lane)
 
 
 def test_the_last_ten_cylinders_are_tiles_with_their_weight_or_the_reason() -> None:

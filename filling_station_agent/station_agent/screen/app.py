@@ -6,7 +6,7 @@ One widget covers the terminal; only the rows that differ from what is shown are
 import io
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console
@@ -96,6 +96,7 @@ class StationApp(App[None]):
         self._memory = memory
         self._desk = Desk()
         self._echo = ""
+        self._leaving = False
         self._last_key_ms = 0
         self._shown: tuple[Any, ...] = ()
         self._tones: dict[int, str] = {}
@@ -142,7 +143,8 @@ class StationApp(App[None]):
 
     def _photograph(self) -> Board:
         sources = self._sources
-        return self._memory.photograph(sources.lanes, sources.link, sources.known(), sources.skew_ms(), sources.now())
+        board = self._memory.photograph(sources.lanes, sources.link, sources.known(), sources.skew_ms(), sources.now())
+        return replace(board, leaving=True) if self._leaving else board
 
     def _forget_page(self) -> None:
         """A page that was left open closes; nothing is stated by that."""
@@ -189,6 +191,7 @@ class StationApp(App[None]):
         quiet = at_ms - self._last_key_ms > _ECHO_AFTER_MS
         self._last_key_ms = at_ms
         if char == _CTRL_C and quiet:
+            self._leaving = True
             signal.raise_signal(signal.SIGINT)  # the agent winds down; the screen stays until it has
         elif char is None or name in ("escape", "backspace"):
             await self._command(name)

@@ -126,6 +126,8 @@ class Board:
     notice: Said | None = None
     alarms: tuple[Said, ...] = ()
     """The newest first."""
+    leaving: bool = False
+    """Whether somebody has asked the agent to stop."""
     handovers: tuple[HandOver, ...] = ()
     """The last hand-over of each lane that had one."""
 
@@ -160,13 +162,18 @@ class Memory:
             self._notices.pop(number, None)
             self._notices.pop(None, None)
         if event not in _SAID_BY_THE_STATE and "zh" in fields:
-            self._notices[number] = fields["zh"], fields["en"]
+            self._notice(number, event, (fields["zh"], fields["en"]))
         if event == "alarm" and "zh" in fields:
             self._alarms.appendleft((fields["zh"], fields["en"]))
         if event in ("filled", "refused") and number is not None:
             codes = fields.get("reasons") or ("",)
             text = kilograms(fields["net_g"]) if event == "filled" else codes[0]
             self._last.appendleft(Tile(number, event == "filled", text))
+
+    def _notice(self, number: int | None, event: str, said: Said) -> None:
+        """Who signed on is seen anyway; that no certificate is known is not."""
+        if event != "signed_on" or said == words.NOT_CERTIFIED:
+            self._notices[number] = said
 
     def photograph(
         self, lanes: Iterable[Lane], link: LinkState, known: Known | None, skew_ms: int | None, now: int

@@ -10,7 +10,7 @@ from station_agent.devices import scanner
 from station_agent.lists import ITEM_OF_FAULT, ITEMS_OF_FINDING
 from station_agent.screen.board import Board
 
-Page = Literal["lanes", "which", "help", "before", "after", "handover", "ticket"]
+Page = Literal["lanes", "which", "help", "before", "after", "handover", "ticket", "sign_on"]
 Language = Literal["zh", "en"]
 
 Exceptions = tuple[tuple[str, str], ...]
@@ -21,7 +21,14 @@ BEFORE: Exceptions = tuple((items[0], finding) for finding, items in ITEMS_OF_FI
 AFTER: Exceptions = tuple((item, fault) for fault, item in ITEM_OF_FAULT.items())
 """The list after the fill, Q1 to Q6 (充装后检查)."""
 
-_OPENS: dict[str, Page] = {"f1": "help", "f4": "before", "f5": "after", "f6": "handover", "f7": "ticket"}
+_OPENS: dict[str, Page] = {
+    "f1": "help",
+    "f4": "before",
+    "f5": "after",
+    "f6": "handover",
+    "f7": "ticket",
+    "f9": "sign_on",
+}
 _OF_NO_LANE = ("lanes", "which", "help")
 
 
@@ -40,9 +47,13 @@ class Desk:
     after: Page = "lanes"
     """What opens once the lane is chosen."""
     typed: str = ""
-    """Digits of an item's number so far."""
+    """Digits of an item's number so far, or the line that is typed on the page."""
     marked: tuple[int, ...] = ()
     """Items chosen, by their numbers."""
+    role: Literal["filler", "checker"] | None = None
+    """As what somebody signs on by PIN."""
+    worker_id: str = ""
+    """Who; the PIN is typed next."""
 
     @property
     def takes_keys(self) -> bool:
@@ -55,12 +66,8 @@ Acts = tuple[scanner.ScannerEvent, ...]
 
 def press(desk: Desk, key: str, board: Board) -> tuple[Desk, Acts]:
     """The desk after a key (a character, or the name of a key without one), and what is stated by it at a lane."""
-    if key == "f2":
-        return replace(desk, language="en" if desk.language == "zh" else "zh"), ()
-    if key == "f3":
-        return replace(desk, theme="day" if desk.theme == "night" else "night"), ()
-    if key == "f8":
-        return replace(desk, sound=not desk.sound), ()
+    if key in _SWITCHES:
+        return _switched(desk, key), ()
     if key in _OPENS:
         return _opened(desk, _OPENS[key], board), ()
     if key == "escape":
@@ -70,6 +77,8 @@ def press(desk: Desk, key: str, board: Board) -> tuple[Desk, Acts]:
             return _stepped(desk, key, board), ()
         case "which":
             return _chosen(desk, key, board), ()
+        case "sign_on":
+            return _signing_on(desk, key, board)
         case "before" | "after":
             return _marked(desk, key, board)
         case "handover" if key == "enter":
@@ -82,24 +91,63 @@ def exceptions(page: Page) -> Exceptions:
     return AFTER if page == "after" else BEFORE
 
 
+_SWITCHES = ("f2", "f3", "f8")
+
+
+def _switched(desk: Desk, key: str) -> Desk:
+    if key == "f2":
+        return replace(desk, language="en" if desk.language == "zh" else "zh")
+    if key == "f3":
+        return replace(desk, theme="day" if desk.theme == "night" else "night")
+    return replace(desk, sound=not desk.sound)
+
+
 def _opened(desk: Desk, page: Page, board: Board) -> Desk:
     if page == desk.page:
         return _closed(desk)
     if page in _OF_NO_LANE:
-        return replace(desk, page=page, typed="", marked=())
+        return replace(_closed(desk), page=page)
     lane = board.lanes[0].number if len(board.lanes) == 1 else desk.grown
     if lane is None:
-        return replace(desk, page="which", after=page, typed="", marked=())
-    return replace(desk, page=page, lane=lane, typed="", marked=())
+        return replace(_closed(desk), page="which", after=page)
+    return replace(_closed(desk), page=page, lane=lane)
 
 
 def _closed(desk: Desk) -> Desk:
-    return replace(desk, page="lanes", lane=None, typed="", marked=())
+    return replace(desk, page="lanes", after="lanes", lane=None, typed="", marked=(), role=None, worker_id="")
 
 
 def closed(desk: Desk) -> Desk:
     """The desk with its page closed and nothing stated."""
     return _closed(desk)
+
+
+def _signing_on(desk: Desk, key: str, board: Board) -> tuple[Desk, Acts]:
+    """Role, worker id and PIN, one after the other (工号、口令)."""
+    if desk.role is None:
+        role = _ROLES.get(key)
+        return (replace(desk, role=role) if role else desk), ()
+    if key == "backspace":
+        return replace(desk, typed=desk.typed[:-1]), ()
+    if key != "enter":
+        return (replace(desk, typed=desk.typed + key) if _is_part_of_an_id(desk, key) else desk), ()
+    if not desk.typed:
+        return desk, ()
+    if not desk.worker_id:
+        badge = scanner.Badge(desk.lane, desk.typed, typed=True)
+        first = (scanner.Statement(desk.lane, "checker", typed=True),) if desk.role == "checker" else ()
+        return replace(desk, worker_id=desk.typed, typed=""), (*first, badge)
+    asked = desk.lane is not None and board.lane(desk.lane).asks_pin
+    # a PIN that nobody asks for any more would be taken for a scan, and recorded
+    return _closed(desk), (scanner.Scan(desk.lane, desk.typed, typed=True),) if asked else ()
+
+
+_ROLES: dict[str, Literal["filler", "checker"]] = {"1": "filler", "2": "checker"}
+_LONGEST_ID = 80
+
+
+def _is_part_of_an_id(desk: Desk, key: str) -> bool:
+    return len(key) == 1 and key.isascii() and key.isprintable() and len(desk.typed) < _LONGEST_ID
 
 
 def _stepped(desk: Desk, key: str, board: Board) -> Desk:

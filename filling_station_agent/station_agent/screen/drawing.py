@@ -113,6 +113,9 @@ def _clock_style(board: Board) -> str:
 def band(board: Board, language: str, width: int) -> Row:
     """Red when the permitted window is over, grey when offline; else the last alarm or notice; else nothing."""
     zh = language == "zh"
+    if board.leaving:
+        text = "正在停止:先关阀门,再写完记录。" if zh else "Stopping: valves first, then the records."
+        return middle_row(span(text, "band.grey"), width, "band.grey")
     if board.window_over:
         limit = board.data_limit_hours
         said = "没有站内数据" if limit is None else f"离线已超过 {limit} 小时"

@@ -38,6 +38,7 @@ _KEYS: tuple[tuple[str, str, str], ...] = (
     ("F5", "充装后检查", "check list after"),
     ("F6", "交班", "hand-over"),
     ("F7", "挂牌票", "rack ticket"),
+    ("F9", "上岗", "sign on"),
     ("F8", "声音", "sound"),
 )
 _HELP: tuple[tuple[str, str, str], ...] = (
@@ -45,7 +46,8 @@ _HELP: tuple[tuple[str, str, str], ...] = (
     ("键盘 keys", "不用扫码枪时,键入气瓶码,按 Enter", "without a scanner: type the cylinder's code, then Enter"),
     ("F4  F5", "充装前、充装后检查:只按有问题的项号,Enter 确认",
      "lists before and after the fill: numbers of the exceptions only, Enter confirms"),
-    ("F6  F7", "交班页 · 上一只不予充装的挂牌票", "hand-over page · rack ticket of the last refusal"),
+    ("F6  F9", "交班 · 不用工牌,凭工号和口令上岗", "hand over · sign on without a badge, by worker id and PIN"),
+    ("F7", "上一只不予充装的挂牌票", "rack ticket of the last refusal"),
     ("← →  Esc", "放大别的工位 · 返回", "see another lane large · back"),
     ("F2 F3 F8", "中文/English · 日间/夜间 · 声音开关", "中文/English · day/night · sound on or off"),
     ("Ctrl+C", "停下本程序:阀门先关,记录写完", "stop this program: valves shut first, records written"),
@@ -78,6 +80,8 @@ def _foot(desk: Desk) -> str:
     zh = desk.language == "zh"
     if desk.page in ("before", "after"):
         said = ("数字选择 · Enter 确认 · Esc 不记录", "number: choose · Enter: confirm · Esc: record nothing")
+    elif desk.page == "sign_on":
+        said = ("Enter 下一步 · Esc 返回", "Enter: next · Esc: back")
     elif desk.page == "handover":
         said = ("Enter 交接班 · Esc 返回", "Enter: hand over · Esc: back")
     elif desk.page == "which":
@@ -116,6 +120,8 @@ def _page(board: Board, desk: Desk, width: int, height: int) -> Block:
             return _handover(board, desk, width)
         case "ticket":
             return _ticket(board, desk, width, height)
+        case "sign_on":
+            return _sign_on(desk, width)
     return _help(desk, width, height)
 
 
@@ -183,6 +189,21 @@ def _handover(board: Board, desk: Desk, width: int) -> Block:
     rows += paragraph(f"→ {pick(step, desk.language)}", width, "strong")
     for alarm in board.alarms[:5]:
         rows += paragraph(f"▲ {pick(alarm, desk.language)}", width, "warn", 2)
+    return tuple(rows)
+
+
+def _sign_on(desk: Desk, width: int) -> Block:
+    """Role, worker id, PIN; what is typed as a PIN is not shown."""
+    zh = desk.language == "zh"
+    title = _heading("上岗", "Sign on", desk, width)
+    if desk.role is None:
+        asked = "1 充装人   2 检查人" if zh else "1 filler   2 checker"
+        return (title, span(""), span(asked, "fact"))
+    role = {"filler": ("充装人", "filler"), "checker": ("检查人", "checker")}[desk.role]
+    worker = desk.worker_id or f"{desk.typed}_"
+    rows = [title, span(""), _told(role, worker, False, desk)]
+    if desk.worker_id:
+        rows.append(_told(("口令", "PIN"), "•" * len(desk.typed) + "_", False, desk))
     return tuple(rows)
 
 
