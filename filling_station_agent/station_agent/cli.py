@@ -35,6 +35,7 @@ examples, in the order of a new station:
   station-agent enrol --url https://ledger.example --code CODE --data station
   station-agent simulate-scale --scales 10 --log scales.jsonl
   station-agent check-driver my-scale.toml
+  station-agent scanner-test --config station/station.toml
   station-agent self-test --config station/station.toml
   station-agent run --config station/station.toml
   station-agent cards > cards.csv

@@ -5,9 +5,10 @@ import pty
 import select
 import threading
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 
 @dataclass
@@ -16,6 +17,12 @@ class Cable:
 
     near: str
     far: str
+    _stop: list[Callable[[], object]] = field(default_factory=list)
+
+    def unplug(self) -> None:
+        """Both ends are gone, as far as whoever has them open can tell."""
+        while self._stop:
+            self._stop.pop()()
 
 
 @contextmanager
@@ -27,13 +34,14 @@ def serial_cable() -> Iterator[Cable]:
     stop_read, stop_write = os.pipe()
     carrying = threading.Thread(target=_carry, args=({near: far, far: near}, stop_read), daemon=True)
     carrying.start()
+    cable = Cable(os.ttyname(near_end), os.ttyname(far_end))
+    cable._stop.extend(partial(os.close, fd) for fd in (near, near_end, far, far_end, stop_read, stop_write))
+    cable._stop.append(carrying.join)
+    cable._stop.append(partial(os.write, stop_write, b"."))
     try:
-        yield Cable(os.ttyname(near_end), os.ttyname(far_end))
+        yield cable
     finally:
-        os.write(stop_write, b".")
-        carrying.join()
-        for fd in (near, near_end, far, far_end, stop_read, stop_write):
-            os.close(fd)
+        cable.unplug()
 
 
 def _carry(ends: dict[int, int], stop: int) -> None:

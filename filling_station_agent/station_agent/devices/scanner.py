@@ -234,7 +234,7 @@ class KeyboardScanner:
         self._ready: list[ScannerEvent] = []
 
     async def __aenter__(self) -> Self:
-        self._terminal = _one_key_at_a_time(self._fd)
+        self._terminal = one_key_at_a_time(self._fd)
         self._terminal.__enter__()
         self._loop = asyncio.get_running_loop()
         self._wake_read, self._wake_write = os.pipe()
@@ -283,7 +283,7 @@ class KeyboardScanner:
             self._loop.call_soon_threadsafe(self._keys.put_nowait, (chunk, at_ms))
 
 
-def _one_key_at_a_time(fd: int) -> AbstractContextManager[None]:
+def one_key_at_a_time(fd: int) -> AbstractContextManager[None]:
     """Bytes as they come, unchanged and without echo, if `fd` is a terminal; the old mode on leaving."""
     return _raw_terminal(fd) if os.isatty(fd) else nullcontext()
 

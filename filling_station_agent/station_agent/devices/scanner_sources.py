@@ -24,7 +24,8 @@ from station_agent.devices.scanner import ScannerEvent
 from station_agent.devices.scanner_frames import FrameDecoder, Framing
 
 _TRY_AGAIN_S = 1.0
-_LOOK_S = 0.2  # how often a reading thread looks whether it is still wanted
+LOOK_S = 0.2
+"""How often a thread that reads looks whether it is still wanted."""
 _CONNECT_WITHIN_S = 5.0
 
 Chunks = AsyncIterator[tuple[str, int]]
@@ -58,15 +59,15 @@ class SerialPlug:
         """What it sends, until it is unplugged. Raises OSError."""
         device = await asyncio.to_thread(self._open)
         try:
-            async with _reading(lambda: device.read(1) + device.read(device.in_waiting), clock) as chunks:
-                yield _decoded(chunks)
+            async with reading(lambda: device.read(1) + device.read(device.in_waiting), clock) as chunks:
+                yield decoded(chunks)
         finally:
             await asyncio.to_thread(device.close)
 
     def _open(self) -> serial.Serial:
         alone = None if sys.platform == "win32" else True  # Windows gives a port to one program anyway
         return serial.Serial(
-            self.port, self.baud, parity=self.parity, stopbits=self.stop_bits, timeout=_LOOK_S, exclusive=alone
+            self.port, self.baud, parity=self.parity, stopbits=self.stop_bits, timeout=LOOK_S, exclusive=alone
         )
 
 
@@ -87,7 +88,7 @@ class TcpPlug:
             reader, writer = await asyncio.open_connection(self.host, self.port)
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         try:
-            yield _decoded(_received(reader, clock))
+            yield decoded(_received(reader, clock))
         finally:
             writer.close()
             with suppress(OSError):
@@ -108,14 +109,14 @@ class KeyboardPlug:
         """What it types, until it is unplugged. Raises OSError."""
         fd = await asyncio.to_thread(open_exclusively, self.device)
         try:
-            async with _reading(lambda: _read_if_ready(fd), clock) as chunks:
+            async with reading(lambda: _read_if_ready(fd), clock) as chunks:
                 yield typed_keys(chunks)
         finally:
             os.close(fd)
 
 
 def _read_if_ready(fd: int) -> bytes:
-    ready, _, _ = select.select([fd], [], [], _LOOK_S)
+    ready, _, _ = select.select([fd], [], [], LOOK_S)
     return os.read(fd, 4096) if ready else b""
 
 
@@ -132,19 +133,20 @@ async def _received(reader: asyncio.StreamReader, clock: Callable[[], int]) -> A
         yield chunk, clock()
 
 
-async def _decoded(chunks: AsyncIterator[tuple[bytes, int]]) -> Chunks:
+async def decoded(chunks: AsyncIterator[tuple[bytes, int]]) -> Chunks:
+    """The characters behind bytes of UTF-8; control characters such as GS are kept."""
     text = codecs.getincrementaldecoder("utf-8")("replace")
     async for chunk, at_ms in chunks:
         yield text.decode(chunk), at_ms
 
 
 @asynccontextmanager
-async def _reading(
+async def reading(
     read: Callable[[], bytes], clock: Callable[[], int]
 ) -> AsyncIterator[AsyncIterator[tuple[bytes, int]]]:
     """What `read` brings, read on a thread of its own, so that a busy station does not make a scanner look slow.
 
-    `read` waits for at most _LOOK_S and returns nothing if nothing came; its OSError is raised to who iterates.
+    `read` waits for at most LOOK_S and returns nothing if nothing came; its OSError is raised to who iterates.
     """
     loop, wanted = asyncio.get_running_loop(), threading.Event()
     wanted.set()
@@ -212,6 +214,11 @@ class ScannerSource:
                 tell(False, lost)
             await asyncio.sleep(_TRY_AGAIN_S)
 
+    async def hear(self, hear: Callable[[Chunks], Awaitable[None]], clock: Callable[[], int]) -> None:
+        """Hand on what it sends, character by character, until it is lost. Raises OSError."""
+        async with self.plug.connected(clock) as chunks:
+            await hear(chunks)
+
     async def listen(self, chunks: Chunks, take: Take, clock: Callable[[], int]) -> None:
         """Bring the scans of one connection, until it is lost."""
         decoder = self.decoder()
@@ -275,6 +282,21 @@ class ListeningSource:
             async with serving:
                 await serving.serve_forever()
 
+    def decoder(self) -> FrameDecoder:
+        """A decoder for one connection."""
+        return FrameDecoder(self.framing, self.lane, self.lane_prefix)
+
+    async def hear(self, hear: Callable[[Chunks], Awaitable[None]], clock: Callable[[], int]) -> None:
+        """Hand on what every scanner that connects sends, character by character. Raises OSError."""
+
+        async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(OSError):
+                await hear(decoded(_received(reader, clock)))
+            writer.close()
+
+        async with await asyncio.start_server(converse, self.host, self.port) as serving:
+            await serving.serve_forever()
+
     async def _converse(
         self,
         take: Take,
@@ -287,7 +309,7 @@ class ListeningSource:
         one = ScannerSource(self.name, TcpPlug(self.host, self.port), self.framing, self.lane, self.lane_prefix)
         tell(True, f"{peer} at {self.host}:{self.port}")
         try:
-            await one.listen(_decoded(_received(reader, clock)), take, clock)
+            await one.listen(decoded(_received(reader, clock)), take, clock)
         except OSError:
             pass
         finally:
