@@ -21,6 +21,7 @@ from cylinder_trace.store.sqlite_wire import SqliteWire
 from cylinder_trace.store.unit import Batch
 from cylinder_trace.store.witness_client import WitnessClient
 from cylinder_trace.store.witness_files import WitnessFiles
+from cylinder_trace.store.write_back import WriteBack
 
 Stage = Literal["opening", "writing", "witnessed", "witness"]
 """While a ledger opens; while it is written to; the same with a witness; in the process of the witness."""
@@ -111,6 +112,8 @@ def half_written_commit(trap: Trap) -> None:
         trap.spring()
 
     setattr(SqliteWire, "commit", dying)  # noqa: B010
+    # Nothing goes back into the file before the power fails: the last page of the log is the commit's.
+    setattr(WriteBack, "committed", lambda _write_back, _entries: None)  # noqa: B010
 
 
 def behind_statement(start: str) -> Install:

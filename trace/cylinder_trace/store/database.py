@@ -73,6 +73,10 @@ def lock_file(path: Path) -> FileLock:
     return lock
 
 
+_MOST_PAGES = 8000
+"""Of 4 KB each: what SQLite's write-ahead log grows to before whoever commits writes it back himself."""
+
+
 def open_engine(url: URL, *, writer: bool) -> Engine:
     """An engine for `url`. The writer's transactions take SQLite's write lock at once, readers' never do."""
     path = sqlite_path(url)
@@ -94,6 +98,7 @@ def _tune_sqlite(engine: Engine, writer: bool) -> None:
             connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA busy_timeout=30000")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_MOST_PAGES}")  # until then it is done beside, see `write_back`
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:

@@ -35,6 +35,7 @@ from cylinder_trace.store.publisher import Publisher
 from cylinder_trace.store.publishing import ALARMS, ONE_KEY, Publishing
 from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.unit import NO_HINTS, Batch, Hints, Receipt, Unit, hints_for
+from cylinder_trace.store.write_back import WriteBack
 from cylinder_trace.suite import Suite, suite_of_origin
 from cylinder_trace.values import built
 
@@ -82,6 +83,7 @@ class Ledger:
         self._engine = open_engine(parsed, writer=True)
         self._line = Line(self._engine)
         self._reading = open_engine(parsed, writer=False)
+        self._write_back = WriteBack(self._reading) if self._lock else None
         self._suite = suite_of_origin(key.name)
         files = LogFiles(folder / "log", self._suite)
         self.key = key
@@ -99,6 +101,8 @@ class Ledger:
             raise
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
+        if self._write_back is not None:
+            self._write_back.start()
 
     def __enter__(self) -> "Ledger":
         return self
@@ -174,6 +178,8 @@ class Ledger:
         self._wake.put(False)
         self._thread.join()
         self.publisher.stop()
+        if self._write_back is not None:
+            self._write_back.stop()
         self._release()
 
     def _release(self) -> None:
@@ -213,6 +219,8 @@ class Ledger:
         if not batch.staged.entries:
             return
         self.publisher.notify()
+        if self._write_back is not None:
+            self._write_back.committed(len(batch.staged.entries))
         for listener in self._listeners:
             listener(batch.next_index, list(batch.staged.subjects))
 

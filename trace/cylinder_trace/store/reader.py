@@ -233,13 +233,11 @@ class Reader:
 
     def _entries(self, query: Select[Any]) -> list[StoredEntry]:
         with self._engine.connect() as connection:
+            # Taken apart and not asked for by name, which takes twice as long as all the rest.
             return [
-                StoredEntry(
-                    row.log_index, row.id, row.subject, row.n, row.type, row.occurred_at, row.recorded_at,
-                    _as_bytes(row.hash), _as_bytes(row.text),
-                )
-                for row in connection.execute(query)
-            ]  # fmt: skip
+                StoredEntry(index, id, subject, n, word, occurred_at, recorded_at, _as_bytes(digest), _as_bytes(text))
+                for index, id, subject, n, word, occurred_at, recorded_at, digest, text in connection.execute(query)
+            ]
 
 
 def _as_bytes(value: bytes | str | memoryview) -> bytes:
