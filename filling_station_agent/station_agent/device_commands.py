@@ -8,9 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from station_agent import scanner_test
 from station_agent.clock import steady_ms
-from station_agent.devices.assembly import scanner_sources
 from station_agent.devices.driver import load_driver
 from station_agent.devices.scanner import WedgeDecoder
 from station_agent.settings import load_settings
@@ -32,12 +30,15 @@ def add_to(explained: Explained) -> None:
 
 
 def _scanner_test(arguments: argparse.Namespace) -> int:
+    from station_agent import scanner_test  # scanners' tables and serial ports are for this command alone
+    from station_agent.devices.assembly import scanner_sources
+
     settings, _ = load_settings(arguments.config)
     trial = scanner_test.ScannerTrial(settings.scanner.forms)
 
     def say(report: scanner_test.Report) -> None:
         lines = [json.dumps(report.to_json(), ensure_ascii=False)] if arguments.json else report.lines()
-        print("\n".join(lines), end="\r\n" if sys.stdout.isatty() else "\n", flush=True)
+        print("\n".join(lines), flush=True)
 
     wedge = settings.scanner
     with contextlib.suppress(KeyboardInterrupt):

@@ -16,12 +16,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pymodbus.constants import ExcCodes
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
 
 from station_agent.devices.scale import Scale, ScaleFault, ScaleReading
+
+if TYPE_CHECKING:
+    from pymodbus.simulator import SimDevice
 
 PROTOCOL = 1
 REGISTERS = 32
@@ -207,6 +209,8 @@ class PermitGateway:
 
     async def serve(self, ask: Ask, tell: Callable[[bool, str], None]) -> None:
         """Serve for ever; a port that is taken is told and tried again."""
+        from pymodbus.server import ModbusTcpServer  # half a second, for the stations that have such machines
+
         devices = [_device(number, partial(self._access, gun, ask)) for number, gun in self.guns.items()]
         told = False
         while True:
@@ -255,8 +259,10 @@ async def _nobody(*_access: object) -> ExcCodes:
     return ExcCodes.GATEWAY_NO_RESPONSE
 
 
-def _device(unit: int, action: Callable[..., Awaitable[ExcCodes | None]]) -> SimDevice:
+def _device(unit: int, action: Callable[..., Awaitable[ExcCodes | None]]) -> "SimDevice":
     """The machine may write 2 to 20; everything else is ours."""
+    from pymodbus.simulator import DataType, SimData, SimDevice
+
     ours, theirs = range(BOOT_ID + 1), range(REQ_BOOT, RESP_BOOT)
     return SimDevice(
         unit,

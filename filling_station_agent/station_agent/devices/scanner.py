@@ -245,8 +245,9 @@ class KeyboardScanner:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.write(self._wake_write, b".")
-        self._reader.join()
+        if sys.platform != "win32":
+            os.write(self._wake_write, b".")
+            self._reader.join()
         os.close(self._wake_read)
         os.close(self._wake_write)
         self._terminal.__exit__(kind, error, trace)
@@ -272,15 +273,21 @@ class KeyboardScanner:
     def _read(self) -> None:
         chunk = b"more"
         while chunk:
-            readable, _, _ = select.select([self._fd, self._wake_read], [], [])
-            at_ms = self._clock()
-            if self._wake_read in readable:
+            if self._is_left():
                 return
             try:
                 chunk = os.read(self._fd, 4096)
             except OSError:  # the other side of a pty has hung up
                 chunk = b""
+            at_ms = self._clock()
             self._loop.call_soon_threadsafe(self._keys.put_nowait, (chunk, at_ms))
+
+    def _is_left(self) -> bool:
+        """Wait for keys; True if nobody wants them any more. On Windows the read itself waits, to the end."""
+        if sys.platform == "win32":
+            return False
+        readable, _, _ = select.select([self._fd, self._wake_read], [], [])
+        return self._wake_read in readable
 
 
 def one_key_at_a_time(fd: int) -> AbstractContextManager[None]:
@@ -291,7 +298,7 @@ def one_key_at_a_time(fd: int) -> AbstractContextManager[None]:
 @contextmanager
 def _raw_terminal(fd: int) -> Iterator[None]:
     if sys.platform == "win32":
-        raise NotImplementedError("a Windows console cannot be read key by key yet; give the scans on a pipe")
+        raise NotImplementedError("a Windows console belongs to the screen; without it, give the scans on a pipe")
     before = termios.tcgetattr(fd)
     keys = termios.tcgetattr(fd)
     keys[0] &= ~(termios.ICRNL | termios.INLCR | termios.IGNCR | termios.IXON | termios.ISTRIP)
