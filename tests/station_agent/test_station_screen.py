@@ -17,6 +17,7 @@ from station_agent.headless import Headless
 from station_agent.lane import Lane, LaneState, LaneView, Reweigh
 from station_agent.link import LinkState
 from station_agent.replica import Known
+from station_agent.screen.app import cannot_draw
 from station_agent.screen.blocks import as_text
 from station_agent.screen.board import Memory, age, kilograms
 from station_agent.screen.desk import Desk
@@ -141,6 +142,14 @@ def test_a_full_cylinder_is_told_from_an_empty_one() -> None:
     lane.move(LaneState.DECIDING)
     lane.move(LaneState.CHECKED)
     assert "合格" in _drawn(lane)
+
+
+def test_a_terminal_without_a_full_screen_is_told_what_to_do_instead() -> None:
+    assert cannot_draw({"TERM": "xterm-256color"}) is None
+    assert cannot_draw({}) is None
+    sentence = cannot_draw({"TERM": "dumb"})
+    assert sentence is not None
+    assert "--headless" in sentence
 
 
 def test_the_last_ten_cylinders_are_tiles_with_their_weight_or_the_reason() -> None:

@@ -38,6 +38,8 @@ class Terminal:
         self._stream = pyte.Stream(self._screen)
         self._text = codecs.getincrementaldecoder("utf-8")("replace")
         self._lock = threading.Lock()
+        self._taking = threading.Event()
+        self._taking.set()
         self.written = bytearray()
         surroundings = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLORTERM")}
         self.process = subprocess.Popen(
@@ -53,7 +55,7 @@ class Terminal:
 
     def _read(self) -> None:
         try:
-            while data := os.read(self._hands, 65_536):
+            while self._taking.wait() and (data := os.read(self._hands, 65_536)):
                 with self._lock:
                     self.written += data
                     # the emulator stumbles over private sequences with a letter of their own, which terminals ignore
@@ -116,6 +118,19 @@ class Terminal:
             self._screen.resize(rows, columns)
         _set_size(self._hands, columns, rows)
         os.kill(self.process.pid, 28)  # SIGWINCH: nobody sends it where the terminal does not control the process
+
+    def hold(self) -> None:
+        """Somebody marks text with the mouse, or the line hangs: the terminal takes nothing any more."""
+        self._taking.clear()
+
+    def let_go(self) -> None:
+        """It takes again what is written."""
+        self._taking.set()
+
+    def close_window(self) -> int:
+        """The window is gone without a word, and the exit status."""
+        os.close(self._hands)
+        return self.process.wait(30)
 
     def leave(self) -> int:
         """Ctrl+C, and the exit status."""

@@ -3,13 +3,13 @@
 One widget covers the terminal; only the rows that differ from what is shown are written.
 """
 
-import io
+import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rich.console import Console
 from rich.segment import Segment
 from textual import events
 from textual.app import App, ComposeResult
@@ -27,7 +27,7 @@ from station_agent.screen.desk import Desk, closed, press
 from station_agent.screen.keys import KeySorter
 from station_agent.screen.pages import draw
 from station_agent.screen.sounds import SOUNDS, Tone, has_tones, play
-from station_agent.screen.themes import DAY, NIGHT, Theme
+from station_agent.screen.themes import DAY, NIGHT, NO_COLOURS, Theme
 from station_agent.sync import LinkState
 
 _EVERY_S = 0.1
@@ -89,9 +89,8 @@ class StationApp(App[None]):
     BINDINGS = []
 
     def __init__(self, sources: Sources, memory: Memory) -> None:
-        super().__init__()
-        if self.no_color:  # the framework would turn colours into greys; who asks for none gets none
-            self.console = Console(file=io.StringIO(), color_system=None, force_terminal=True, legacy_windows=False)
+        # who asks for no colours gets none: without its own colours the framework drops them, else it makes them greys
+        super().__init__(ansi_color="NO_COLOR" in os.environ)
         self._sources = sources
         self._memory = memory
         self._desk = Desk()
@@ -117,6 +116,8 @@ class StationApp(App[None]):
 
     def look(self) -> None:
         """Draw what changed. A terminal that is slow, or stopped by a hand, is left alone: the lanes go on."""
+        if self._terminal_is_gone():
+            self._leave()
         if self._backlog() > _MOST_BEHIND:
             return
         self._forget_page()
@@ -128,8 +129,13 @@ class StationApp(App[None]):
         self._shown = now
         width, height = self.size
         block = draw(board, self._desk, width, height, echo)
-        self._sheet.show(block, DAY if self._desk.theme == "day" else NIGHT)
+        self._sheet.show(block, self._theme())
         self._sound(board)
+
+    def _theme(self) -> Theme:
+        if self.no_color:
+            return NO_COLOURS
+        return DAY if self._desk.theme == "day" else NIGHT
 
     def _backlog(self) -> int:
         """Writes that the terminal has not taken yet. Beyond thirty the framework would wait for it, and we with it."""
@@ -191,8 +197,7 @@ class StationApp(App[None]):
         quiet = at_ms - self._last_key_ms > _ECHO_AFTER_MS
         self._last_key_ms = at_ms
         if char == _CTRL_C and quiet:
-            self._leaving = True
-            signal.raise_signal(signal.SIGINT)  # the agent winds down; the screen stays until it has
+            self._leave()
         elif char is None or name in ("escape", "backspace"):
             await self._command(name)
         elif self._desk.takes_keys:
@@ -202,6 +207,16 @@ class StationApp(App[None]):
         else:
             self._remember(char)
             await self._give(self._sources.sorter.scanned(char, at_ms), [])
+
+    def _leave(self) -> None:
+        """The agent winds down; the screen stays until it has."""
+        if not self._leaving:
+            self._leaving = True
+            signal.raise_signal(signal.SIGINT)
+
+    def _terminal_is_gone(self) -> bool:
+        """Whether the window was closed without a word: the framework would read its end for ever."""
+        return not self.is_headless and not (sys.__stdin__ and sys.__stdin__.isatty())
 
     def _remember(self, char: str) -> None:
         """What is being typed as a code is shown until Enter."""

@@ -79,3 +79,7 @@ bar.cap     #af0000 #ffffff bold
 marked      #121212 #ffd75f bold
 symbol      #000000 #ffffff
 """)
+
+_REVERSED = {"done", "bad", "halt", "good", "busy", "band.red", "band.grey", "band.alarm", "marked", "symbol", "head"}
+NO_COLOURS: Theme = {name: Style(bold=style.bold, reverse=name in _REVERSED) for name, style in NIGHT.items()}
+"""For who asks for no colours (NO_COLOR): light on dark or dark on light, and bold."""
