@@ -17,6 +17,7 @@ from cylinder_trace.chain import next_link, record_hash
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.decision import Decision, FillRequest, StationFacts
 from cylinder_trace.events import Event, Record, record_text, state_event
+from cylinder_trace.fill_acts import POSTFILL
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.unit import Unit
 from ledgers.homes import KEY, START, Home, bound, registered
@@ -173,3 +174,47 @@ def test_two_stations_uploads_and_online_acts_end_in_the_same_states_and_raise_t
     kinds = {kind for _, _, kind in disputes}
     assert kinds == {"overfilled", "permit_used_twice", "fill_without_permit"}
     assert len(disputes) == 6
+
+
+def _with_lists(station: Station) -> Station:
+    """The same station, which also told its lists and second weights: one that fits, one too heavy, one of no fill."""
+    for number, (check, net_g) in enumerate([("check.1.0", 14_500), ("check.1.1", 15_300), ("nobody-checked", 1)]):
+        at, cylinder, who = START - 60 * MINUTE + number, CYLINDERS[number % 2], "fl_2"
+        items = tuple(events.CheckItem(item=item, passed=True) for item in POSTFILL)
+        listed = events.PostfillChecked(
+            check_id=check, station_id=station.id, worker_id=who, items=items, passed=True, seal_no="1", label_no="2"
+        )
+        weighed = events.Reweighed(
+            check_id=check, station_id=station.id, scale_id="sc_2", worker_id=who, full_gross_g=16_500 + net_g,
+            net_g=net_g, within_limit=True,
+        )  # fmt: skip
+        station._did(listed, cylinder, f"{check}.listed.{number}", at)
+        station._did(weighed, cylinder, f"{check}.weighed.{number}", at + 1)
+    return station
+
+
+def _taken(home: Home, uploads: int) -> tuple[list[tuple[Any, ...]], list[dict[str, Any]]]:
+    """What stands in the cylinders' chains, and their states, after the journal came in with so many uploads."""
+    station = _with_lists(Station(1))
+    cuts = [len(station.records) * place // uploads for place in range(uploads + 1)]
+    with home.open() as ledger:
+        _append(ledger, registered(1), registered(2), bound(1), bound(2), station.enrolled())
+        for first, after in pairwise(cuts):
+            station.upload(first, after)(ledger)
+        chains = [row for cylinder in CYLINDERS for row in ledger.reader.history(f"cylinder/{cylinder}")]
+        entries = [events.parse_entry(row.text) for row in chains]
+        told = [(entry.subject, entry.n, entry.id, entry.occurred_at, entry.refs, entry.event()) for entry in entries]
+        return told, [_facts(ledger, cylinder) for cylinder in CYLINDERS]
+
+
+@pytest.mark.parametrize("home", ["sqlite", "postgresql"])
+def test_a_journal_taken_over_at_once_says_the_same_as_one_taken_over_record_by_record(
+    home: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    (tmp_path / "alone").mkdir()
+    alone = Home(f"sqlite:///{tmp_path}/alone/ledger.db", tmp_path / "alone")
+    url = f"sqlite:///{tmp_path}/ledger.db" if home == "sqlite" else request.getfixturevalue("postgres_url")
+    told, states = _taken(Home(url, tmp_path), 1)
+    assert (told, states) == _taken(alone, len(_with_lists(Station(1)).records))
+    kinds = {event.kind for *_, event in told if isinstance(event, events.DisputeRaised)}
+    assert kinds == {"fill_without_permit", "limit_misjudged", "no_fill", "overfilled", "permit_used_twice"}
