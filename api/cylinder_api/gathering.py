@@ -14,38 +14,6 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
-class Gathered(Generic[Key, Value]):
-    """Asks `ask` for all keys that came while the questions before were under way. For one event loop."""
-
-    def __init__(self, ask: Callable[[Sequence[Key]], Mapping[Key, Value]]) -> None:
-        self._ask = ask
-        self._waiting: dict[Key, list[asyncio.Future[Value | None]]] = {}
-        self._asking: asyncio.Task[None] | None = None
-        self._thread = ThreadPoolExecutor(1, "gathered")
-
-    async def get(self, key: Key) -> Value | None:
-        """What `ask` answers for `key`, asked after this call; None where it answers nothing."""
-        answer: asyncio.Future[Value | None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(key, []).append(answer)
-        if self._asking is None:
-            self._asking = asyncio.create_task(self._ask_for_all())
-        return await answer
-
-    def close(self) -> None:
-        """Let the thread go."""
-        self._thread.shutdown(wait=False)
-
-    async def _ask_for_all(self) -> None:
-        while self._waiting:
-            waiting, self._waiting = self._waiting, {}
-            asked = asyncio.get_running_loop().run_in_executor(self._thread, self._ask, list(waiting))
-            found, failure = await _outcome(asked)
-            for key, answers in waiting.items():
-                for answer in answers:
-                    _settle(answer, found.get(key) if found else None, failure)
-        self._asking = None
-
-
 class Delivery:
     """Brings the results of other threads to the event loop: many that are there at once, with one wake-up."""
 
@@ -79,6 +47,38 @@ class Delivery:
             if not done.cancelled():
                 failure = done.exception()
                 _settle(answer, None if failure else done.result(), failure)
+
+
+class Gathered(Generic[Key, Value]):
+    """Asks `ask` for all keys that came while the questions before were under way. For one event loop."""
+
+    def __init__(self, ask: Callable[[Sequence[Key]], Mapping[Key, Value]]) -> None:
+        self._ask = ask
+        self._waiting: dict[Key, list[asyncio.Future[Value | None]]] = {}
+        self._asking: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "gathered")
+        self._delivery = Delivery()
+
+    async def get(self, key: Key) -> Value | None:
+        """What `ask` answers for `key`, asked after this call; None where it answers nothing."""
+        answer: asyncio.Future[Value | None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, []).append(answer)
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask_for_all())
+        return await answer
+
+    def close(self) -> None:
+        """Let the thread go."""
+        self._thread.shutdown(wait=False)
+
+    async def _ask_for_all(self) -> None:
+        while self._waiting:
+            waiting, self._waiting = self._waiting, {}
+            found, failure = await _outcome(self._delivery.of(self._thread.submit(self._ask, list(waiting))))
+            for key, answers in waiting.items():
+                for answer in answers:
+                    _settle(answer, found.get(key) if found else None, failure)
+        self._asking = None
 
 
 async def _outcome(asked: Awaitable[Value]) -> tuple[Value | None, BaseException | None]:
