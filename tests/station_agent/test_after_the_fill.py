@@ -1,4 +1,4 @@
-"""After the fill (充装后): a second person weighs the full cylinder again and looks at it, and what is wrong stays here."""
+"""After the fill (充装后): a second person weighs the full cylinder again and looks at it; what is wrong stays here."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -115,8 +115,9 @@ def test_another_filler_ends_the_shift_of_the_one_before(house: FloorHouse) -> N
     house.take(Badge(1, "worker-3", False))
     last = _changes(house)[-1]
     assert (last.change, last.worker_id, last.left_worker_id, last.fills) == ("signed_on", "worker-3", FILLER, 1)
-    assert house.now.lane(1).shift is not None
-    assert house.now.lane(1).shift.fills == 0
+    shift = house.now.lane(1).shift
+    assert shift is not None
+    assert shift.fills == 0
 
 
 def test_a_lane_left_alone_signs_off_by_itself(house: FloorHouse) -> None:

@@ -1,7 +1,7 @@
 """A whole floor (现场) for tests: several lanes with their scales, two people, and time that passes faster than ours.
 
-Everything behind the scales is the agent's own: floor, station, recorder, journal, replica.  `restart` is a power cut: the
-old process neither ends nor records anything, and the new one finds what is on the disk and on the scales.
+Everything behind the scales is the agent's own: floor, station, recorder, journal, replica.  `restart` is a power cut:
+the old process neither ends nor records anything, and the new one finds what is on the disk and on the scales.
 """
 
 import asyncio
@@ -161,12 +161,12 @@ class FloorHouse:
     late_ms: int = 0
     """By how much the clocks were set forward by a test."""
     told: list[dict[str, Any]] = field(default_factory=list)
+    service: ScriptedService = field(default_factory=ScriptedService)
     opened: Callable[["FloorHouse", int, Change], None] = lambda _house, _scale, _change: None
 
     def __post_init__(self) -> None:
         self.runner = asyncio.Runner(loop_factory=QuickLoop)
         self._began = self.runner.get_loop().time()
-        self.service = ScriptedService()
         self.scales = {n: self._scale(n) for n in range(1, len(self.kinds) + 1)}
         self.version, self.runs = 10, 0
         self.locked: frozenset[str] = frozenset()
@@ -237,9 +237,11 @@ class FloorHouse:
         self.now.replica.close()
 
     async def _end(self) -> None:
-        for task in self.now.tasks:
-            task.cancel()
-        await asyncio.wait(self.now.tasks)
+        running = set(self.now.tasks)
+        while running:  # a fill that is cancelled still waits for its valve to shut, and here nobody answers
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=0.05)
 
     def restart(self) -> None:
         """A power cut that lasts longer than the scales wait."""
@@ -286,9 +288,17 @@ class FloorHouse:
         self.take(*(Statement(lane, text, False) for text in statements), Scan(lane, code, False))
         self.settle(lane)
 
+    def wait_for(self, holds: Callable[[], object]) -> None:
+        """Let time pass until something holds."""
+        self.runner.run(asyncio.wait_for(self._wait_for(holds), 1_000))
+
+    async def _wait_for(self, holds: Callable[[], object]) -> None:
+        while not holds():  # noqa: ASYNC110 - what holds may be on the disk or in a file
+            await asyncio.sleep(0.05)
+
     def settle(self, *lanes: int) -> None:
         """Wait until nothing is under way at these lanes, or at any."""
-        self.runner.run(asyncio.wait_for(self._settled(lanes or tuple(self.scales)), 3_600))
+        self.runner.run(asyncio.wait_for(self._settled(lanes or tuple(self.scales)), 1_000))
 
     async def _settled(self, lanes: Sequence[int]) -> None:
         for number in lanes:
