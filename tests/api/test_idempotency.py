@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,12 @@ HEADER = "Idempotency-Key"
 def writes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Writes]:
     with House(tmp_path_factory.mktemp("house")) as house:
         yield Writes(house)
+
+
+@pytest.fixture(scope="module")
+def uploads(one_house: House) -> Writes:
+    """Of a station that nothing was said about: in `writes` every act was tried, a lock of its scale among them."""
+    return Writes(one_house)
 
 
 def key_of(write: Write) -> str:
@@ -136,21 +143,21 @@ def test_the_key_of_one_account_is_free_for_another(writes: Writes) -> None:
     assert [answer["registered"] for answer in answers] == [1, 1]
 
 
-def test_an_upload_whose_answer_was_lost_is_answered_as_the_first_time(writes: Writes) -> None:
-    write, key = writes.new("upload_entries"), {HEADER: new_id("key")}
-    first, again, elsewhere = writes.send(write, **key), writes.send(write, **key), writes.send(write)
+def test_an_upload_whose_answer_was_lost_is_answered_as_the_first_time(uploads: Writes) -> None:
+    write, key = uploads.new("upload_entries"), {HEADER: new_id("key")}
+    first, again, elsewhere = uploads.send(write, **key), uploads.send(write, **key), uploads.send(write)
     assert first.json()["answers"][0]["status"] == "stored"
     assert again.content == first.content
     assert elsewhere.json()["answers"][0]["status"] == "known"
 
 
-def test_a_station_that_got_an_answer_asks_anew_when_it_sends_the_same_records_again(writes: Writes) -> None:
-    body = writes.new("upload_entries").body
+def test_a_station_that_got_an_answer_asks_anew_when_it_sends_the_same_records_again(uploads: Writes) -> None:
+    body = uploads.new("upload_entries").body
     assert body is not None
     texts = [text.encode() for text in body["records"]]
 
     async def upload_twice() -> list[str]:
-        async with StationsService(writes.house.url, "token-of-station", "st_1") as service:
+        async with StationsService(uploads.house.url, "token-of-station", "st_1") as service:
             answers = [await service.upload(body["device_id"], texts, body["head"]) for _ in range(2)]
             return [answer.answers[0].status for answer in answers]
 
@@ -166,21 +173,13 @@ def test_while_an_act_is_worked_on_the_same_is_told_to_wait(one_house: House) ->
 
     held = one_house.running.ledger.submit(hold)
     assert busy.wait(20)
-    answers: list[Any] = []
     clients = [one_house.as_("station") for _ in range(2)]
-    threads = [
-        threading.Thread(target=lambda client=client: answers.append(client.post("/v1/fill-checks", json=body)))
-        for client in clients
-    ]
-    for thread in threads:
-        thread.start()
-    while not answers:
-        assert any(thread.is_alive() for thread in threads)
-    gate.set()
-    held.result(20)
-    for thread in threads:
-        thread.join(20)
-    waiting, first = answers
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(client.post, "/v1/fill-checks", json=body) for client in clients]
+        (told,), (left,) = wait(asked, timeout=20, return_when=FIRST_COMPLETED)
+        gate.set()
+        held.result(20)
+    waiting, first = told.result(), left.result()
     assert (waiting.status_code, waiting.json()["code"]) == (409, "still_running")
     assert int(waiting.headers["retry-after"]) > 0
     assert first.status_code == 200
