@@ -80,7 +80,8 @@ async def fill(
     because: Because = "stopped"
     fault: str | None = None
     try:
-        if not watch.must_stop():  # a denial may have come while the start was written
+        in_time = watch.steady() < permit.start_before  # writing the start may have taken long
+        if in_time and not watch.must_stop():  # and a denial may have come meanwhile
             await scale.open_valve(permit.stop_at_gross_g)
             because, fault = await _until_shut(scale, permit.stop_at_gross_g, watch)
     except ScaleFault as lost:

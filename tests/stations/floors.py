@@ -1,11 +1,10 @@
-"""A whole floor (现场) for tests: several lanes with their scales, two people, and time that passes faster than ours.
+"""A whole floor (现场) for tests: several lanes with their scales, two people, and virtual time.
 
 Everything behind the scales is the agent's own: floor, station, recorder, journal, replica.  `restart` is a power cut:
 the old process neither ends nor records anything, and the new one finds what is on the disk and on the scales.
 """
 
 import asyncio
-import selectors
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -38,27 +37,12 @@ from stations.bench import (
     replica_text,
     station_state,
 )
+from stations.simulated.virtual_time import VirtualLoop
 from vectors.admission.cases import Case, base_case
 
 EMPTY_G, TARE_G = 16_600, 16_500
 FILLER, CHECKER, STRANGER = "worker-1", "worker-2", "worker-9"
-FASTER = 50
 _TAG = TagKey("tests", bytes(32))
-
-
-class _QuickSelector(selectors.DefaultSelector):
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        return super().select(timeout / FASTER if timeout else timeout)
-
-
-class QuickLoop(asyncio.SelectorEventLoop):
-    """A loop on which a second lasts 20 ms."""
-
-    def __init__(self) -> None:
-        super().__init__(_QuickSelector())
-
-    def time(self) -> float:
-        return super().time() * FASTER
 
 
 def code_of(number: int) -> str:
@@ -158,6 +142,8 @@ class FloorHouse:
     simulated_s_per_read: float = 2.0
     printer: TicketPrinter | None = None
     leave_after_ms: int = 20 * 60_000
+    hold_up: Callable[[], float] = lambda: 0.0
+    """How long the disk takes for something, in seconds."""
     late_ms: int = 0
     """By how much the clocks were set forward by a test."""
     told: list[dict[str, Any]] = field(default_factory=list)
@@ -165,7 +151,7 @@ class FloorHouse:
     opened: Callable[["FloorHouse", int, Change], None] = lambda _house, _scale, _change: None
 
     def __post_init__(self) -> None:
-        self.runner = asyncio.Runner(loop_factory=QuickLoop)
+        self.runner = asyncio.Runner(loop_factory=lambda: VirtualLoop(self.hold_up))
         self._began = self.runner.get_loop().time()
         self.scales = {n: self._scale(n) for n in range(1, len(self.kinds) + 1)}
         self.version, self.runs = 10, 0
