@@ -49,6 +49,7 @@ ACCESS: dict[str, Rule | None] = {
     "list_fill_checks": _for("fill:read", "station", "manager", "filler", "checker", "regulator", "auditor"),
     "record_fill": _for("fill:record", "station"),
     "upload_entries": _for("station:sync", "station"),
+    "hand_in_entries": _for("station:sync", "station", "manager", "auditor"),
     "get_replica": _for("station:sync", "station", "manager"),
     "get_dead_codes": _for("station:sync", "station", "manager"),
     "stream_changes": _for("station:sync", "station"),

@@ -163,6 +163,7 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
     ),
     "device_unknown": (
         Sentence("no device is on file under this id", "此编号之下没有设备"),
+        Sentence("no device of this station is on file under this id", "此编号之下没有本站的设备"),
     ),
     "client_unknown": (
         Sentence("no client is registered under this id", "此编号之下没有登记的对接系统"),
@@ -325,6 +326,8 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
         Sentence("under report {report_no} these items failed: {items}", "报告 {report_no} 中以下项目不合格：{items}"),
         Sentence("you have not reported this cylinder lost; who did reports it found",
                  "该气瓶不是您报失的；谁报失，谁报告找回"),
+        Sentence("device {device_id} is in force; it uploads its journal by itself",
+                 "设备 {device_id} 仍在用；由它自行补传日志"),
         Sentence("{type} is not an event of {a} {kind}", "{type} 不是 {kind} 的事件"),
         Sentence("{type} cannot follow: the registration of this cylinder was withdrawn",
                  "该气瓶的建档已撤销，不能再记 {type}"),

@@ -11,10 +11,12 @@ from api_house import DEVICE, DEVICE_KEY, Bottle, Device, House, new_id, now
 from test_imports_route import HEADERS, new_code
 
 from cylinder_api.access import SESSION_COOKIE
+from cylinder_api.acts.enrolment import revoke_device, trust_device
 from cylinder_api.acts.people import session_id_of
 from cylinder_codes.keys import SigningKey, format_vkey
 from cylinder_trace.events import DisputeRaised
 from cylinder_trace.store.accounts import secret_sha256
+from cylinder_trace.store.unit import Unit
 
 Body = dict[str, Any]
 HERE = {
@@ -175,6 +177,20 @@ def _upload(writes: Writes, write: Write) -> Write:
     return _at(write._replace(body=writes.device.upload([record])), "station_id", writes.world.names["st_01"])
 
 
+def _journal_handed_in(writes: Writes, write: Write) -> Write:
+    device = Device(SigningKey(name := new_id("dev"), bytes(32)), name, writes.world.names["st_01"])
+
+    def cut_off(unit: Unit) -> None:
+        trust_device(unit, name, device.station_id, device.key.verifying_key, name)
+        enrolled = unit.device(name)
+        assert enrolled is not None
+        revoke_device(unit, enrolled, "stolen", "tests")
+
+    writes.house.running.ledger.transact(cut_off)
+    device.decide(writes.new_bottle())
+    return _at(write._replace(body=device.upload()), "station_id", device.station_id)
+
+
 def _new_cylinder(writes: Writes, write: Write) -> Write:
     body = _plain(writes, write).body or {}
     return _with(
@@ -297,6 +313,7 @@ _MAKE: dict[str, Callable[[Writes, Write], Write]] = {
     "check_fill": _check,
     "record_fill": _fill,
     "upload_entries": _upload,
+    "hand_in_entries": _journal_handed_in,
     "register_cylinder": _new_cylinder,
     "record_making": _new_cylinder,
     "open_recall": _recall,
@@ -343,6 +360,7 @@ _ROLE: dict[str, str | None] = {
          "transfer_cylinder", "send_to_inspection", "report_lost", "report_found", "hand_over_cylinder", "receive_lot",
          "test_lot", "release_lot", "block_lot"), "company",
     ),
+    "hand_in_entries": "manager",
     "clear_flag": "regulator-2",
     "accept_cylinder": "company-2",
     **dict.fromkeys(("record_sale", "record_safety_check"), "delivery"),

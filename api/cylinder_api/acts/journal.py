@@ -156,7 +156,7 @@ def take_records(unit: Unit, device_id: str, lines: Sequence[Line], trouble: Tro
     if device.revoked_at is not None:
         raise Refused("device_cut_off", f"device {device_id} was cut off; enrol another one")
     here = journal_head(unit, device_id)
-    if not _is_signed(device, head):
+    if not is_signed(device, head):
         first = lines[0].seq if lines else head.seq
         return Taken([], here.n, Trouble(first, "bad_signature", "the head is not signed by the device's key"))
     answers, here, break_off, rest = _take_lines(unit, device, lines, here)
@@ -170,7 +170,8 @@ def take_records(unit: Unit, device_id: str, lines: Sequence[Line], trouble: Tro
     return Taken(answers, here.n, break_off or trouble)
 
 
-def _is_signed(device: DeviceState, head: SignedHead) -> bool:
+def is_signed(device: DeviceState, head: SignedHead) -> bool:
+    """Whether the device's key, also of one that was cut off, signed this head."""
     signature = decode_base64(head.signature)
     text = head_text(device.device_id, head.seq, head.hash)
     return signature is not None and parse_vkey(device.vkey).verify(signature, text)
@@ -195,7 +196,7 @@ def _take_lines(
         if row is not None or line.previous != here.hash:
             return answers, here, None, lines[place:]
         answer = _take(unit, device, line, pasts)
-        keep_record(unit, _row_of(device, line, answer))
+        keep_record(unit, row_of(device, line, answer))
         answers.append(answer)
         here = Head(line.seq + 1, line.hash)
     return answers, here, None, ()
@@ -217,7 +218,7 @@ def _take_branch(
     answers, pasts = [], Pasts(unit)
     for line in lines:
         answer = _take(unit, device, line, pasts)
-        keep_beside(unit, _row_of(device, line, answer))
+        keep_beside(unit, row_of(device, line, answer))
         answers.append(answer)
     _record_head(unit, lines[-1], head, f"head.{head.seq}.{head.hash[:16]}")
     _dispute_both(unit, device, first, here)
@@ -359,7 +360,7 @@ def _require_own_act(device: DeviceState, line: Line) -> None:
         raise Refused("not_allowed", f"it does not belong into the history of {line.record.subject}")
 
 
-def _row_of(device: DeviceState, line: Line, answer: Answer) -> Uploaded:
+def row_of(device: DeviceState, line: Line, answer: Answer) -> Uploaded:
     return Uploaded(device.device_id, line.seq, line.hash, answer.id, answer.status, answer.index, line.text)
 
 

@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from cylinder_api.access import Account, Caller
 from cylinder_api.acts import journal
+from cylinder_api.acts.handing_in import HandedIn, hand_in
 from cylinder_api.acts.replica import make_replica
 from cylinder_api.bodies import JsonBody, takes
 from cylinder_api.examples import UPLOAD
@@ -126,7 +127,31 @@ async def upload_entries(
         raise Refused("other_device", f"this token speaks for device {caller.account_id}")
     lines, trouble = await run_in_threadpool(journal.read_lines, upload.records, upload.device_id, upload.head)
     act = partial(journal.take_records, device_id=upload.device_id, lines=lines, trouble=trouble, head=upload.head)
-    taken = await service.commit(act)
+    return _told(await service.commit(act))
+
+
+@router.post(
+    "/{station_id}/entries/handed-in",
+    summary="Hand in the journal of a device that was cut off (停用设备日志补交)",
+    response_model=UploadAnswer,
+    responses=documented("not_json", "other_station", "device_unknown", "cannot_follow"),
+    openapi_extra=takes(Upload, UPLOAD),
+)
+async def hand_in_entries(
+    station_id: Annotated[Id, Path()],
+    caller: Caller,
+    service: ServiceHere,
+    upload: Annotated[Upload, Depends(JsonBody(Upload, _UPLOAD_BYTES))],
+) -> dict[str, Any]:
+    """What it recorded and never uploaded, also of its second branch, as its own key signed it. It is kept as evidence
+    and told in each cylinder's history by a dispute; nothing follows from it by itself, because whoever has the device
+    has its key. By the station, its manager or an auditor."""
+    lines, trouble = await run_in_threadpool(journal.read_lines, upload.records, upload.device_id, upload.head)
+    evidence = HandedIn(station_id, upload.device_id, lines, trouble, upload.head)
+    return _told(await service.commit(partial(hand_in, evidence=evidence, caller=caller)))
+
+
+def _told(taken: journal.Taken) -> dict[str, Any]:
     return {
         "answers": taken.answers,
         "next_seq": taken.next_seq,

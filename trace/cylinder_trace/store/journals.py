@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 
 from cylinder_trace.chain import EMPTY, Head
 from cylinder_trace.store.tables import JournalBranchRow, JournalRow
@@ -34,21 +34,23 @@ def keep_beside(unit: Unit, row: Uploaded) -> None:
     unit.add(_branch, row)
 
 
-def journal_head(unit: Unit, device_id: str) -> Head:
-    """How many records of the device are here, and the hash of the last of them."""
-    newest = select(_journal.c.seq, _journal.c.hash).where(_journal.c.device_id == device_id)
-    row = unit.connection.execute(newest.order_by(_journal.c.seq.desc()).limit(1)).one_or_none()
-    head = Head(row.seq + 1, row.hash) if row else EMPTY
-    return max((head, *(Head(row.seq + 1, row.hash) for row in _staged(unit, device_id))), key=lambda found: found.n)
+def journal_head(unit: Unit, device_id: str, *, beside: bool = False) -> Head:
+    """How many records of the device are here, and the hash of the last of them; `beside`: of its second branch."""
+    table = _branch if beside else _journal
+    newest = select(table.c.seq, table.c.hash).where(table.c.device_id == device_id)
+    row = unit.connection.execute(newest.order_by(table.c.seq.desc()).limit(1)).one_or_none()
+    head, staged = Head(row.seq + 1, row.hash) if row else EMPTY, _staged(unit, table, device_id)
+    return max((head, *(Head(row.seq + 1, row.hash) for row in staged)), key=lambda found: found.n)
 
 
-def journal_rows(unit: Unit, device_id: str, first: int, end: int) -> dict[int, Uploaded]:
-    """The device's records from `first` up to, not including, `end`, by sequence."""
-    span = (_journal.c.seq >= first, _journal.c.seq < end)
-    found = unit.connection.execute(select(_journal).where(_journal.c.device_id == device_id, *span))
+def journal_rows(unit: Unit, device_id: str, first: int, end: int, *, beside: bool = False) -> dict[int, Uploaded]:
+    """The device's records from `first` up to, not including, `end`, by sequence; `beside`: of its second branch."""
+    table = _branch if beside else _journal
+    span = (table.c.seq >= first, table.c.seq < end)
+    found = unit.connection.execute(select(table).where(table.c.device_id == device_id, *span))
     rows = {row.seq: Uploaded(*row) for row in found}
-    return rows | {row.seq: row for row in _staged(unit, device_id) if first <= row.seq < end}
+    return rows | {row.seq: row for row in _staged(unit, table, device_id) if first <= row.seq < end}
 
 
-def _staged(unit: Unit, device_id: str) -> list[Uploaded]:
-    return [row for values in unit.added(_journal) if (row := Uploaded(*values)).device_id == device_id]
+def _staged(unit: Unit, table: Table, device_id: str) -> list[Uploaded]:
+    return [row for values in unit.added(table) if (row := Uploaded(*values)).device_id == device_id]
