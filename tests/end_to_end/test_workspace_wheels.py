@@ -68,6 +68,12 @@ def test_the_wheel_of_the_codes_carries_the_font_with_its_licence_and_notice(our
     assert wheel.stat().st_size < 2_500_000
 
 
+def test_the_wheel_of_the_station_carries_its_large_letters_with_their_licence_and_notice(our_wheels: Path) -> None:
+    wheel = next(our_wheels.glob("station_agent-*.whl"))
+    names = {name.partition("/")[2] for name in zipfile.ZipFile(wheel).namelist()}
+    assert {"screen/font/letters.txt", "screen/font/OFL.txt", "licenses/NOTICE"} <= names
+
+
 def test_the_agent_alone_starts(station_python: Path) -> None:
     agent = station_python.with_name("station-agent")
     started = subprocess.run([str(agent), "--help"], capture_output=True, check=False, text=True)
