@@ -52,6 +52,7 @@ class Floor:
     port: int
     world_port: int
     log: Path
+    driver: str = "demo-scale"
 
     def events(self, scale: int, *kinds: str) -> list[Event]:
         lines = [json.loads(line) for line in self.log.read_text("utf-8").splitlines()]
@@ -70,7 +71,7 @@ class Floor:
     async def scale(self, unit: int, boot_id: int = 7) -> AsyncIterator[ModbusScale]:
         link = ScaleLink(TcpPort("127.0.0.1", self.port))
         try:
-            yield ModbusScale(link, unit, load_driver("demo-scale"), boot_id=boot_id, clock=now_ms)
+            yield ModbusScale(link, unit, load_driver(self.driver), boot_id=boot_id, clock=now_ms)
         finally:
             link.close()
 
@@ -477,6 +478,36 @@ def test_the_world_port_refuses_what_cannot_happen(floor: Floor) -> None:
     assert floor.world(scale=6, place={"label": "D", "empty_g": -1})["ok"] is False
 
 
+def test_the_simulator_plays_any_driver_file_and_is_made_dishonest_from_outside(tmp_path: Path) -> None:
+    async def weigh(scale: ModbusScale) -> int:
+        return (await scale.read()).gross_g
+
+    with running(tmp_path, "--driver", "example-gateway", "--tare-offset-g", "300") as floor:
+        floor.driver = "example-gateway"
+        floor.place(1)
+        assert floor.with_scale(1, weigh) == EMPTY_G + 300
+        assert floor.world(scale=1, set={"tare_offset_g": -500, "noise_g": 0})["gross_g"] == EMPTY_G - 500
+        assert floor.with_scale(1, weigh) == EMPTY_G - 500
+        line = floor.events(1, "condition")[0]
+        assert (line["cause"], line["load_g"]) == ("noise_g 0, tare_offset_g -500", EMPTY_G)
+        for wrong in ({}, {"tare_offset_g": 10**6}, {"rust": 1}, 5):
+            assert floor.world(scale=1, set=wrong)["error"].startswith("expected ")
+
+
+def test_a_slow_link_is_slow_and_a_slower_one_a_fault(floor: Floor) -> None:
+    async def slowly(scale: ModbusScale) -> None:
+        floor.world(scale=12, set={"link_delay_ms": 50})
+        began = time.monotonic()
+        await scale.read()
+        assert time.monotonic() - began >= 0.05
+        floor.world(scale=12, set={"link_delay_ms": 2_000})
+        with pytest.raises(ScaleFault, match="does not answer"):
+            await scale.read()
+        floor.world(scale=12, set={"link_delay_ms": 0})
+
+    floor.with_scale(12, slowly)
+
+
 def test_taking_a_cylinder_away_shuts_the_valve(tmp_path: Path) -> None:
     with running(tmp_path) as floor:
         floor.place(1)
@@ -520,6 +551,14 @@ def refusal(*options: str) -> str:
     return said.getvalue()
 
 
+def test_a_driver_or_serial_port_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    log = ("--log", str(tmp_path / "log"))
+    assert "no scale driver named rust" in refusal("--port", "0", *log, "--driver", "rust")
+    told = refusal(*log, "--serial", str(tmp_path / "ttyUSB0"))
+    assert "--serial names no free port" in told
+    assert told.count("\n") == 1
+
+
 @pytest.mark.parametrize("option", ["--port", "--world-port"])
 def test_a_port_in_use_is_one_sentence(option: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -536,7 +575,8 @@ def test_a_log_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [("--scales", "0"), ("--scales", "300"), ("--time-factor", "nan"), ("--port", "-1")]
+    "options",
+    [("--scales", "0"), ("--scales", "300"), ("--time-factor", "nan"), ("--port", "-1"), ("--noise-g", "-1")],
 )
 def test_wrong_arguments_are_refused(options: tuple[str, ...], tmp_path: Path) -> None:
     assert "must be a" in refusal("--log", str(tmp_path / "log"), *options)
