@@ -11,6 +11,9 @@ import pytest
 import set_up
 import shipped
 import wheels
+from station_agent import device
+from station_agent.settings import LaneSettings, ScaleSettings, settings_text
+from stations.bench import DEVICE_KEY, LOG_KEY, public_vkey
 
 SERVER_PACKAGES = "fastapi starlette uvicorn sqlmodel sqlalchemy psycopg redis cylinder_api reportlab openpyxl".split()
 
@@ -79,6 +82,39 @@ def test_the_agent_alone_starts(station_python: Path) -> None:
     started = subprocess.run([str(agent), "--help"], capture_output=True, check=False, text=True)
     assert started.returncode == 0, started.stderr
     assert "station-agent" in started.stdout
+
+
+def test_the_agent_alone_runs_without_a_network_and_ends_with_its_keyboard(
+    station_python: Path, tmp_path: Path
+) -> None:
+    """All that it reads from its own wheel is there: driver, rulebook, words, and what opens its key."""
+    config = enrolled_in(tmp_path / "station")
+    agent = station_python.with_name("station-agent")
+    ran = subprocess.run(
+        [str(agent), "run", "--headless", "--config", str(config)], input="~1PL:W:fw_1\r", capture_output=True,
+        check=False, text=True, timeout=120,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    said = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert {"ready", "link", "signed_on", "stopped"} <= {line["event"] for line in said}
+    checked = subprocess.run([str(agent), "check-driver", "demo-scale"], capture_output=True, check=False, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    unit = subprocess.run(
+        [str(agent), "service-unit", "--config", str(config)], capture_output=True, check=True, text=True
+    )
+    assert f"ExecStart={agent} run" in unit.stdout
+
+
+def enrolled_in(data: Path) -> Path:
+    """A device's folder as `enrol` leaves it, of a service that nobody reaches; its settings file."""
+    data.mkdir()
+    device.new_key(data, DEVICE_KEY.name, DEVICE_KEY.seed)
+    answer = {"device_id": "dev_1", "station_id": "st_1", "log_vkey": public_vkey(LOG_KEY), "origin": LOG_KEY.name}
+    device.keep_device(data, {**answer, "token": "secret"})
+    lanes = [LaneSettings(digit=1, scale_id="sc_1", unit=1)]
+    config = data / "station.toml"
+    config.write_text(settings_text("http://127.0.0.1:9", lanes, ScaleSettings(), None), "utf-8")
+    return config
 
 
 def test_the_agent_alone_carries_no_server_package(station_python: Path) -> None:
