@@ -36,7 +36,6 @@ _ECHO_AFTER_MS = 60
 _ECHO_MOST = 28
 _BELL_GAP_S = 0.25
 _MOST_BEHIND = 8
-_CTRL_C = "\x03"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +106,7 @@ class StationApp(App[None]):
 
     def on_mount(self) -> None:
         """Begin to look."""
+        self.call_later(self.look)
         self.set_interval(_EVERY_S, self.look)
 
     def wake(self) -> None:
@@ -196,7 +196,7 @@ class StationApp(App[None]):
     async def _key(self, name: str, char: str | None, at_ms: int) -> None:
         quiet = at_ms - self._last_key_ms > _ECHO_AFTER_MS
         self._last_key_ms = at_ms
-        if char == _CTRL_C and quiet:
+        if name == "ctrl+c" and quiet:
             self._leave()
         elif char is None or name in ("escape", "backspace"):
             await self._command(name)
