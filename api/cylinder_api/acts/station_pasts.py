@@ -6,7 +6,8 @@ stretch of time in which none was stated.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import NamedTuple
 
 from sqlalchemy import func, select
@@ -31,6 +32,8 @@ _TOLD = (
     "worker_certified_until", "region", "lock",
 )  # fmt: skip
 """What the ledger knows of a station; the rest of the facts only the station itself can tell."""
+_told: Callable[[StationFacts], tuple[object, ...]] = attrgetter(*_TOLD)
+_Lane = tuple[str, int, str | None]
 _NEVER = 2**53
 
 
@@ -49,6 +52,7 @@ class StationPasts:
         self._unit = unit
         self._facts: dict[str, _Facts] = {}
         self._folded: dict[tuple[str, int], StationState] = {}
+        self._known_of: tuple[Mapping[str, int] | None, dict[_Lane, tuple[object, ...]]] = (None, {})
         self._newest: tuple[Mapping[str, int] | None, Mapping[str, Lock] | None, int] = (None, None, _NEVER)
 
     def facts(self, own: FillDecided) -> StationFacts:
@@ -62,11 +66,22 @@ class StationPasts:
             return own.station
         moment = max(own.decision.decided_at, own.station.data_as_of)
         then = self.as_of(state, moment)
-        told = facts_for(then, own.request, own.station.data_as_of, own.station.clock_skew_ms, now=moment)
-        known = {name: getattr(told, name) for name in _TOLD}
-        if all(getattr(own.station, name) == value for name, value in known.items()):
+        known = self._known(then, own, moment)
+        if _told(own.station) == known:
             return own.station
-        return changed(own.station, known)
+        return changed(own.station, dict(zip(_TOLD, known, strict=True)))
+
+    def _known(self, then: StationState, own: FillDecided, moment: int) -> tuple[object, ...]:
+        """What the ledger knows for a decision: the same at a lane until something is stated, where no lock can end."""
+        if then.locks or then.said_at is None:
+            return _told(facts_for(then, own.request, 0, None, now=moment))
+        if then.said_at is not self._known_of[0]:
+            self._known_of = (then.said_at, {})
+        lane = (own.request.scale_id, own.request.lane, own.request.worker_id)
+        known = self._known_of[1].get(lane)
+        if known is None:
+            known = self._known_of[1][lane] = _told(facts_for(then, own.request, 0, None, now=moment))
+        return known
 
     def as_of(self, now: StationState, moment: int) -> StationState:
         """The station by what had been stated at `moment`, whenever it was told."""
