@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     add_json(enrolling)
     enrolling.set_defaults(command=_enrol)
 
-    commands.add_parser(_SIMULATOR, help="play filling scales that speak Modbus TCP", add_help=False)
+    commands.add_parser(_SIMULATOR, help="play filling scales that speak Modbus TCP or RTU", add_help=False)
 
     testing = _explained(
         commands, "self-test", "check key, journal, trust list, locks, data, clock, scales and service"

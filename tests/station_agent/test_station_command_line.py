@@ -81,6 +81,9 @@ def test_a_mistake_in_the_settings_is_named(tmp_path: Path, change: tuple[str, s
         ["enrol", "--url", "https://127.0.0.1:1", "--code", "x", "--data", "new", "--ca-file", "no-such.pem"],
         ["enrol", "--url", "https://127.0.0.1:1", "--code", "x", "--data", "new", "--ca-file", "file"],
         ["self-test", "--config", "nothing.toml"],
+        ["scanner-test", "--config", "nothing.toml"],
+        ["check-driver", "nothing.toml"],
+        ["check-driver", "nothing"],
         ["simulate-scale", "--log", "log", "--port", "0", "--host", "nowhere.invalid"],
         ["simulate-scale", "--log", "log", "--port", "0", "--ready-file", "nowhere/ready"],
     ],
@@ -100,7 +103,10 @@ def test_what_cannot_be_done_is_said_in_one_sentence(
             assert words[words.index(option) + 1] in said.err
 
 
-@pytest.mark.parametrize("name", ["run", "enrol", "simulate-scale", "self-test", "cards", "status", "export"])
+@pytest.mark.parametrize(
+    "name",
+    ["run", "enrol", "simulate-scale", "check-driver", "scanner-test", "self-test", "cards", "status", "export"],
+)
 def test_the_help_of_every_command_says_what_it_does_and_has_an_example(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
