@@ -20,7 +20,8 @@ from stations.simulated.ledger import BEGIN_MS, LOG_KEY, Town, device_of, memory
 from stations.simulated.station import SimulatedStation
 from stations.simulated.virtual_time import VirtualLoop
 
-CYLINDERS = 160
+_YARD_DAYS = 6
+"""So many days' cylinders belong to a station: it fills some while others are with customers."""
 _SLOW_WORK = 0.05
 _PERMIT_MS = 180_000
 
@@ -37,7 +38,6 @@ class Report:
     fills: int = 0
     records: int = 0
     entries: int = 0
-    kills: int = 0
     digest: str = ""
     """Hash of all entries: the same for the same seed."""
     tricks: Counter[str] = field(default_factory=Counter)
@@ -57,7 +57,8 @@ def _simulate(seed: int, folder: Path, stations: int, days: int, fills: int) -> 
     loop = VirtualLoop(partial(_held_up, Random(random.random())))
     loop.set_exception_handler(lambda _loop, _context: None)  # killed tasks leave errors that nobody asks for
     asyncio.set_event_loop(loop)
-    town = open_town(folder / "town", lambda: BEGIN_MS + int(loop.time() * 1000), stations, CYLINDERS)
+    cylinders = fills * _YARD_DAYS
+    town = open_town(folder / "town", lambda: BEGIN_MS + int(loop.time() * 1000), stations, cylinders)
     try:
         months = [_month(number, folder, town, random, days, fills) for number in range(1, stations + 1)]
         loop.run_until_complete(_live(months))
@@ -88,7 +89,7 @@ def _month(number: int, folder: Path, town: Town, random: Random, days: int, fil
     plan = dict(drawn(own, days - 1))
     if number == 1:
         plan[days - 1] = own.choice(sorted(FATAL))
-    return Month(station, own, days, fills, CYLINDERS, plan)
+    return Month(station, own, days, fills, fills * _YARD_DAYS, plan)
 
 
 async def _live(months: list[Month]) -> None:
