@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from laws import admission, crash, reading, tamper
+from laws import admission, crash, reading, stations, tamper
 
 Law = Callable[[int, Path], None]
 LAWS: dict[str, Law] = {
@@ -23,6 +23,8 @@ LAWS: dict[str, Law] = {
     "tamper": tamper.check,
     "reading": reading.check,
     "admission": admission.check,
+    "stations": stations.month_of_five,
+    "stations-hundred": stations.days_of_a_hundred,
 }
 _PROGRESS = Path(".soak/done")
 _TOLD_EVERY = 10
