@@ -82,6 +82,8 @@ class Station:
         self._checking = Checking(self._deciding, recorder, self._tickets, tell, forms)
         self._under_way: dict[str, int] = {}
         """Cylinder id → the lane at which it is under way, or has a fill without its record."""
+        self._ended: dict[str, tuple[Start, Ending]] = {}
+        """Check id → a fill whose end was seen, and is on record as soon as the journal takes it."""
 
     async def work(self, lane: Lane) -> None:
         """The lane's task: close what an earlier run left open, then walk one scan after another."""
@@ -263,11 +265,14 @@ class Station:
                 watch=watch,
             )
         except JournalBroken as broken:
-            if lane.state is not LaneState.PERMITTED:
-                raise
-            self._refuse_to_begin(lane, judgement, broken)
-            return
-        recorded = await self._recorder.end(lane, replace(start, seen_gross_g=seen[0]), ending)
+            if lane.state is LaneState.PERMITTED:
+                self._refuse_to_begin(lane, judgement, broken)
+                return
+            self._ended[start.check_id] = replace(start, seen_gross_g=seen[0]), Ending(None, "fault", str(broken))
+            raise
+        self._ended[start.check_id] = ended, _ = replace(start, seen_gross_g=seen[0]), ending
+        recorded = await self._recorder.end(lane, ended, ending)
+        del self._ended[start.check_id]
         self._finish(lane, judgement, ending, recorded)
 
     def _must_stop(self, lane: Lane, judgement: Judgement) -> bool:
@@ -384,9 +389,14 @@ class Station:
         self._under_way |= {start.cylinder_id: lane.number for start in starts}
         for start in starts:
             await lane.scale.shut_valve()
-            reading = await rest(lane.scale, self._clock.steady, _REST_WITHIN_MS)
-            await self._recorder.end(lane, start, Ending(reading.gross_g, "fault", "the agent was interrupted"))
+            await self._recorder.end(lane, *(self._ended.get(start.check_id) or await self._end_of(lane, start)))
+            self._ended.pop(start.check_id, None)
             self._under_way.pop(start.cylinder_id, None)
+
+    async def _end_of(self, lane: Lane, start: Start) -> tuple[Start, Ending]:
+        """The end of a fill that an earlier run began: what stands on the scale now."""
+        reading = await rest(lane.scale, self._clock.steady, _REST_WITHIN_MS)
+        return start, Ending(reading.gross_g, "fault", "the agent was interrupted")
 
     async def close_orphans(self, lanes: list[Lane]) -> None:
         """Record fills left open on scales that are no longer a lane, from the last weight noted."""

@@ -243,6 +243,31 @@ def test_a_fill_whose_record_the_journal_did_not_take_keeps_its_cylinder_from_ev
     assert house.scales[2].events("valve_opened") == []
 
 
+def test_a_fill_whose_record_comes_late_tells_what_was_weighed_at_its_end_and_not_what_stands_there_then(
+    house: FloorHouse,
+) -> None:
+    _begin(house)
+    house.now.journal._rows("create trigger full before insert on records begin select raise(abort, 'full'); end")
+    house.settle(1)
+    full_gross_g = house.scales[1].log[-1].gross_g
+    house.now.journal._rows("drop trigger full")
+    house.fill(2)
+    late, _ = house.events(Filled)
+    assert (late.full_gross_g, late.ended_because) == (full_gross_g, "limit_reached")
+
+
+def test_a_fill_during_which_the_disk_fails_is_shut_and_recorded_with_the_last_weight_seen(house: FloorHouse) -> None:
+    _begin(house)
+    seen_g = house.now.lane(1).view.gross_g or 0
+    house.now.journal._rows("create trigger full before insert on starts begin select raise(abort, 'full'); end")
+    house.settle(1)
+    house.now.journal._rows("drop trigger full")
+    house.fill(2)
+    late = house.events(Filled)[0]
+    assert late.ended_because == "fault"
+    assert seen_g <= late.full_gross_g < STOP_AT_G
+
+
 # ---------------------------------------------------------------- the list before the fill
 
 

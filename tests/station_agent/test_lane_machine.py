@@ -188,6 +188,8 @@ class StationMachine(RuleBasedStateMachine):
     def power_cut(self, number: int, then_s: float) -> None:
         self.put_and_scan(1, number, then_s)
         self.house.restart()
+        # People leave the cylinders where they are until the lanes have looked at them.
+        self.house.wait_for(lambda: not self.house.now.journal.open_starts())
 
     # ------------------------------------------------------------ the judgement
 
