@@ -62,7 +62,7 @@ def _is_plain(value: Any) -> bool:
     kinds = set(map(type, items))
     if kinds <= _SCALARS:
         return True
-    return kinds <= _PLAIN and all(_is_plain(item) for item in items if type(item) in _CONTAINERS)
+    return kinds <= _PLAIN and all(_is_plain(item) for item in items if item and type(item) in _CONTAINERS)
 
 
 def _checked_text(value: object) -> bytes:
