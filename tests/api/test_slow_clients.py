@@ -14,7 +14,7 @@ from cylinder_api.settings import Patience
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with House(tmp_path_factory.mktemp("house"), patience=Patience(head_s=0.3, body_s=0.3)) as house:
+    with House(tmp_path_factory.mktemp("house"), patience=Patience(head_s=1, body_s=1)) as house:
         yield house
 
 
