@@ -15,7 +15,7 @@ from cylinder_trace.audit import Fault, Given, Stretch, examine
 from cylinder_trace.auditing.folding import Code, Fold, FoldState, shard_of
 from cylinder_trace.auditing.references import Span
 from cylinder_trace.auditing.stored import StoredEntry, StoredEvent
-from cylinder_trace.commands.auditing import few_collections, spans_that_differ
+from cylinder_trace.commands.passes import few_collections, spans_that_differ
 from cylinder_trace.commands.shared import CannotCheck, from_store
 
 Range = tuple[int, int]

@@ -1,12 +1,11 @@
 """`cylinder-trace audit`: reads the store, spreads the work over the cores, shows progress, goes on after a stop."""
 
-import gc
 import json
 import os
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,8 +13,9 @@ import orjson
 
 from cylinder_codes.keys import format_vkey
 from cylinder_trace.audit import Auditor, AuditReport, Cosigner, Fault, LogKey, Stretch, read_cosigner, read_vkey
-from cylinder_trace.auditing.references import Span, differing, name_references
+from cylinder_trace.auditing.references import name_references
 from cylinder_trace.commands.pace import Pace
+from cylinder_trace.commands.passes import few_collections, spans_that_differ
 from cylinder_trace.commands.shared import BAD, GOOD, CannotCheck, from_store, kept_checkpoint, read_text, text_or_file
 from cylinder_trace.cosignature import CosignerKey, format_cosigner_key
 from cylinder_trace.policy import Policy, PolicyError, parse_policy
@@ -63,19 +63,6 @@ def audit(arguments: Namespace) -> int:
         source.close()
     print(json.dumps(report.as_json(), ensure_ascii=False) if arguments.json else _story(report))
     return GOOD if report.ok else BAD
-
-
-@contextmanager
-def few_collections() -> Iterator[None]:
-    """Keep the garbage collector from walking through rows and states: none of them refers to itself in a circle."""
-    usual = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(100_000, *usual[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
-        gc.unfreeze()
 
 
 def _open(place: str, token: str | None) -> Any:
@@ -293,11 +280,6 @@ def _references_beyond(source: Any, auditor: Auditor) -> list[Fault]:
     """Faults of references to entries before the first or behind the last."""
     pairs = list(source.references(auditor.joined.next_index, _FURTHEST))
     return name_references([], [*([] if auditor.since else source.references(-_FURTHEST, 0)), *pairs])
-
-
-def spans_that_differ(source: Any, spans: Sequence[Span]) -> list[Span]:
-    """The spans, which follow on each other, in which the stored references are not what the entries say."""
-    return differing(spans, source.references(spans[0].first, spans[-1].stop)) if spans else []
 
 
 class State:

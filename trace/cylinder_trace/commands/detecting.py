@@ -4,8 +4,8 @@ from argparse import Namespace
 from collections import Counter
 from typing import Any, get_args
 
-from cylinder_trace.commands.auditing import few_collections
 from cylinder_trace.commands.pace import Pace
+from cylinder_trace.commands.passes import few_collections
 from cylinder_trace.commands.rulebooks import rulebook_text
 from cylinder_trace.commands.shared import (
     BAD,

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from cylinder_codes.keys import KeyFormatError, SigningKey, parse_signer
-from cylinder_trace.commands.auditing import few_collections
 from cylinder_trace.commands.pace import Pace
+from cylinder_trace.commands.passes import few_collections
 from cylinder_trace.commands.shared import BAD, GOOD, CannotCheck, from_store, read_text, say, text_or_file
 
 MIRROR = "copy a log into plain files that any server can serve and any tlog-tiles reader can check"

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from cylinder_codes.keys import VerifyingKey
-from cylinder_trace.commands.auditing import few_collections
 from cylinder_trace.commands.pace import Pace
+from cylinder_trace.commands.passes import few_collections
 from cylinder_trace.commands.shared import (
     BAD,
     GOOD,

@@ -9,8 +9,8 @@ from typing import Any
 
 from cylinder_codes.keys import KeyFormatError
 from cylinder_codes.pem import read_signer
-from cylinder_trace.commands.auditing import few_collections
 from cylinder_trace.commands.pace import Pace
+from cylinder_trace.commands.passes import few_collections
 from cylinder_trace.commands.shared import (
     BAD,
     GOOD,
