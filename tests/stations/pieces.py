@@ -2,7 +2,6 @@
 
 import json
 import os
-import queue
 import resource
 import signal
 import socket
@@ -15,6 +14,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from stations.nursery import Nursery
 
 BIN = Path(sys.executable).parent
 PATIENCE_S = 20.0
@@ -89,13 +90,13 @@ class Scales:
 class Agent:
     """`station-agent run --headless` with its scanners' keyboard and the lines it prints."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, nursery: Nursery | None = None, *, dies_at: str | None = None) -> None:
+        """Out of a nursery it starts at once, and can be made to die at a point."""
         self.config = config
         self.said: list[Line] = []
-        self._ends: dict[int | None, queue.Queue[Line]] = {}
-        command = [str(BIN / "station-agent"), "run", "--headless", "--config", str(config)]
-        with (config.parent / "agent.err").open("ab") as errors:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+        words = ["run", "--headless", "--config", str(config)]
+        log = config.parent / "agent.err"
+        self._process = nursery.bear(words, log, dies_at) if nursery else _started(words, log)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self._typing = threading.Lock()
@@ -145,9 +146,18 @@ class Agent:
         finally:
             resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (soft, hard))
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
     def kill(self) -> None:
         """Kill -9."""
         self._process.kill()
+        self._end()
+
+    def dies(self) -> None:
+        """Wait for the end that it was to come to by itself."""
         self._end()
 
     def stop(self) -> int:
@@ -174,6 +184,12 @@ class Agent:
         return (self.config.parent / "agent.err").read_text("utf-8")[-1500:]
 
 
+def _started(words: list[str], log: Path) -> "subprocess.Popen[bytes]":
+    with log.open("ab") as errors:
+        command = [str(BIN / "station-agent"), *words]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+
+
 @dataclass
 class Place:
     """A station's folder and what runs in it."""
@@ -195,9 +211,9 @@ class Place:
         """Enrol this machine over HTTP, as a person would."""
         run("enrol", "--url", url, "--code", code, "--data", self.data, "--scale-port", self.scales.port)
 
-    def start(self) -> Agent:
+    def start(self, nursery: Nursery | None = None, *, dies_at: str | None = None) -> Agent:
         """Start the agent."""
-        agent = Agent(self.config)
+        agent = Agent(self.config, nursery, dies_at=dies_at)
         self.agents.append(agent)
         self.stack.callback(agent.stop)
         return agent

@@ -1,0 +1,168 @@
+"""A station whose agent is killed, line cut, journal put back: real processes, judged by the log of the scales."""
+
+import random
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from station_agent.device import JOURNAL_FILE
+from stations.crash_points import POINTS
+from stations.laws import all_sent, assert_sound, gained_g, kill_at_random_moments, put_on, sign_on
+from stations.network import Mode, Network, network_to
+from stations.nursery import Nursery
+from stations.pieces import Agent, Place, station_in, wait_until
+from stations.service import RealService, running_service
+
+pytestmark = pytest.mark.slow
+MOMENTS = 30
+_numbers = iter(range(1, 200))
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealService]:
+    with running_service(tmp_path_factory.mktemp("service"), cylinders=200) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture(scope="module")
+def network(service: RealService) -> Iterator[Network]:
+    with network_to(service.port) as network:
+        yield network
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, service: RealService, network: Network) -> Iterator[Place]:
+    """A station whose scales fill a hundred times as fast as real ones, behind a line that can be cut."""
+    with station_in(tmp_path_factory.mktemp("station"), time_factor=100) as place:
+        place.enrol(network.url, service.enrolment_code())
+        yield place
+
+
+def test_killed_at_every_step_of_a_fill_no_gas_is_without_its_record_and_nothing_is_doubled(
+    service: RealService, place: Place, nursery: Nursery
+) -> None:
+    scans = []
+    for point in POINTS:
+        agent = place.start(nursery, dies_at=point)
+        scanned = put_on(place, next(_numbers))
+        sign_on(agent, 1)
+        agent.type(1, scanned.link)
+        agent.dies()
+        scans.append(scanned)
+    agent = place.start(nursery)
+    all_sent(place, agent)
+    agent.stop()
+    assert_sound(service, place, scans)
+    flowed = dict(zip(POINTS, (gained_g(place, scanned) > 0 for scanned in scans), strict=True))
+    assert not any(flowed[point] for point in ("asking_the_service", "decision_committed", "start_committed"))
+    assert flowed["gas_flows"]
+    assert flowed["fill_committed"]
+
+
+def test_killed_at_random_moments_the_same_holds(service: RealService, place: Place, nursery: Nursery) -> None:
+    seed = random.randrange(10**6)
+    scans = kill_at_random_moments(place, nursery, random.Random(seed), MOMENTS, _numbers)
+    agent = place.start(nursery)
+    all_sent(place, agent)
+    agent.stop()
+    assert_sound(service, place, scans, f"seed {seed}")
+
+
+@pytest.mark.parametrize(
+    ("mode", "steps"),
+    [("cut", ("scanned", "decided", "filling", "filled")), ("silent", ("filling",))],  # silence takes 5 s to be noticed
+)
+def test_with_the_line_cut_at_every_step_or_half_open_the_fill_ends_as_it_would(
+    mode: Mode, steps: tuple[str, ...], service: RealService, place: Place, nursery: Nursery, network: Network
+) -> None:
+    agent, scans = place.start(nursery), []
+    sign_on(agent, 1)
+    for step in steps:
+        scanned = put_on(place, next(_numbers))
+        after = len(agent.said)
+        agent.type(1, scanned.link)
+        agent.wait_for(step, lane=1, after=after)
+        network.turn(mode)
+        assert agent.wait_for("filled", "refused", "fault", lane=1, after=after)["event"] == "filled"
+        agent.wait_for("link", after=after)
+        scans.append(scanned)
+        network.turn("open")
+        wait_until(lambda: agent.lines("link")[-1]["online"], "the link is back")
+    all_sent(place, agent)
+    agent.stop()
+    assert_sound(service, place, scans)
+
+
+def test_a_journal_put_back_from_yesterday_begins_no_fill_and_says_whom_to_call(
+    service: RealService,
+    nursery: Nursery,
+    network: Network,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with station_in(tmp_path_factory.mktemp("put-back"), time_factor=100) as place:
+        place.enrol(network.url, service.enrolment_code())
+        yesterday = place.folder / "yesterday.db"
+        _fill_one(place, nursery)
+        shutil.copy(place.data / JOURNAL_FILE, yesterday)
+        _fill_one(place, nursery)
+
+        _put_back(place, yesterday)  # with the network: the service knows more than lies here
+        agent = place.start(nursery)
+        closed = agent.wait_for("journal_closed")
+        assert "an older copy of it was put back" in closed["detail"]
+        assert "the regulator" in closed["next_en"]
+        assert "监管部门" in closed["next_zh"]
+        _assert_refuses(place, agent)
+        agent.stop()
+        assert "put back" in str(place.status()["closed_because"])
+
+        _put_back(place, yesterday)  # without it: a second branch is written before anybody can know
+        network.turn("cut")
+        agent = place.start(nursery)
+        sign_on(agent, 1)
+        alone = put_on(place, next(_numbers))
+        assert agent.scan(1, alone.link)["event"] == "filled"
+        network.turn("open")
+        assert "uploaded another record" in agent.wait_for("journal_closed")["detail"]
+        _assert_refuses(place, agent)
+        agent.stop()
+        agent = place.start(nursery)
+        _assert_refuses(place, agent)
+        agent.stop()
+
+
+def _fill_one(place: Place, nursery: Nursery) -> None:
+    agent = place.start(nursery)
+    sign_on(agent, 1)
+    assert agent.scan(1, put_on(place, next(_numbers)).link)["event"] == "filled"
+    all_sent(place, agent)
+    agent.stop()
+
+
+def _put_back(place: Place, copy: Path) -> None:
+    for suffix in ("-wal", "-shm"):
+        (place.data / f"{JOURNAL_FILE}{suffix}").unlink(missing_ok=True)
+    shutil.copy(copy, place.data / JOURNAL_FILE)
+
+
+def _assert_refuses(place: Place, agent: Agent) -> None:
+    sign_on(agent, 1)
+    refused = put_on(place, next(_numbers))
+    assert "R67" in agent.scan(1, refused.link)["reasons"]
+    assert place.scales.openings(refused.label) == 0
+
+
+def test_the_page_has_a_row_for_each_step_at_which_an_agent_was_killed() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "station.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z_]+)`: killed", page, re.MULTILINE)
+    assert rows == list(POINTS)
