@@ -7,8 +7,20 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.measure import BenchError
+
 ROOT = Path(__file__).resolve().parents[2]
 _THAT_MATTER = ("cryptography", "fastapi", "orjson", "pydantic", "sqlalchemy", "sqlmodel", "starlette", "uvicorn")
+
+
+def resident_mb(pid: int) -> float:
+    """The most memory that a process ever had resident, in millions of bytes; raises BenchError where Linux is not."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError as error:
+        raise BenchError("memory is read from /proc, which is not there") from error
+    (kibibytes,) = (int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+    return kibibytes * 1024 / 1e6
 
 
 def describe_machine() -> dict[str, object]:

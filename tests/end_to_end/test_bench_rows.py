@@ -12,8 +12,8 @@ import pytest
 
 from benchmarks.callers import Answered
 from benchmarks.grown import GrownLedger
+from benchmarks.machine import resident_mb
 from benchmarks.measure import BenchError, Scale, measure
-from benchmarks.rows.store_growth import resident_mb
 from benchmarks.rows.store_processes import require_whole
 from benchmarks.rows.store_published import PUBLISHED_WHEN_WAITING_P99, Watch
 from benchmarks.worker import running_worker

@@ -15,9 +15,9 @@ from pathlib import Path
 from benchmarks.callers import slowest_hundredth
 from benchmarks.folders import fresh_folder
 from benchmarks.http_client import answer_times, answers_per_second
+from benchmarks.machine import resident_mb
 from benchmarks.measure import BenchError, Pair, Row, Scale
 from benchmarks.rows.api import fill_check_request
-from benchmarks.rows.store_growth import resident_mb
 from cylinder_codes.identifiers import make_code, new_cylinder_id
 from cylinder_codes.keys import parse_signer, parse_tag_key
 from cylinder_trace import events

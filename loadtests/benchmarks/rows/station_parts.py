@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import resource
 import sys
 import time
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
+from benchmarks.machine import resident_mb
 from benchmarks.rows.samples import NOW, cylinder
 from cylinder_codes.authenticity import TagKey
 from cylinder_codes.identifiers import make_code
@@ -24,7 +24,6 @@ STATION, SCALE_ID, WORKER = "station-1", "scale-1", "worker-1"
 SEAL = bytes(range(32))
 LANES = 8
 _TAG = TagKey("bench", bytes(32))
-_MEGABYTE = 1e6
 
 
 def code_of(number: int) -> str:
@@ -102,7 +101,7 @@ def start_and_tell(file: Path, asked: int) -> Started:
     dead = replica.dead
     listed = sum(dead.codes.may_have(f"not-listed-{number}") for number in range(asked)) if dead else 0
     wrong = listed / max(1, asked)
-    return Started(*started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / _MEGABYTE, wrong)
+    return Started(*started, resident_mb(os.getpid()), wrong)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 from benchmarks.grown import GrownLedger, large_ledger, small_ledger
 from benchmarks.http_client import answers_per_second, get
+from benchmarks.machine import resident_mb
 from benchmarks.measure import BenchError, Pair, Row, Scale
 from benchmarks.rows import samples
 from benchmarks.rows.api import fill_check_request
@@ -114,16 +114,6 @@ class _Served:
         subject = samples.registration(self._drawn.randrange(self._grown.cylinders)).subject
         cylinder_id = subject.partition("/")[2]
         return get(f"/v1/cylinders/{cylinder_id}/{what}", self._town.port, bearer(self._town, "regulator"))
-
-
-def resident_mb(pid: int) -> float:
-    """The most memory that a process ever had resident, in millions of bytes; raises BenchError where Linux is not."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError as error:
-        raise BenchError("memory is read from /proc, which is not there") from error
-    (kibibytes,) = (int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
-    return kibibytes * 1024 / 1e6
 
 
 PROOF_1M = Row(
