@@ -1,4 +1,4 @@
-"""The lookout (瞭望): lets the watch see what the lanes see, and tells, counts and records its alarms.
+"""The lookout (值守): lets the watch see what the lanes see, and tells, counts and records its alarms.
 
 It looks through the lanes' own scales: each reading passes it on its way, also those of a fill, and while nothing is
 under way it reads twice a second itself.  What was scanned, decided, filled and handed over it hears as everybody does.
@@ -7,6 +7,7 @@ An alarm is told at once and written as soon as the journal takes it; no lane wa
 
 import asyncio
 import secrets
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -91,7 +92,8 @@ class Lookout:
         self._watches: dict[int, LaneWatch] = {}
         self._scanned: dict[int, str] = {}
         self._tanks: dict[str, _Tank] = {}
-        self._raised: asyncio.Queue[_Raised] = asyncio.Queue()
+        self._raised: deque[_Raised] = deque()
+        self._news, self._none_left = asyncio.Event(), asyncio.Event()
 
     # ------------------------------------------------------------ seeing
 
@@ -191,23 +193,27 @@ class Lookout:
 
     def _raise(self, lane: Lane, alarms: list[Alarm]) -> None:
         for alarm in alarms:
-            event = alarm.event(self._station_id, lane.number, lane.scale_id, lane.worker_id)
+            # At a hand-over the filler has signed off already; the page still names who it was.
+            worker_id = lane.worker_id or (lane.handover.worker_id if lane.handover else None)
+            event = alarm.event(self._station_id, lane.number, lane.scale_id, worker_id)
             id = f"alm_{encode_base32(self._random_bits(128), 26).lower()}"
             if lane.shift is not None:
                 lane.shift.alarms += 1
             facts = {fact.name: fact.value for fact in event.facts}
             about = event.model_dump(include={"kind", "scale_id", "worker_id", "check_id", "cylinder_id", "zh", "en"})
             self._tell("alarm", lane, {"id": id, **about, "facts": facts})
-            self._raised.put_nowait(_Raised(id, event))
+            self._raised.append(_Raised(id, event))
+            self._news.set()
 
     async def write_for_ever(self, recorder: Recorder) -> None:
         """Put what was raised into the journal, oldest first, however long that takes."""
         while True:
-            raised = await self._raised.get()
-            try:
-                await self._write(recorder, raised)
-            finally:
-                self._raised.task_done()
+            while self._raised:
+                await self._write(recorder, self._raised[0])
+                self._raised.popleft()
+            self._none_left.set()
+            await self._news.wait()
+            self._news.clear()
 
     async def _write(self, recorder: Recorder, raised: _Raised) -> None:
         event, subject = raised.event, f"station/{self._station_id}"
@@ -221,4 +227,6 @@ class Lookout:
 
     async def all_written(self) -> None:
         """Wait until everything raised so far is in the journal."""
-        await self._raised.join()
+        while self._raised:
+            self._none_left.clear()
+            await self._none_left.wait()
