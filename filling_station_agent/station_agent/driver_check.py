@@ -18,6 +18,7 @@ from station_agent.devices.simulator import Simulation, serve_tcp
 
 _EMPTY_G, _STOP_G = 16_800, 19_800
 _POLL_MS = 100
+_PATIENCE_MS, _IMPATIENCE_MS = 5_000, 200  # real time: a machine at full load must not look like a lost link
 _COARSEST_G = 50
 _WITHOUT_GAS_S, _HELD_OPEN_S, _LONGEST_FILL_S = 5, 6, 60
 
@@ -32,6 +33,7 @@ class Trial:
 
     driver: ScaleDriver
     simulation: Simulation
+    port: TcpPort
     link: ScaleLink
     log: list[Change]
     clock: "VirtualClock"
@@ -99,9 +101,10 @@ async def trial_of(driver: ScaleDriver) -> AsyncIterator[Trial]:
     clock, log = VirtualClock(), list[Change]()
     simulation = Simulation(1, 1.0, log.append, driver, wall=clock.steady, steady=clock.steady)
     server, port = await serve_tcp(simulation, "127.0.0.1", 0)
-    link = ScaleLink(TcpPort("127.0.0.1", port), timeout_ms=200)
+    at = TcpPort("127.0.0.1", port)
+    link = ScaleLink(at, timeout_ms=_PATIENCE_MS)
     try:
-        yield Trial(driver, simulation, link, log, clock)
+        yield Trial(driver, simulation, at, link, log, clock)
     finally:
         link.close()
         await server.shutdown()  # type: ignore[no-untyped-call]
@@ -250,13 +253,16 @@ async def _loses_link(trial: Trial) -> str:
     await trial.scale.open_valve(_STOP_G + 50_000)
     await trial.hold_open(1)
     trial.simulation.scales[1].set_fault("link", trial.simulation.advance())
+    link = ScaleLink(trial.port, timeout_ms=_IMPATIENCE_MS)
     try:
-        await trial.scale.read()
+        await ModbusScale(link, 1, trial.driver, boot_id=trial.boots, clock=trial.clock.steady).read()
     except ScaleFault:
         trial.wait(trial.driver.silence_ms + 200)
         if trial.events("valve_shut"):
             return "a lost link is a fault here, and shuts the valve there"
         raise _Failed("the link is lost and the valve stays open") from None
+    finally:
+        link.close()
     raise _Failed("the link is lost, and a weight was read")
 
 

@@ -64,7 +64,7 @@ def test_a_weight_that_one_register_cannot_hold_is_found(tmp_path: Path) -> None
 
 
 def test_an_overshoot_that_is_too_small_fills_too_much(tmp_path: Path) -> None:
-    file = changed(tmp_path, "example-rtu-relay", ("overshoot_g = 150", "overshoot_g = 5"))
+    file = changed(tmp_path, "example-rtu-relay", ("overshoot_g = 90", "overshoot_g = 5"))
     assert "overshoot_g is 5" in failed(file)["到重停止"]
 
 
@@ -152,7 +152,7 @@ class Wire:
     async def scale(self, driver: ScaleDriver, clock: Callable[[], int] = lambda: 0) -> AsyncIterator[ModbusScale]:
         server = ModbusTcpServer(SimDevice(1, self._blocks, action=self._keep), address=("127.0.0.1", 0))
         await server.serve_forever(background=True)
-        link = ScaleLink(TcpPort("127.0.0.1", server.transport.sockets[0].getsockname()[1]))  # type: ignore[attr-defined]
+        link = ScaleLink(TcpPort("127.0.0.1", server.transport.sockets[0].getsockname()[1]), timeout_ms=5_000)  # type: ignore[attr-defined]
         try:
             yield ModbusScale(link, 1, driver, boot_id=7, clock=clock)
         finally:
@@ -224,7 +224,7 @@ def test_after_a_silence_in_which_the_scale_has_shut_a_refresh_opens_nothing() -
 def test_a_user_tries_a_driver_file_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check-driver", "demo-scale"]) == 0
     assert capsys.readouterr().out.count("✔") == 9
-    bad = changed(tmp_path, "example-rtu-relay", ("overshoot_g = 150", "overshoot_g = 5"))
+    bad = changed(tmp_path, "example-rtu-relay", ("overshoot_g = 90", "overshoot_g = 5"))
     assert main(["check-driver", str(bad), "--json"]) == 1
     assert '"ok": false' in capsys.readouterr().out
     assert main(["check-driver", str(tmp_path / "none.toml")]) == 2

@@ -120,6 +120,7 @@ class ScaleLink:
         self._port = port
         self._timeout_s = timeout_ms / 1000
         self._client: ModbusBaseClient | None = None
+        self._quiet_until = 0.0
         self._turn = asyncio.Lock()
 
     async def read(self, unit: int, address: int, count: int, function: int = HOLDING) -> list[int]:
@@ -169,14 +170,17 @@ class ScaleLink:
         try:
             return await ask(await self._connected(unit))
         except (ModbusException, OSError, asyncio.CancelledError):
-            # RTU frames carry no number: an answer that comes late would be taken for the next one's.
+            # RTU frames carry no number: an answer that comes late would be taken for the next one's. So the cable is
+            # left alone for a while, and what has come by then is thrown away as the port is opened anew.
             if isinstance(self._port, SerialPort):
                 self.close()
+                self._quiet_until = asyncio.get_running_loop().time() + self._timeout_s / 5
             raise
 
     async def _connected(self, unit: int) -> ModbusBaseClient:
         if self._client is None or not self._client.connected:
             self.close()
+            await asyncio.sleep(self._quiet_until - asyncio.get_running_loop().time())
             self._client = self._port.client(self._timeout_s)
             if not await self._client.connect():
                 raise ScaleFault(f"{self._name(unit)} cannot be reached: no connection.")
