@@ -41,6 +41,9 @@ SCHEMA_VERSION = 1
 """0 had no table `dead`. A replica of a later version is fetched anew: it holds nothing that the service has not."""
 
 
+_FIND = "select c.cylinder_id, c.text, c.digest from codes join cylinders c using (cylinder_id) where code = ?"
+
+
 class ReplicaRefused(Exception):
     """The service's answer is not believed or does not fit; the replica stays as it was. The text says why."""
 
@@ -188,11 +191,11 @@ class Replica:
 
     def find(self, code: str) -> CylinderState | None:
         """The cylinder that `code` leads to, alive or dead; None if it is unknown here. Raises ReplicaDamaged."""
-        with self._reading() as db:
-            row = db.execute(
-                "select c.cylinder_id, c.text, c.digest from codes join cylinders c using (cylinder_id) where code = ?",
-                (code,),
-            ).fetchone()
+        try:  # without `_reading`: this one is on the way of every scan
+            with self._lock:
+                row = self._db.execute(_FIND, (code,)).fetchone()
+        except sqlite3.DatabaseError as error:
+            raise ReplicaDamaged(str(error)) from error
         if row is None:
             return None
         cylinder = self._cylinder(row)
