@@ -12,8 +12,8 @@ from cylinder_api.folder import open_folder
 from cylinder_api.service import system_clock
 from cylinder_api.settings import settings_for
 from cylinder_trace.audit import Fault
-from cylinder_trace.commands.auditing import few_collections
 from cylinder_trace.commands.pace import Pace
+from cylinder_trace.commands.passes import few_collections
 from cylinder_trace.commands.shared import CannotCheck, kept_checkpoint
 from cylinder_trace.dates import format_day, local_day
 from cylinder_trace.store.backup import make_backup

@@ -23,7 +23,7 @@ from benchmarks.machine import ROOT
 from benchmarks.measure import BenchError, Pair, Row, Scale
 from benchmarks.rows.deciding import national_rulebook
 from benchmarks.town_year import PLANTED, town_year
-from cylinder_trace.commands.auditing import few_collections
+from cylinder_trace.commands.passes import few_collections
 from cylinder_trace.detection.watch import detect
 from cylinder_trace.store.sources import open_source
 from cylinder_trace.store.tables import EntryRow
