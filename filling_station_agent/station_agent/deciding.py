@@ -55,6 +55,8 @@ class Judgement:
     request: FillRequest
     knowledge: Knowledge
     decision: Decision
+    steady_at: int = 0
+    """When it was taken, on the steady clock: the permit's time runs from there."""
     checker_id: str | None = None
     log_index: int | None = None
     """Where the service has put its decision in its log, if it answered in time."""
@@ -171,8 +173,8 @@ class Deciding:
         The stricter holds. A tie is told in the service's words: it knows more.
         """
         asked = asyncio.create_task(self._service.decide(request))
-        own = self.decide(request, knowledge)
-        judgement = Judgement(request, knowledge, own, checker_id, looked_at=self._replica.known)
+        judgement = self.alone(request, knowledge, checker_id)
+        own = judgement.decision
         await asyncio.wait({asked}, timeout=SERVICE_WITHIN_S)
         if not asked.done():
             return judgement, asked
@@ -186,7 +188,8 @@ class Deciding:
 
     def alone(self, request: FillRequest, knowledge: Knowledge, checker_id: str | None) -> Judgement:
         """Decide without asking the service."""
-        return Judgement(request, knowledge, self.decide(request, knowledge), checker_id)
+        steady_at, known = self._clock.steady(), self._replica.known
+        return Judgement(request, knowledge, self.decide(request, knowledge), steady_at, checker_id, looked_at=known)
 
     def without_journal(self, judgement: Judgement) -> None:
         """Turn a judgement into the refusal of a moment at which nothing can be written down (R67)."""

@@ -196,14 +196,13 @@ class Station:
     async def _record_decision(self, lane: Lane, judgement: Judgement) -> Permit | None:
         """(4) Decision and refusal alike are on the disk before anything follows from them."""
         request, decision, cylinder = judgement.request, judgement.decision, judgement.knowledge.cylinder
-        decided_at = self._clock.steady()
         await self._write_list(lane, judgement)
         await self._write(judgement)
         lane.view.cylinder, lane.view.decision = cylinder or lane.view.cylinder, decision
         self._tell("decided", lane, _told(judgement))
         if not decision.permits or cylinder is None or judgement.late_denial:
             return None
-        permit = self._permits.issue(request, decision, cylinder.stamp.tare_g, decided_at)
+        permit = self._permits.issue(request, decision, cylinder.stamp.tare_g, judgement.steady_at)
         lane.move(LaneState.PERMITTED)
         return permit
 

@@ -169,6 +169,20 @@ def test_news_about_other_cylinders_ends_nothing(house: FloorHouse) -> None:
     assert _only_fill(house).ended_because == "limit_reached"
 
 
+def test_a_machine_that_sleeps_between_decision_and_start_opens_nothing_afterwards(house: FloorHouse) -> None:
+    house.service.delay_s = 0.2
+    house.scales[1].carry(EMPTY_G)
+    house.take(Scan(1, code_of(1), False), then_s=0.1)
+    assert house.now.lane(1).state is LaneState.DECIDING
+    house.late_ms += 181_000
+    house.settle(1)
+    assert house.scales[1].events("valve_opened") == []
+    assert house.now.lane(1).view.message == words.STARTED_TOO_LATE
+    house.service.delay_s = 0.0
+    house.scan(1, 1)
+    assert _only_fill(house).ended_because == "limit_reached"
+
+
 # ---------------------------------------------------------------- two at once
 
 

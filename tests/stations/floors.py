@@ -7,6 +7,7 @@ the old process neither ends nor records anything, and the new one finds what is
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,16 @@ def cylinder(number: int, **changed: Any) -> CylinderState:
 class FloorScale(BenchScale):
     """A scale that calls `opened` at the moment at which its valve opens, by its own log."""
 
-    def __init__(self, number: int, opened: Callable[[int, Change], None], simulated_s_per_read: float) -> None:
+    def __init__(
+        self,
+        number: int,
+        opened: Callable[[int, Change], None],
+        simulated_s_per_read: float,
+        now: Callable[[], int] = lambda: 0,
+    ) -> None:
         super().__init__(simulated_s_per_read=simulated_s_per_read)
+        self.told_to_open_at = 0
+        self._now = now
         self.number = number
         self._opened = opened
         self._is_loaded = False
@@ -73,6 +82,10 @@ class FloorScale(BenchScale):
         self.log.append(change)
         if change.event == "valve_opened":
             self._opened(self.number, change)
+
+    async def open_valve(self, stop_at_gross_g: int) -> None:
+        self.told_to_open_at = self._now()
+        await super().open_valve(stop_at_gross_g)
 
     def carry(self, gross_g: int | None) -> None:
         """Put something on the empty platform, or take away what stands there."""
@@ -160,7 +173,8 @@ class FloorHouse:
         self.now = self.start()
 
     def _scale(self, number: int) -> FloorScale:
-        return FloorScale(number, lambda scale, change: self.opened(self, scale, change), self.simulated_s_per_read)
+        opened = partial(self.opened, self)
+        return FloorScale(number, opened, self.simulated_s_per_read, self.passed_ms)
 
     def close(self) -> None:
         self.kill()
