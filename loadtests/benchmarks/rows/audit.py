@@ -21,7 +21,8 @@ from cylinder_trace.audit import Auditor, StoredEntry, read_vkey
 from cylinder_trace.chain import EMPTY, Head, next_head, next_link, record_hash, seal
 from cylinder_trace.checkpoint import Checkpoint, sign_checkpoint
 from cylinder_trace.commands.audit_crew import Crew
-from cylinder_trace.commands.auditing import STRETCH, Reading, State, few_collections
+from cylinder_trace.commands.auditing import STRETCH, Reading, State
+from cylinder_trace.commands.passes import few_collections
 from cylinder_trace.events import DeviceEnrolled, HeadSigned, Record, state_event
 from cylinder_trace.merkle import HashesInMemory, root_hash
 from cylinder_trace.store.audit_reading import DatabaseRows
