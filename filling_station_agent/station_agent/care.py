@@ -89,20 +89,21 @@ def _shift_status(journal: Journal) -> dict[str, Any]:
 
 
 def _replica_status(file: Path, station_id: str, seed: bytes) -> dict[str, Any]:
-    nothing = {"version": None, "data_as_of": None, "data_age_ms": None, "cylinders": None, "locks": None}
+    nothing = {"version": None, "data_as_of": None, "data_age_ms": None, "cylinders": None, "locks": None, "link": None}
     if not file.exists():
         return nothing
     replica = Replica(file, station_id, seed)
     try:
-        known = replica.known
+        known, link = replica.known, replica.link()
         if known is None:
-            return nothing
+            return nothing | {"link": link}
         now = wall_ms()
         return {
             "version": known.version,
             "data_as_of": known.as_of,
             "data_age_ms": max(0, now - known.as_of),
             "cylinders": replica.cylinder_count(),
+            "link": link,
             "locks": [_lock_told(lock) for lock in known.locks if lock.until is None or now < lock.until],
         }
     finally:
@@ -138,6 +139,7 @@ def status_lines(status: dict[str, Any]) -> list[str]:
         f"记录 records {status['records']}  待传 to send {status['unsent']}  争议 disputed {status['disputed']}",
         f"未结充装 open fills {status['open_fills']}  最后 last {status['last_record_id'] or '-'}",
         f"数据 data: {data}",
+        f"联网 link: {_link_told(status['link'])}",
     ]
     lines += [
         f"锁定 locked: {lock['place']}, {lock['authority_id']}, {lock['cause']}" for lock in status["locks"] or ()
@@ -148,6 +150,14 @@ def status_lines(status: dict[str, Any]) -> list[str]:
     if status["closed_because"]:
         lines.append(f"停止充装:本机日志已封存 stop filling, this journal is closed: {status['closed_because']}")
     return lines
+
+
+def _link_told(link: dict[str, Any] | None) -> str:
+    """How the agent last stood to the service, and what to do about it."""
+    if link is None or link["link"] not in set(Link):
+        return "未知 unknown: it has not run yet"
+    said = LINK_SAID[Link(link["link"])]
+    return f"{said.zh} {said.en}" + (f" → {said.next_zh} {said.next_en}" if said.next_zh else "")
 
 
 def _on_shift(shift: dict[str, Any]) -> str:

@@ -320,6 +320,15 @@ class Replica:
             if clock:
                 self._put_fact("clock", clock)
 
+    def keep_link(self, link: dict[str, Any]) -> None:
+        """Keep how the station stands to the service, for `status`, which is another process. Raises ReplicaRefused."""
+        with self._lock, self._writing():
+            self._put_fact("link", link)
+
+    def link(self) -> dict[str, Any] | None:
+        """What `keep_link` kept last. Raises ReplicaDamaged."""
+        return self._fact("link")
+
     def forget(self) -> None:
         """Throw the replica away; it is fetched whole the next time. The locks that were told of are remembered."""
         self.was_damaged = True

@@ -10,6 +10,7 @@ back (旧日志回放); if it knows another record in a place (分叉), a clone 
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 from typing import Any
@@ -182,6 +183,7 @@ class Sync:
     def _show_closed(self, because: str) -> None:
         if self.state.link is not Link.JOURNAL_CLOSED:
             self.state.online, self.state.trouble, self.state.link = False, because, Link.JOURNAL_CLOSED
+            self._keep_link()
             self._tell("journal_closed", {"detail": because, **LINK_SAID[Link.JOURNAL_CLOSED]._asdict()})
 
     async def _settle(self, answers: UploadAnswers, lines: list[JournalLine]) -> None:
@@ -332,6 +334,7 @@ class Sync:
         was_online = self.state.online
         self.state.online, self.state.trouble, self.state.link = True, "", link
         self.state.tries_again_in_s = 0.0
+        self._keep_link()
         self._back.set()
         if not was_online or link is Link.SLOW:
             self._tell("link", {"online": True, "link": link.value})
@@ -341,7 +344,14 @@ class Sync:
         if self.state.link is Link.JOURNAL_CLOSED or (said == self.state.trouble and link is self.state.link):
             return
         self.state.online, self.state.trouble, self.state.link = False, said, link
+        self._keep_link()
         self._tell("link", {"online": False, "link": link.value, "detail": said, **LINK_SAID[link]._asdict()})
+
+    def _keep_link(self) -> None:
+        """What cannot be kept now is told all the same, and kept with the next change."""
+        link = {"link": self.state.link.value, "detail": self.state.trouble, "since": self._clock.now()}
+        with contextlib.suppress(ReplicaRefused):
+            self._replica.keep_link(link)
 
 
 def _name_of(trouble: ServiceGone | ReplicaRefused | JournalBroken) -> Link:

@@ -206,6 +206,9 @@ def test_a_trouble_is_told_by_name_and_the_queue_goes_up_when_it_is_over(home: H
     (first, fields), *_ = told
     assert (first, fields["link"], fields["online"]) == ("link", link.value, False)
     assert fields["next_zh"] == LINK_SAID[link].next_zh
+    kept = home.replica.link()
+    assert kept is not None
+    assert kept["link"] == "online", "for status, which is another process"
     assert (sync.state.link, sync.state.online, sync.state.unsent) == (Link.ONLINE, True, 0)
 
 

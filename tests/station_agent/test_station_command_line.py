@@ -105,7 +105,7 @@ def test_what_cannot_be_done_is_said_in_one_sentence(
 
 @pytest.mark.parametrize(
     "name",
-    ["run", "enrol", "simulate-scale", "check-driver", "scanner-test", "self-test", "cards", "status", "export"],
+    "run enrol simulate-scale check-driver scanner-test self-test cards status export pin protect-key".split(),
 )
 def test_the_help_of_every_command_says_what_it_does_and_has_an_example(
     name: str, capsys: pytest.CaptureFixture[str]
