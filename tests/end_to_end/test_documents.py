@@ -153,7 +153,7 @@ def test_both_readmes_have_the_same_sections() -> None:
 
     english, chinese = ([shape(section) for section in sections_of(readme)] for readme in (ENGLISH, CHINESE))
     assert english == chinese
-    assert len(english) == 10
+    assert len(english) == 11
 
 
 def test_both_readmes_type_the_same_commands() -> None:

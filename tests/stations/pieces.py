@@ -18,7 +18,7 @@ from typing import Any
 from stations.nursery import Nursery
 
 BIN = Path(sys.executable).parent
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 Line = dict[str, Any]
 
 
@@ -33,7 +33,12 @@ class Scales:
             "--scales", str(scales), "--time-factor", str(time_factor), "--ready-file", ready,
         ]  # fmt: skip
         self._process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL)
-        wait_until(ready.exists, "the scales are ready")
+        try:
+            wait_until(ready.exists, "the scales are ready")
+        except BaseException:
+            self._process.kill()
+            self._process.wait()
+            raise
         ports = json.loads(ready.read_text())
         self.port: int = ports["port"]
         self._socket = socket.create_connection(("127.0.0.1", ports["world_port"]))
