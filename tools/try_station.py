@@ -20,6 +20,7 @@ import httpx
 
 STATION_AGENT = Path(sys.executable).with_name("station-agent")
 _READY_S = 20.0
+_PIN = "2468"
 _REFUSED = ("R32", "R20", "R30", "R10")
 """Planted cylinders that a newcomer meets first: black, overdue, scrapped, another company's."""
 
@@ -141,7 +142,12 @@ def run_station(options: argparse.Namespace) -> int:
     if not config.exists():
         _enrol(options, folder)
     filler = _filler_of(options.data)
-    print(f"Sign on by typing PL:W:{filler} and Enter, then the code that `make scales` shows, and Enter.", flush=True)
+    _give_pin(folder, filler)
+    print(
+        f"上岗 Sign on: type PL:W:{filler} and Enter, then the PIN {_PIN} and Enter.\n"
+        "扫码 Scan: type the code that `make scales` shows, and Enter. 退出 Stop: Ctrl+C.",
+        flush=True,
+    )
     if sys.stdin.isatty():
         input("Enter to begin 按回车开始 ")
     return subprocess.run([str(STATION_AGENT), "run", "--config", str(config)], check=False).returncode
@@ -165,6 +171,13 @@ def _enrol(options: argparse.Namespace, folder: Path) -> None:
     if subprocess.run(command, check=False).returncode:
         raise TryError("This machine could not be enrolled; the line above says why.")
     _keep_one_lane(folder / "station.toml")
+
+
+def _give_pin(folder: Path, filler: str) -> None:
+    """Who types a worker id and has no badge is asked for a PIN."""
+    command = [str(STATION_AGENT), "pin", "--data", str(folder), "--worker", filler]
+    if subprocess.run(command, input=f"{_PIN}\n{_PIN}\n", text=True, stdout=subprocess.DEVNULL, check=False).returncode:
+        raise TryError("The filler could not be given a PIN; the line above says why.")
 
 
 def _keep_one_lane(config: Path) -> None:

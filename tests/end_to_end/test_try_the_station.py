@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
@@ -17,6 +18,7 @@ from servers.keeper import free_port
 
 TRY = Path(__file__).parents[2] / "tools" / "try_station.py"
 PATIENCE_S = 60
+_FINGER_S = 0.3
 
 
 class Typed:
@@ -38,6 +40,14 @@ class Typed:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
+
+    def type_with_a_finger(self, line: str) -> None:
+        """The same with a pause in it that no scanner makes."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line[:1])
+        self._process.stdin.flush()
+        time.sleep(_FINGER_S)
+        self.type(line[1:])
 
     def line_with(self, words: str) -> str:
         """The next line that has these words in it."""
@@ -77,9 +87,13 @@ def test_a_newcomer_sees_green_then_black_and_finds_both_in_the_histories(
             scales.type("")
         return line.split()[4]
 
-    sign_on = next(word for word in station.line_with("Sign on").split() if word.startswith("PL:W:"))
+    words = station.line_with("Sign on").split()
+    badge, pin = next(word for word in words if word.startswith("PL:W:")), words[words.index("PIN") + 1]
     station.line_with('"ready"')
-    station.type(sign_on)
+    station.type_with_a_finger(badge)
+    station.line_with('"asks_pin"')
+    station.type_with_a_finger(pin)
+    station.line_with('"signed_on"')
     good = code_on_the_scale("可充")
     station.type(good)
     assert json.loads(station.line_with('"decided"'))["outcome"] == "ALLOW"
