@@ -31,6 +31,8 @@ class Ending:
     gross_g: int | None
     because: Because
     fault: str | None = None
+    seen: bool = True
+    """Whether somebody watched until the valve was shut; False for what a crash left open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from cylinder_trace.events import Event, Filled, Record, state_event
+from cylinder_trace.events import DisputeRaised, Event, Filled, Record, state_event
+from station_agent import words
 from station_agent.clock import TrustedClock
 from station_agent.filling import NO_GAS_G, Ending
 from station_agent.journal import Journal, Start
@@ -79,12 +80,15 @@ class Recorder:
         return await asyncio.to_thread(count)
 
     async def end(self, lane: Lane | None, start: Start, ending: Ending) -> bool:
-        """The one record of a fill; none, and False, if the scale itself shows that no gas flowed."""
+        """The one record of a fill; none, and False, if the scale itself shows that no gas flowed.
+
+        Where nobody watched, it shows no more than that: the cylinder may be another one, so a dispute tells of it.
+        """
         full_gross_g, with_gas_g = ending.gross_g, start.empty_gross_g + NO_GAS_G
-        stands_there = full_gross_g is not None and full_gross_g >= start.empty_gross_g - NO_GAS_G
         if full_gross_g is None or full_gross_g < with_gas_g:
-            if stands_there and start.seen_gross_g < with_gas_g:
-                await asyncio.to_thread(self.journal.abandon, start.check_id)
+            least_g = start.empty_gross_g - NO_GAS_G
+            if full_gross_g is not None and full_gross_g >= least_g and start.seen_gross_g < with_gas_g:
+                await self._end_without_gas(lane, start, full_gross_g, ending)
                 return False
             full_gross_g = start.seen_gross_g  # silent, taken away, or another empty one in its place
         event = self._filled(start, full_gross_g, ending)
@@ -93,6 +97,21 @@ class Recorder:
         await self.append(id, subject, event, start.worker_id, checker_id=checker_id, closes=start.check_id)
         self._tell_filled(lane, start, event, ending.fault)
         return True
+
+    async def _end_without_gas(self, lane: Lane | None, start: Start, now_g: int, ending: Ending) -> None:
+        if ending.seen:
+            await asyncio.to_thread(self.journal.abandon, start.check_id)
+            return
+        message = (
+            f"The agent was interrupted at scale {start.scale_id} when gas might flow. The scale shows none: "
+            f"{start.empty_gross_g} g before it, {now_g} g now. Whether the same cylinder stood there nobody saw."
+        )
+        event = DisputeRaised(about_id=start.check_id, kind="not_seen_to_end", message=message)
+        id, subject = f"{start.check_id}.unseen", f"cylinder/{start.cylinder_id}"
+        checker_id = start.checker_id
+        await self.append(id, subject, event, start.worker_id, checker_id=checker_id, closes=start.check_id)
+        told = {"check_id": start.check_id, "empty_gross_g": start.empty_gross_g, "gross_g": now_g}
+        self._tell("not_seen_to_end", lane, {**told, **words.fields(words.NOT_SEEN_TO_END)})
 
     def _filled(self, start: Start, full_gross_g: int, ending: Ending) -> Filled:
         return Filled(

@@ -21,6 +21,7 @@ _BYTES, _OLDER_FILES = 1_000_000, 4
 _EVENTS = frozenset({
     "ready", "stopped", "link", "replica", "dead_codes", "uploaded", "disputed", "journal_closed", "journal_broken",
     "log_key_rotated", "fault", "denied_late", "locked", "decided", "filling", "filled", "refused",
+    "not_seen_to_end",
 })  # fmt: skip
 _FIELDS = (
     "check_id", "outcome", "reasons", "ended_because", "link", "online", "detail", "records", "unsent", "version",

@@ -395,7 +395,7 @@ class Station:
     async def _end_of(self, lane: Lane, start: Start) -> tuple[Start, Ending]:
         """The end of a fill that an earlier run began: what stands on the scale now."""
         reading = await rest(lane.scale, self._clock.steady, _REST_WITHIN_MS)
-        return start, Ending(reading.gross_g, "fault", "the agent was interrupted")
+        return start, Ending(reading.gross_g, "fault", "the agent was interrupted", seen=False)
 
     async def close_orphans(self, lanes: list[Lane]) -> None:
         """Record fills left open on scales that are no longer a lane, from the last weight noted."""

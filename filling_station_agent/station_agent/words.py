@@ -66,6 +66,8 @@ LOCKED: Said = ("监管部门已锁定本秤,阀门已关。通知站长。",
 FILL_FAULT: Said = ("充装中断,阀门已关,已记录。通知站长。",
                     "The fill was interrupted, the valve is shut, it is on record. Call the station manager.")
 NO_GAS: Said = ("阀门未能打开,没有充气。重新扫码。", "The valve did not open and no gas flowed. Scan again.")
+NOT_SEEN_TO_END: Said = ("上次充装中断,秤上看不出充气。核对秤上是否原瓶。",
+                         "The last fill was interrupted; the scale shows no gas. Is it the same cylinder?")
 BUSY: Said = ("上一只还在进行中,请稍候再扫。", "The last cylinder is still under way; scan again in a moment.")
 SCAN_AGAIN: Said = ("扫码不完整,请再扫一次。", "The scan was not complete; scan once more.")
 NO_LANE: Said = ("分不清是哪一工位,请用工位上的扫码枪再扫。",

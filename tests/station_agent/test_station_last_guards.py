@@ -9,7 +9,7 @@ import pytest
 
 from cylinder_codes.authenticity import TagKey
 from cylinder_codes.identifiers import make_code
-from cylinder_trace.events import Filled
+from cylinder_trace.events import DisputeRaised, Filled
 from station_agent.devices.scale import ScaleFault, ScaleReading
 from station_agent.devices.scale_model import OPEN, SHUT
 from station_agent.filling import Ending, Watch, fill
@@ -118,6 +118,33 @@ def test_a_scale_that_reports_a_fault_is_not_opened(home: Home) -> None:
 
 def _start(seen_gross_g: int) -> Start:
     return Start("chk_1", CODE, CYLINDER_ID, "scale-1", 1, "w", TARE_G, EMPTY_G, STOP_AT_G, 5, seen_gross_g)
+
+
+def _disputes(bench: Bench) -> list[DisputeRaised]:
+    return [event for record in bench.records() if isinstance(event := record.event(), DisputeRaised)]
+
+
+@pytest.mark.parametrize("now_g", [EMPTY_G, EMPTY_G + 40, EMPTY_G - 40])
+def test_a_start_whose_end_nobody_saw_is_on_record_although_the_scale_shows_no_gas(home: Home, now_g: int) -> None:
+    bench = _bench(home)
+    bench.scale.model.remove(0)
+    bench.scale.model.place("another", now_g, 0)
+    home.journal.begin(_start(seen_gross_g=EMPTY_G))
+    _scan(bench, "no code at all")
+    _scan(bench, "nor a second time")
+    (dispute,) = _disputes(bench)
+    assert (dispute.about_id, dispute.kind) == ("chk_1", "not_seen_to_end")
+    assert f"{EMPTY_G} g before it, {now_g} g now" in dispute.message
+    assert _fills(bench) == []
+    assert home.journal.open_starts() == []
+
+
+def test_a_valve_that_was_watched_and_gave_no_gas_is_no_dispute(home: Home) -> None:
+    bench = _bench(home)
+    bench.scale.model.set_fault("overload", 0)
+    _scan(bench, CODE)
+    assert _disputes(bench) == []
+    assert home.journal.open_starts() == []
 
 
 def test_a_fill_cut_short_is_not_forgotten_when_an_empty_cylinder_stands_there_after_the_crash(home: Home) -> None:

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from cylinder_trace.events import FillDecided, Filled
+from cylinder_trace.events import DisputeRaised, FillDecided, Filled
 from station_agent.device import JOURNAL_FILE
 from station_agent.filling import NO_GAS_G
 from stations.nursery import Nursery
@@ -97,6 +97,9 @@ def _assert_recorded(service: RealService, place: Place, scanned: Scanned, said:
     assert len(decisions) <= 1, said
     assert len({entry.id for entry in entries}) == len(entries), said
     assert len(fills) == (1 if gained > NO_GAS_G else len(fills[:1])), (said, gained, fills)
+    unseen = [event for event in events if isinstance(event, DisputeRaised) and event.kind == "not_seen_to_end"]
+    assert len(fills) + len(unseen) <= 1, said
+    assert fills or unseen or place.scales.openings(scanned.label) == 0, (said, "an opened valve is on no record")
     for fill in fills:
         assert decisions, said
         assert fill.check_id == decisions[0].decision.check_id, said
