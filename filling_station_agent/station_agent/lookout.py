@@ -180,25 +180,25 @@ class Lookout:
 
     def _hear_handover(self, lane: Lane, page: HandOver) -> None:
         rules, missing = self._rules(), len(page.not_reweighed)
-        self._raise(lane, reweigh_missing(page.shift.since, page.at, page.shift.fills, missing, rules))
+        self._raise(lane, reweigh_missing(page.shift.since, page.at, page.shift.fills, missing, rules), page)
         if page.lot_id is None or page.stock_g is None:
             return
         before = self._tanks.get(page.lot_id)
         self._tanks[page.lot_id] = _Tank(page.at, page.stock_g)
         if before is not None:
             levels = TankLevels(page.lot_id, before.at, before.level_g, page.stock_g)
-            self._raise(lane, mass_balance(page.at, levels, before.filled_g, rules))
+            self._raise(lane, mass_balance(page.at, levels, before.filled_g, rules), page)
 
     # ------------------------------------------------------------ saying
 
-    def _raise(self, lane: Lane, alarms: list[Alarm]) -> None:
+    def _raise(self, lane: Lane, alarms: list[Alarm], page: HandOver | None = None) -> None:
+        """Tell alarms of whoever is at the lane, or of the shift on `page`, which has signed off already."""
+        worker_id, shift = (page.worker_id, page.shift) if page else (lane.worker_id, lane.shift)
         for alarm in alarms:
-            # At a hand-over the filler has signed off already; the page still names who it was.
-            worker_id = lane.worker_id or (lane.handover.worker_id if lane.handover else None)
             event = alarm.event(self._station_id, lane.number, lane.scale_id, worker_id)
             id = f"alm_{encode_base32(self._random_bits(128), 26).lower()}"
-            if lane.shift is not None:
-                lane.shift.alarms += 1
+            if shift is not None:
+                shift.alarms += 1
             facts = {fact.name: fact.value for fact in event.facts}
             about = event.model_dump(include={"kind", "scale_id", "worker_id", "check_id", "cylinder_id", "zh", "en"})
             self._tell("alarm", lane, {"id": id, **about, "facts": facts})

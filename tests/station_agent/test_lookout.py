@@ -110,6 +110,25 @@ def test_cylinders_of_a_shift_that_nobody_weighed_again_are_told_at_the_hand_ove
     assert (told["kind"], told["facts"]) == ("reweigh_missing", {"missing": 2, "filled": 10})
 
 
+def test_an_alarm_of_a_lane_at_which_nobody_is_names_nobody_who_handed_over_before(bench: Bench) -> None:
+    lookout = lookout_of(bench)
+    hand_over(bench.lane, lookout, not_reweighed=("cyl_1",), shift=Shift(since=NOW - 1, fills=2))
+    bench.lane.worker_id = bench.lane.shift = None
+    bench.scale.model.set_condition(0, tare_offset_g=-400)
+    bench.runner.run(bench.lane.scale.read())
+    assert [(told["kind"], told["worker_id"]) for told in bench.said("alarm")] == [
+        ("reweigh_missing", "worker-1"),
+        ("zero_changed", None),
+    ]
+
+
+def test_an_alarm_raised_by_a_hand_over_counts_for_the_shift_that_is_handed_over(bench: Bench) -> None:
+    lookout = lookout_of(bench)
+    ended = Shift(since=NOW - 1, fills=2)
+    hand_over(bench.lane, lookout, not_reweighed=("cyl_1",), shift=ended)
+    assert ended.alarms == 1
+
+
 @pytest.mark.parametrize(("filled_g", "kinds"), [(2_000_000, []), (1_900_000, ["mass_balance"])])
 def test_a_tanks_levels_at_two_hand_overs_are_held_against_what_was_filled(
     bench: Bench, filled_g: int, kinds: list[str]
