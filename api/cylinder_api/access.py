@@ -3,6 +3,7 @@
 Whose data an operation may touch (its own station, its own company's cylinders) is asked where the data is at hand.
 """
 
+import asyncio
 from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
@@ -14,6 +15,7 @@ from sqlalchemy import Row
 from cylinder_api.refusals import Refused
 from cylinder_api.service import Service, ServiceHere
 from cylinder_trace.store.accounts import renew_session, secret_sha256
+from cylinder_trace.subjects import DeviceState
 
 Role = Literal[
     "station", "company", "maker", "manager", "filler", "checker", "delivery", "inspector", "regulator", "auditor",
@@ -197,7 +199,7 @@ async def account_of(
     row = await service.accounts.get(secret_sha256(secret)) if secret else None
     if row is None or not is_in_force(row, service.clock()):
         request.app.state.limits.take("address", request.client.host if request.client else "-")
-        raise Refused("unauthenticated", "send Authorization: Bearer with a token that is in force")
+        raise await _not_in_force(service, row)
     account = Account.model_validate(row, from_attributes=True)
     request.state.account_id = account.account_id
     request.app.state.limits.take("account", account.account_id)
@@ -205,6 +207,15 @@ async def account_of(
     if account.started_at is not None:
         await _keep_open(service, account, row.expires_at or 0)
     return account
+
+
+async def _not_in_force(service: Service, row: Row[Any] | None) -> Refused:
+    """Why a token opens nothing. A device that was cut off (停用) is told so: it must not fill without us either."""
+    subject = f"device/{row.account_id}" if row is not None else ""
+    device = await asyncio.to_thread(service.ledger.reader.state, subject) if subject else None
+    if isinstance(device, DeviceState) and device.revoked_at is not None:
+        return Refused("device_cut_off", f"device {device.device_id} was cut off; enrol another one")
+    return Refused("unauthenticated", "send Authorization: Bearer with a token that is in force")
 
 
 def is_in_force(row: Row[Any], now: int) -> bool:

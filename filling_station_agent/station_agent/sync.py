@@ -160,9 +160,13 @@ class Sync:
         except ServiceGone as gone:
             if gone.link is Link.SILENT:  # too much for a slow line, perhaps
                 self._batch = max(_SMALLEST_BATCH, self._batch // 2)
-            elif gone.link is Link.CUT_OFF:
-                await self._close(str(gone))
+            await self._close_if_cut_off(gone)
             raise
+
+    async def _close_if_cut_off(self, gone: ServiceGone) -> None:
+        """Whoever cut this device off (停用) wants it to fill no more, without a network either."""
+        if gone.link is Link.CUT_OFF:
+            await self._close(str(gone))
 
     async def _close_if_not_ours(self, answers: UploadAnswers) -> bool:
         """Whether the service knows this device's chain otherwise than it stands here; nothing is filled then."""
@@ -273,7 +277,11 @@ class Sync:
         """Fetch what changed, or everything if nothing is known. Raises ServiceGone, ReplicaRefused."""
         since = self._replica.known.version if self._replica.known else None
         asked_at = self._clock.steady()
-        text = await self._service.replica(since)
+        try:
+            text = await self._service.replica(since)
+        except ServiceGone as gone:
+            await self._close_if_cut_off(gone)
+            raise
         answered_at = self._clock.steady()
         answer = await self._open(text)
         before = self._replica.known

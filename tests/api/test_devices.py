@@ -76,7 +76,7 @@ def test_a_stolen_device_is_cut_off_with_one_call_and_its_streams_end(house: Hou
         assert answer.status_code == 200, answer.text
         rest = list(stream)
     assert len(rest) < 20, "the stream ended by itself"
-    assert device.get("/v1/stations/st_1/replica").status_code == 401
+    assert device.get("/v1/stations/st_1/replica").json()["code"] == "device_cut_off", "so its agent fills no more"
     signed = assertion(Ed25519PrivateKey.from_private_bytes(KEY.seed), client=told["device_id"])
     assert ask(house, signed).json()["error"] == "invalid_client"
     again = house.as_("admin").post(f"/v1/devices/{told['device_id']}/cut-off", json={"cause": "again"})
@@ -109,7 +109,7 @@ def test_what_a_device_signed_before_it_was_cut_off_stands_and_what_it_sends_aft
     assert client.post("/v1/stations/st_1/entries", json=own.upload()).json()["problem"] is None
     late = own.record(Returned(station_id="st_1"), bottle.subject)
     house.as_("company").post(f"/v1/devices/{told['device_id']}/cut-off", json={"cause": "stolen"})
-    assert client.post("/v1/stations/st_1/entries", json=own.upload([late])).status_code == 401
+    assert client.post("/v1/stations/st_1/entries", json=own.upload([late])).json()["code"] == "device_cut_off"
 
     head = SignedHead(**own.upload()["head"])
     lines, trouble = read_lines([record_text(late).decode()], told["device_id"], head)

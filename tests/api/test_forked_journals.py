@@ -104,14 +104,14 @@ def test_the_device_is_cut_off_with_the_fork_and_neither_branch_goes_on(house: H
     for either in (device, clone):
         either.decide(house.new_bottle())
         size = house.running.ledger.reader.size()
-        assert upload(house, either, 1).status_code == 401
+        assert upload(house, either, 1).json()["code"] == "device_cut_off"
         assert house.stated_since(size, "st_1", device.device_id, SERVICE) == []
 
 
 def test_a_fork_sent_again_changes_nothing(house: House) -> None:
     _device, clone, _bottle, _told = forked(house)
     size = house.running.ledger.reader.size()
-    assert upload(house, clone, 3).status_code == 401
+    assert upload(house, clone, 3).json()["code"] == "device_cut_off"
     assert house.stated_since(size, "st_1", clone.device_id, SERVICE) == []
 
 
@@ -218,5 +218,5 @@ def test_killed_while_a_fork_comes_in_it_is_kept_whole_or_not_at_all(tmp_path: P
             kept = len(rows_of(house, "journal_branch", device))
             assert (kept, words.count("journal_forked"), words.count("device_revoked")) in ((100, 1, 1), (0, 0, 0))
             assert kept or device.device_id not in answered
-            assert upload(house, clone, 100).status_code == (401 if kept else 200)
+            assert upload(house, clone, 100).status_code == (403 if kept else 200)
         assert full_audit(house) == []

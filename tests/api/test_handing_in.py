@@ -36,7 +36,7 @@ def late(house: House) -> tuple[Device, Bottle]:
     assert upload(house, device, 1).json()["problem"] is None
     device.fill(bottle, device.decide(bottle).id)
     cut_off(house, device)
-    assert upload(house, device, 2).status_code == 401
+    assert upload(house, device, 2).json()["code"] == "device_cut_off"
     return device, bottle
 
 

@@ -231,6 +231,21 @@ def test_a_record_that_is_not_taken_stays_named_while_the_rest_of_the_link_is_go
     assert sync.state.link is Link.NOT_TAKEN
 
 
+class CutOff:
+    """A service that hands out nothing to a device that was cut off."""
+
+    async def replica(self, _since: int | None) -> bytes:
+        raise ServiceRefused("device d was cut off", 403, code="device_cut_off")
+
+
+def test_a_device_that_was_cut_off_and_has_nothing_to_send_begins_no_fill_any_more(home: Home) -> None:
+    sync, _told = sync_of(home, cast(Uploads, CutOff()))
+    with pytest.raises(ServiceRefused):
+        home.runner.run(sync.pull())
+    assert home.journal.closed_because == "device d was cut off"
+    assert sync.state.link is Link.JOURNAL_CLOSED
+
+
 def test_a_device_that_was_cut_off_begins_no_fill_any_more(home: Home) -> None:
     uploaded(home, Uploads(ServiceRefused("device d was cut off", 403, code="device_cut_off")))
     assert home.journal.closed_because
