@@ -4,9 +4,13 @@
 run of the agent, for another scale or cylinder, too old, used or withdrawn, opens nothing.
 """
 
+from collections import deque
 from dataclasses import dataclass
 
 from cylinder_trace.decision import Decision, FillRequest
+
+_REMEMBERED = 1_000
+"""So many of the last decisions are known to have had their permit: an agent runs for months."""
 
 
 class PermitRefused(Exception):
@@ -31,7 +35,7 @@ class Permits:
     def __init__(self, boot_id: str) -> None:
         self._boot_id = boot_id
         self._live: dict[str, Permit] = {}
-        self._issued: set[str] = set()
+        self._issued: deque[str] = deque(maxlen=_REMEMBERED)
 
     def issue(self, request: FillRequest, decision: Decision, tare_g: int, now: int) -> Permit:
         """A permit for a decision that allows the fill; `now` is on the steady clock.
@@ -54,7 +58,8 @@ class Permits:
             start_before=now + max(0, (decision.start_before or 0) - decision.decided_at),
             stop_at_gross_g=min(tare_g, request.empty_gross_g) + decision.target_net_g,
         )
-        self._issued.add(permit.check_id)
+        self._issued.append(permit.check_id)
+        self._live = {id: live for id, live in self._live.items() if now < live.start_before}  # not all are used
         self._live[permit.check_id] = permit
         return permit
 
