@@ -24,12 +24,13 @@ _LONG_AGO = 978_307_200_000
 def can_be_told(case: Case) -> bool:
     """Whether any events lead a service to the facts of the case.
 
-    What the service takes from nobody: its own clock against the station's, the age of its own data, its own disk; and
-    nothing is recorded ahead of its clock.  No event licenses a station without a date or a company; neither a passed
-    inspection with a missing item nor a dead code bound again is recorded.
+    What the service takes from nobody: its own clock against the station's, the age of its own data, its own disk, what
+    is at a station's other lanes; and nothing is recorded ahead of its clock.  No event licenses a station without a date
+    or a company; neither a passed inspection with a missing item nor a dead code bound again is recorded.
     """
     facts, inspection = case.station, case.cylinder.inspection if case.cylinder else None
     own = facts.clock_skew_ms is None or facts.data_as_of != case.now or facts.journal_writable is False
+    own = own or facts.busy_lane is not None
     ahead = case.cylinder and (case.cylinder.last_seen_at or 0) > case.now
     unlicensed = facts.licence_valid_until is None or facts.company_id is None
     incomplete = inspection and inspection.result == "passed" and inspection.items_complete is False

@@ -25,7 +25,7 @@ from cylinder_trace.checkpoint import Checkpoint, parse_checkpoint, sign_checkpo
 from cylinder_trace.events import Record, parse_entry, record_text, state_event
 from cylinder_trace.merkle import HashesInMemory, leaf_hash, root_hash
 from cylinder_trace.store.files import LogFiles
-from cylinder_trace.store.tables import JournalRow
+from cylinder_trace.store.journals import Uploaded, keep_record
 from cylinder_trace.store.unit import Unit
 from cylinder_trace.subjects import SubjectState, format_state, kind_of, next_subject_state
 from ledgers.homes import KEY, START, Home, bound, condemned, registered, returned
@@ -75,8 +75,7 @@ def _upload(unit: Unit, before: list[Record], first: int, end: int) -> None:
         last = _by("dev_1", event, f"dev.{seq}", subject, refs=STATION, device=next_link("dev_1", last))
         receipt = unit.append(last)
         text = record_text(last)
-        place: Json = {"seq": seq, "hash": leaf_hash(text).hex(), "log_index": receipt.index}
-        unit.put(JournalRow(device_id="dev_1", id=last.id, status="stored", text=text, **place))
+        keep_record(unit, Uploaded("dev_1", seq, leaf_hash(text).hex(), last.id, "stored", receipt.index, text))
     assert last is not None
     head = leaf_hash(record_text(last)).hex()
     signature = DEVICE.sign(f"pinglian-device-head/1\ndev_1\n{end - 1}\n{head}\n".encode())

@@ -25,11 +25,15 @@ def code_seen_elsewhere(case: CylinderCase) -> Findings | None:
 
     电子标识唯一性.
     """
-    cylinder, request = case.cylinder, case.request
-    if "cloned" in cylinder.flags:
+    if "cloned" in case.cylinder.flags:
         return because("cloned")
     if case.station.busy_lane is not None:
         return because("at_another_lane", lane=case.station.busy_lane)
+    return _seen_too_recently(case)
+
+
+def _seen_too_recently(case: CylinderCase) -> Findings | None:
+    cylinder, request = case.cylinder, case.request
     if cylinder.last_seen_at is None or cylinder.last_seen_station_id in (None, request.station_id):
         return None
     minutes = abs(request.requested_at - cylinder.last_seen_at) // MINUTE_MS
