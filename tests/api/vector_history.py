@@ -25,7 +25,7 @@ def can_be_told(case: Case) -> bool:
     """Whether any events lead a service to the facts of the case.
 
     What the service takes from nobody: its own clock against the station's, the age of its own data, its own disk, what
-    is at a station's other lanes; and nothing is recorded ahead of its clock.  No event licenses a station without a date
+    is at a station's other lanes; nor anything ahead of its clock.  No event licenses a station without a date
     or a company; neither a passed inspection with a missing item nor a dead code bound again is recorded.
     """
     facts, inspection = case.station, case.cylinder.inspection if case.cylinder else None
