@@ -60,7 +60,7 @@ class VerifyingKey:
     def _public_key(self) -> Ed25519PublicKey:
         return Ed25519PublicKey.from_public_bytes(self.public_bytes)
 
-    def verify(self, signature: bytes, data: bytes) -> bool:
+    def verify(self, signature: bytes, data: bytes | bytearray) -> bool:
         """Say whether ``signature`` is this key's over exactly ``data``."""
         try:
             self._public_key.verify(signature, data)

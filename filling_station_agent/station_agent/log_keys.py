@@ -22,7 +22,7 @@ class LogKeys:
         self._pinned = pinned
         self._keys = [pinned, *_followed(pinned, _read(self._file))]
 
-    def verify(self, signature: bytes, data: bytes) -> bool:
+    def verify(self, signature: bytes, data: bytes | bytearray) -> bool:
         """Whether one of the keys signed `data`."""
         return any(key.verify(signature, data) for key in self._keys)
 

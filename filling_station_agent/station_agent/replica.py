@@ -9,16 +9,17 @@ import hmac
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import SkipValidation
 
 from cylinder_codes.keys import VerifyingKey, decode_base64
 from cylinder_codes.stamps import StampReading, compare_stamps, plain_field
-from cylinder_trace.canonical import CanonicalError, canonical_json
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.dead_codes import DIGEST_BYTES, KIND, DeadCodes
 from cylinder_trace.enactment import book_on
@@ -28,6 +29,7 @@ from cylinder_trace.lots import LotState
 from cylinder_trace.rulebook import Rulebook, RulebookError, parse_rulebook
 from cylinder_trace.station import StationState
 from cylinder_trace.values import Count, Frozen, Id, Instant
+from station_agent.sent import SentCylinders, Signed, Text
 
 _SCHEMA = """
 create table if not exists cylinders (cylinder_id text primary key, text text not null, digest text not null);
@@ -68,13 +70,13 @@ class ReplicaAnswer(Frozen):
     rulebook: str
     rulebook_name: str
     station: StationState
-    cylinders: tuple[CylinderState, ...] = ()
+    cylinders: Annotated[Iterable[CylinderState], SkipValidation] = ()
+    """Each made when its turn comes: there may be 100,000."""
     gone: tuple[Id, ...] = ()
     lots: tuple[LotState, ...] = ()
     """The station's gas lots (气质批次), or those of them that changed."""
     rulebooks_to_come: tuple[str, ...] = ()
     """Versions of the rulebook that are published and not yet in force (待施行), the next one first."""
-    signature: str
     vkey: str
 
 
@@ -108,7 +110,6 @@ class DeadCodesAnswer(Frozen):
     count: Count
     bits: str | None = None
     digests: str
-    signature: str
     vkey: str
 
 
@@ -124,40 +125,43 @@ class KnownDead:
 class Signer(Protocol):
     """Whose signature counts: one key, or all keys of one ledger."""
 
-    def verify(self, signature: bytes, data: bytes, /) -> bool:
+    def verify(self, signature: bytes, data: Text, /) -> bool:
         """Whether `signature` over `data` is theirs."""
 
 
-def open_dead_codes(text: bytes, log_key: Signer) -> DeadCodesAnswer:
+def open_dead_codes(text: Text, log_key: Signer) -> DeadCodesAnswer:
     """The list in `text`, after its signature was checked; raises ReplicaRefused, UnknownSigner."""
     try:
-        fields = json.loads(text)
-        signature = decode_base64(str(fields.pop("signature")))
-        signed = canonical_json(fields)
-        answer = DeadCodesAnswer.model_validate_json(text)
-    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        sent = Signed(text)
+        answer = DeadCodesAnswer.model_validate_json(sent.text)
+    except ValueError as error:
         raise ReplicaRefused(f"the service's list of codes cannot be read: {type(error).__name__}") from error
-    if signature is None or not log_key.verify(signature, signed):
+    if not log_key.verify(sent.signature, sent.text):
         raise UnknownSigner("the list of codes is not signed by the ledger this station was enrolled with")
     return answer
 
 
-def open_answer(text: bytes, station_id: str, log_key: Signer) -> ReplicaAnswer:
-    """The answer in `text`, after its signature was checked; raises ReplicaRefused, UnknownSigner."""
+def take_apart(text: Text) -> Signed:
+    """The answer in `text` and its signature, not yet checked; raises ReplicaRefused. A bytearray is used up."""
     try:
-        fields = json.loads(text)
-        signature = decode_base64(str(fields.pop("signature")))
-        signed = canonical_json(fields)
-        answer = ReplicaAnswer.model_validate_json(text)
-    except (KeyError, AttributeError, TypeError, CanonicalError) as error:
-        raise ReplicaRefused(f"the service's answer is no replica: {error!r}") from error
+        return Signed(text)
+    except ValueError as error:
+        raise ReplicaRefused(f"the service's answer is no replica: {error}") from error
+
+
+def open_answer(text: Text | Signed, station_id: str, log_key: Signer) -> ReplicaAnswer:
+    """The answer in `text`, after its signature was checked; raises ReplicaRefused, UnknownSigner."""
+    sent = text if isinstance(text, Signed) else take_apart(text)
+    try:
+        cylinders = SentCylinders(sent.text)
+        answer = ReplicaAnswer.model_validate_json(cylinders.rest())
     except ValueError as error:
         raise ReplicaRefused(f"the service's answer is no replica: {first_fault(error)}") from error
-    if signature is None or not log_key.verify(signature, signed):
+    if not log_key.verify(sent.signature, sent.text):
         raise UnknownSigner("the replica is not signed by the ledger this station was enrolled with")
     if answer.station_id != station_id or answer.station.station_id != station_id:
         raise ReplicaRefused(f"the replica is for station {answer.station_id}, not for {station_id}")
-    return answer
+    return answer.model_copy(update={"cylinders": cylinders})
 
 
 class Replica:
@@ -261,8 +265,8 @@ class Replica:
 
     # ------------------------------------------------------------ bringing up to date
 
-    def take(self, answer: ReplicaAnswer) -> None:
-        """Put an opened answer on disk, all of it or nothing.
+    def take(self, answer: ReplicaAnswer) -> int:
+        """Put an opened answer on disk, all of it or nothing; how many cylinders it brought.
 
         Raises ReplicaRefused for an answer that does not continue what is known, or with a broken rulebook.
         """
@@ -283,14 +287,23 @@ class Replica:
             if answer.since == 0:
                 self._db.execute("delete from cylinders")
                 self._db.execute("delete from codes")
-            for cylinder in answer.cylinders:
-                self._put(cylinder)
+            count = self._put_all(answer.cylinders)
             self._db.executemany("delete from cylinders where cylinder_id = ?", [(id,) for id in answer.gone])
             self._db.executemany("delete from codes where cylinder_id = ?", [(id,) for id in answer.gone])
             kept = answer.model_copy(update={"lots": tuple(known.lots.values())})
             self._put_fact("known", kept.model_dump(mode="json", include=_KNOWN_FIELDS, exclude_none=True))
             self._put_fact("locks", {"told": [lock.model_dump(mode="json", exclude_none=True) for lock in told]})
         self.known, self._locks_told = known, told
+        return count
+
+    def _put_all(self, cylinders: Iterable[CylinderState]) -> int:
+        count = 0
+        try:
+            for count, cylinder in enumerate(cylinders, 1):  # noqa: B007 - the last number is how many there were
+                self._put(cylinder)
+        except ValueError as error:
+            raise ReplicaRefused(f"a cylinder in the service's answer cannot be read: {first_fault(error)}") from error
+        return count
 
     def _told_with(self, answer: ReplicaAnswer) -> tuple[Lock, ...]:
         """Every lock and unlocking ever told: a service that tells of a lock no more has not unlocked anything.
@@ -349,7 +362,7 @@ class Replica:
         fact, confirmed = self._fact("known"), self._fact("as_of")
         if fact is None:
             return
-        fields = {"cylinders": (), "gone": (), "since": 0, "signature": "", "vkey": "", **fact}
+        fields = {"cylinders": (), "gone": (), "since": 0, "vkey": "", **fact}
         try:
             told = (self._fact("locks") or {}).get("told", [])
             self._locks_told = tuple(Lock.model_validate_json(json.dumps(lock)) for lock in told)

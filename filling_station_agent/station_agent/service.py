@@ -162,12 +162,12 @@ class Service:
         except ValidationError as error:
             raise ServiceGone("The service's answer to an upload cannot be read.") from error
 
-    async def replica(self, since: int | None) -> bytes:
+    async def replica(self, since: int | None) -> bytearray:
         """The replica's answer as sent: everything, or what changed since a version. Raises ServiceGone."""
         query = "" if since is None else f"?since={since}"
         return await self._send("GET", f"/v1/stations/{self._station_id}/replica{query}", timeout_s=_BULK_SILENCE_S)
 
-    async def dead_codes(self, since: int) -> bytes:
+    async def dead_codes(self, since: int) -> bytearray:
         """The list of dead and black codes as sent: whole, or what came since a version. Raises ServiceGone."""
         return await self._send(
             "GET", f"/v1/stations/{self._station_id}/dead-codes?since={since}", timeout_s=_BULK_SILENCE_S
@@ -201,19 +201,22 @@ class Service:
 
     async def _send(
         self, method: str, path: str, body: bytes | None = None, key: str | None = None, timeout_s: float = _ANSWER_S
-    ) -> bytes:
+    ) -> bytearray:
         headers = {} if body is None else {"Content-Type": "application/json", "Idempotency-Key": key or _key_of(body)}
         timeout = httpx.Timeout(timeout_s, connect=_CONNECT_S)
+        content = bytearray()  # grown in one place: a replica of 60 MB is not there twice
         try:
-            response = await self._http.request(method, path, content=body, headers=headers, timeout=timeout)
+            async with self._http.stream(method, path, content=body, headers=headers, timeout=timeout) as response:
+                async for piece in response.aiter_bytes():
+                    content += piece
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             said = f"The service at {self._http.base_url} does not answer: {_name(error)}."
             raise ServiceGone(said, _link(error)) from error
         if not response.is_success:
-            raise _refused(response, response.content)
+            raise _refused(response, content)
         if timeout_s == _ANSWER_S:
             self.is_slow = response.elapsed.total_seconds() > _SLOW_S
-        return response.content
+        return content
 
 
 def _key_of(body: bytes) -> str:
@@ -244,7 +247,7 @@ def _change(fields: dict[str, str]) -> Change | SignedHeartbeat | None:
         return None
 
 
-def _object(text: bytes) -> dict[str, Any]:
+def _object(text: bytes | bytearray) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except ValueError as error:
@@ -254,7 +257,7 @@ def _object(text: bytes) -> dict[str, Any]:
     return value
 
 
-def _refused(response: httpx.Response, body: bytes) -> ServiceRefused:
+def _refused(response: httpx.Response, body: bytes | bytearray) -> ServiceRefused:
     """The service's own words for a refusal (problem+json), or its status alone."""
     status = response.status_code
     try:

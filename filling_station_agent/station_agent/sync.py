@@ -22,7 +22,16 @@ from station_agent.link import LINK_SAID, Link
 from station_agent.link import LinkState as LinkState
 from station_agent.log_keys import LogKeys
 from station_agent.own_acts import OwnActs
-from station_agent.replica import Replica, ReplicaAnswer, ReplicaRefused, UnknownSigner, open_answer, open_dead_codes
+from station_agent.replica import (
+    Replica,
+    ReplicaAnswer,
+    ReplicaRefused,
+    UnknownSigner,
+    open_answer,
+    open_dead_codes,
+    take_apart,
+)
+from station_agent.sent import Text
 from station_agent.service import Change, Service, ServiceGone, ServiceRefused, UploadAnswers
 
 _BATCH = 1000
@@ -285,10 +294,10 @@ class Sync:
         answered_at = self._clock.steady()
         answer = await self._open(text)
         before = self._replica.known
-        await asyncio.to_thread(self._replica.take, answer)
+        changed = await asyncio.to_thread(self._replica.take, answer)
         if before is None or answer.as_of >= before.as_of:  # an older answer, sent once more, tells no time
             self._clock.learn(answer.as_of, asked_at, answered_at)
-        self._tell("replica", {"version": answer.version, "as_of": answer.as_of, "changed": len(answer.cylinders)})
+        self._tell("replica", {"version": answer.version, "as_of": answer.as_of, "changed": changed})
         self._online()
         await self._keep(at_once=answer.since == 0)
 
@@ -308,13 +317,14 @@ class Sync:
         else:
             self._tell("dead_codes", {"version": answer.version, "as_of": answer.as_of, "count": answer.count})
 
-    async def _open(self, text: bytes) -> ReplicaAnswer:
+    async def _open(self, text: Text) -> ReplicaAnswer:
+        sent = take_apart(text)
         try:
-            return await asyncio.to_thread(open_answer, text, self._station_id, self._log_keys)
+            return await asyncio.to_thread(open_answer, sent, self._station_id, self._log_keys)
         except UnknownSigner:
             if not await self._follow_rotations():
                 raise
-            return await asyncio.to_thread(open_answer, text, self._station_id, self._log_keys)
+            return await asyncio.to_thread(open_answer, sent, self._station_id, self._log_keys)
 
     async def _follow_rotations(self) -> bool:
         """Whether the ledger has told of a key that followed on ours."""

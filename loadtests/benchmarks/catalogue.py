@@ -69,6 +69,7 @@ ROWS: tuple[Row, ...] = (
     station.DECISION_WRITTEN,
     station.LANES_AT_ONCE,
     station.REPLICA_START,
+    station.FIRST_FETCH_MEMORY,
     station.DEAD_CODES_START,
     station.DEAD_CODES_MEMORY,
     station.DEAD_CODES_WRONG,

@@ -1,13 +1,16 @@
 """The replica: signed, whole, brought up to date in one step, and thrown away when it is not what was written."""
 
+import json
 import sqlite3
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from cylinder_codes.keys import SigningKey
+from cylinder_codes.keys import SigningKey, encode_base64
+from cylinder_trace.canonical import canonical_json
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.dates import parse_day
 from station_agent.replica import Replica, ReplicaAnswer, ReplicaDamaged, ReplicaRefused, open_answer
@@ -146,6 +149,62 @@ def test_an_answer_of_another_signer_or_station_or_changed_on_the_way_is_not_bel
     ):
         with pytest.raises(ReplicaRefused):
             open_answer(sent, station, key.verifying_key)
+
+
+def _many(count: int) -> list[CylinderState]:
+    stamp = CYLINDER.stamp.model_copy(update={"maker": "示例制造单位"})
+    about = [{"cylinder_id": f"cyl_{number:026d}", "codes": (f"CODE{number}",)} for number in range(count)]
+    return [CYLINDER.model_copy(update={**names, "stamp": stamp}) for names in about]
+
+
+def test_an_answer_of_megabytes_is_taken_whole(file: Path) -> None:
+    many, replica = _many(1_500), _open(file)
+    names = tuple(f"giai:9520001VLV/{number}" for number in range(20_000))
+    many[7] = many[7].model_copy(update={"codes": names})  # longer than what is looked through at once
+    assert replica.take(_answer(*many)) == len(many)
+    assert replica.cylinder_count() == len(many)
+    assert [replica.find(cylinder.codes[0]) for cylinder in many] == many
+    replica.close()
+
+
+def test_an_answer_of_megabytes_is_in_memory_once(file: Path) -> None:
+    text, replica = bytearray(replica_text(CASE, tuple(_many(5_000)))), _open(file)
+    tracemalloc.start()
+    try:
+        replica.take(open_answer(text, STATION, LOG_KEY.verifying_key))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    replica.close()
+    assert most < len(text), "what is needed beside the answer itself is less than the answer"
+
+
+def test_a_cylinder_that_cannot_be_read_in_an_answer_changes_nothing(replica: Replica) -> None:
+    before, odd = replica.known, {**CYLINDER.model_dump(mode="json", exclude_none=True), "status": "unheard of"}
+    text = _delta_with([*_plain_of(_many(3)), odd])
+    with pytest.raises(ReplicaRefused, match="cannot be read"):
+        replica.take(open_answer(text, STATION, LOG_KEY.verifying_key))
+    assert replica.known == before
+    assert replica.cylinder_count() == 1
+    assert replica.find(CODE) == CYLINDER
+
+
+def _plain_of(cylinders: list[CylinderState]) -> list[dict[str, Any]]:
+    return [cylinder.model_dump(mode="json", exclude_none=True) for cylinder in cylinders]
+
+
+def _delta_with(cylinders: Any) -> bytes:
+    """Signed by the ledger, whatever stands there for its cylinders."""
+    answer = {**json.loads(replica_text(CASE, (), since=10, version=11)), "cylinders": cylinders}
+    del answer["signature"]
+    return canonical_json({**answer, "signature": encode_base64(LOG_KEY.sign(canonical_json(answer)))})
+
+
+@pytest.mark.parametrize("cylinders", [{}, [[]], [1, 2], [{}, 1], [{"signature": "AAAA", "since": 1}]])
+def test_a_list_of_cylinders_that_is_none_is_refused(replica: Replica, cylinders: Any) -> None:
+    with pytest.raises(ReplicaRefused):
+        replica.take(open_answer(_delta_with(cylinders), STATION, LOG_KEY.verifying_key))
+    assert replica.find(CODE) == CYLINDER
 
 
 def test_a_file_of_noise_is_thrown_away_and_fetched_anew(file: Path) -> None:

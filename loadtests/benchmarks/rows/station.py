@@ -22,7 +22,16 @@ from benchmarks.measure import BenchError, Pair, Row, Scale
 from benchmarks.outage import Outage, new_device_key
 from benchmarks.rows import station_parts
 from benchmarks.rows.samples import NOW, fill_request
-from benchmarks.rows.station_parts import LANES, SEAL, STATION, Started, fill_replica, keep_dead_codes, link_of
+from benchmarks.rows.station_parts import (
+    LANES,
+    SEAL,
+    STATION,
+    Started,
+    fill_replica,
+    keep_dead_codes,
+    link_of,
+    write_answer,
+)
 from cylinder_codes.keys import format_vkey, parse_vkey
 from cylinder_codes.reading import ReadFailure, read_scan
 from cylinder_trace.decision import FillRequest
@@ -41,6 +50,8 @@ from town_service import AccessError, enrol_device, replica_of, running_town, st
 
 _CYLINDERS = 10_000
 _DEAD_CODES = 1_000_000
+_FETCHED = 10_000
+_FETCH_MB = 300.0
 _TOWN = 2_000
 _WRITTEN_MS, _VERDICT_MS = 25.0, 300.0
 _START_MS, _DEAD_START_S, _DEAD_MB, _DEAD_WRONG = 1_000.0, 5.0, 150.0, 1e-4
@@ -187,9 +198,21 @@ def _dead_codes(
     return prepare
 
 
-def _started(file: Path, asked: int = 0) -> Started:
-    """A process of its own opens the replica and tells of itself."""
-    command = [sys.executable, "-m", station_parts.__name__, str(file), str(asked)]
+@contextmanager
+def _prepare_first_fetch(scale: Scale) -> Iterator[Pair]:
+    numbers = count()
+    with fresh_folder() as folder:
+        write_answer(folder / "answer.json", scale.count(_FETCHED))
+
+        def most_memory_mb() -> float:
+            return _started(folder / f"replica-{next(numbers)}.db", folder / "answer.json").most_memory_mb
+
+        yield Pair(most_memory_mb, other=lambda: _FETCH_MB)
+
+
+def _started(file: Path, about: int | Path = 0) -> Started:
+    """A process of its own opens the replica, or takes the answer that lies in a file, and tells of itself."""
+    command = [sys.executable, "-m", station_parts.__name__, str(file), str(about)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "loadtests")}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode != 0:
@@ -302,6 +325,17 @@ REPLICA_START = Row(
     prepare=_prepare_replica_start,
 )
 """A process opens a replica of 10,000 own cylinders, at the large size of 100,000."""
+
+FIRST_FETCH_MEMORY = Row(
+    name="station.first_fetch_memory",
+    unit="MB",
+    better="lower",
+    goal=1.0,
+    kind="bound",
+    against="the promise: 300 MB resident",
+    prepare=_prepare_first_fetch,
+)
+"""The most memory that a process ever had resident that takes its first replica, at the large size of 100,000."""
 
 DEAD_CODES_START = Row(
     name="station.dead_codes_start",
