@@ -349,7 +349,7 @@ class Station:
         self._tickets.refuse(lane, judgement.request, judgement.late_denial or judgement.decision)
 
     def _finish(self, lane: Lane, judgement: Judgement, ending: Ending, recorded: bool) -> None:
-        stopped = _why_stopped(judgement)
+        stopped = _why_stopped(judgement, ending)
         if recorded and ending.because != "fault":
             lane.view.message = stopped
             lane.move(LaneState.DONE)
@@ -405,13 +405,15 @@ class Station:
                 await self._recorder.end(None, start, Ending(None, "fault", "the scale is no longer a lane"))
 
 
-def _why_stopped(judgement: Judgement) -> words.Said | None:
-    """What the screen says of a fill that was cut short by somebody's word."""
+def _why_stopped(judgement: Judgement, ending: Ending) -> words.Said | None:
+    """What the screen says of a fill that was cut short, by somebody's word or otherwise."""
     if judgement.late_denial:
         return words.DENIED_LATE
     if judgement.revoked:
         return words.STOPPED_BY_NEWS
-    return words.LOCKED if judgement.locked else None
+    if judgement.locked:
+        return words.LOCKED
+    return words.NOT_FULL if ending.because == "stopped" else None
 
 
 def _told(judgement: Judgement) -> dict[str, Any]:

@@ -65,6 +65,7 @@ LOCKED: Said = ("监管部门已锁定本秤,阀门已关。通知站长。",
                 "The regulator has locked this scale; the valve is shut. Call the station manager.")
 FILL_FAULT: Said = ("充装中断,阀门已关,已记录。通知站长。",
                     "The fill was interrupted, the valve is shut, it is on record. Call the station manager.")
+NOT_FULL: Said = ("未充到目标,阀门已提前关闭,已记录。", "The valve shut before the target; what flowed is on record.")
 NO_GAS: Said = ("阀门未能打开,没有充气。重新扫码。", "The valve did not open and no gas flowed. Scan again.")
 NOT_SEEN_TO_END: Said = ("上次充装中断,秤上看不出充气。核对秤上是否原瓶。",
                          "The last fill was interrupted; the scale shows no gas. Is it the same cylinder?")

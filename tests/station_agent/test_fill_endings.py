@@ -84,8 +84,10 @@ def test_the_longest_time_of_its_model_ends_it_and_is_what_the_service_measures_
     _begin(house)
     house.settle(1)
     fill, decided = _only_fill(house), house.events(FillDecided)[-1]
+    message = house.now.lane(1).view.message
     house.close()
     assert fill.ended_because == "stopped"
+    assert message == words.NOT_FULL, "two ticks alone would say that it is full"
     assert 20_000 <= fill.ended_at - fill.started_at < 60_000
     too_long = replace_time(fill, 25_000)
     about = ("cylinder/cyl_00000000000000000000000001", decided, case.book)

@@ -122,6 +122,14 @@ def test_alarms_and_notices_are_shown_with_the_newest_alarm_first() -> None:
     assert "第 2 次请看秤  (+1)" in text
 
 
+@pytest.mark.parametrize("end", ["filled", "refused", "fault"])
+def test_that_a_cylinder_is_still_under_way_is_said_no_longer_than_it_is(end: str) -> None:
+    memory, lane = Memory("station-1"), _lane(LaneState.DONE)
+    memory.tell("busy", lane, words.fields(words.BUSY))
+    memory.tell(end, lane, {"net_g": 14_500})
+    assert "上一只还在进行中" not in _drawn(lane, memory=memory)
+
+
 def test_that_no_certificate_of_somebody_is_known_is_said_at_the_badge() -> None:
     memory, lane = Memory("station-1"), _lane(LaneState.IDLE)
     memory.tell("signed_on", lane, words.fields(words.SIGNED_ON_FILLER))

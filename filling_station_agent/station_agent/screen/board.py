@@ -32,6 +32,8 @@ _SAID_BY_THE_STATE = frozenset(
     {"refused", "fault", "finding", "alarm", "not_checked", "numbers_missing", "postfill_checked", "scanned", "link"}
 )
 """Events with a sentence that the lane shows anyway, or that is shown in a place of its own."""
+_ENDS = frozenset({"filled", "refused", "fault", "postfill_checked", "not_checked", "numbers_missing"})
+"""Nothing is under way at the lane any more."""
 _STOPS_ALL = (Link.JOURNAL_CLOSED, Link.CUT_OFF, Link.DISK)
 
 ClockStanding = Literal["checked", "unknown", "off"]
@@ -161,6 +163,8 @@ class Memory:
         if event == "scanned" or event == "signed_on":
             self._notices.pop(number, None)
             self._notices.pop(None, None)
+        if event in _ENDS and self._notices.get(number) == words.BUSY:
+            del self._notices[number]
         if event not in _SAID_BY_THE_STATE and "zh" in fields:
             self._notice(number, event, (fields["zh"], fields["en"]))
         if event == "alarm" and "zh" in fields:
