@@ -18,7 +18,7 @@ _REFRESH_MS = 500
 _NOTE_MS = 2_000
 _SETTLE_MS = 5_000  # of wall time, for the weight to come to rest
 _LOST_MS = 10_000  # a scale silent for this long has shut by itself, three times over
-OVERSHOOT_G = 100  # a weight this far below the stop weight is still the end of a full fill
+NEAR_G = 100  # a weight this far below the stop weight is still the end of a full fill, or what the scale's driver says
 NO_GAS_G = 50  # a gain below this is noise of the scale, not gas
 
 Because = Literal["limit_reached", "stopped", "fault"]
@@ -91,7 +91,8 @@ async def fill(
     finally:
         await asyncio.shield(_shut(scale, watch.steady))
     reading = await _final_weight(scale, watch.steady)
-    if because == "stopped" and reading and reading.gross_g >= permit.stop_at_gross_g - OVERSHOOT_G:
+    near_g = max(NEAR_G, scale.overshoot_g)
+    if because == "stopped" and reading and reading.gross_g >= permit.stop_at_gross_g - near_g:
         because = "limit_reached"
     return Ending(reading.gross_g if reading else None, because, fault or (reading.fault if reading else None))
 

@@ -49,6 +49,11 @@ class SeenScale:
         self.refresh = scale.refresh
         self.shut_valve = scale.shut_valve
 
+    @property
+    def overshoot_g(self) -> int:
+        """As of the scale."""
+        return self._scale.overshoot_g
+
     async def read(self) -> ScaleReading:
         """Weigh and look at the valve."""
         reading = await self._scale.read()

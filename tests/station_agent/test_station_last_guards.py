@@ -100,6 +100,27 @@ def test_a_denial_that_arrives_while_the_start_is_written_leaves_the_valve_shut(
     assert bench.scale.events("valve_opened") == []
 
 
+class EarlyScale(BenchScale):
+    """A scale without a stop weight of its own, that is shut so early as its driver says."""
+
+    overshoot_g = 400
+
+    async def read(self) -> ScaleReading:
+        reading = await super().read()
+        if reading.gross_g >= STOP_AT_G - self.overshoot_g:
+            await self.shut_valve()
+        return reading
+
+
+def test_a_scale_that_is_shut_as_early_as_its_driver_says_has_filled_to_its_limit(home: Home) -> None:
+    bench = bench_for(CASE, home, scale=EarlyScale(simulated_s_per_read=0.2))
+    bench.scale.model.place("here", STOP_AT_G - 1_000, 0)
+    ending = _fill(bench, [False], deny_at_begin=False)
+    assert ending.gross_g is not None
+    assert STOP_AT_G - 400 <= ending.gross_g < STOP_AT_G - 100
+    assert ending.because == "limit_reached"
+
+
 class FaultyScale(BenchScale):
     """A scale that reports a fault and would open all the same."""
 

@@ -35,6 +35,8 @@ _STEP_S = 0.02
 class BenchScale:
     """A scale whose time passes only when it is asked; `lost` makes it fall silent."""
 
+    overshoot_g = 0
+
     def __init__(self, *, simulated_s_per_read: float = 30.0) -> None:
         self.log: list[Change] = []
         self.model = SimulatedScale(1, self.log.append)

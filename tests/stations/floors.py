@@ -106,6 +106,7 @@ class Wire:
 
     def __init__(self, scale: BenchScale) -> None:
         self._scale = scale
+        self.overshoot_g = scale.overshoot_g
         self.cut = False
 
     async def _pass(self) -> BenchScale:

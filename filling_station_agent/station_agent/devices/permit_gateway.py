@@ -65,7 +65,7 @@ class GatewayGun:
         self.state: Callable[[], str] = lambda: STATES[0]
         self._boot_id = boot_id
         self._weigher = weigher
-        self._overshoot_g = overshoot_g
+        self.overshoot_g = overshoot_g
         self._clock = clock
         self._told = [0] * REGISTERS
         self._answer = dict.fromkeys(
@@ -82,7 +82,7 @@ class GatewayGun:
         """The weight, and whether gas may flow: the machine's own valve we do not see. Raises ScaleFault."""
         reading = await self._weigher.read()
         self._watch_both()
-        if self._answer[ALLOW] and reading.gross_g >= self._stop_at_g - self._overshoot_g:
+        if self._answer[ALLOW] and reading.gross_g >= self._stop_at_g - self.overshoot_g:
             self._withdraw(ALLOWED, NO_FAULT)
         if self._answer[FAULT] in (AGENT_SILENT, MACHINE_SILENT) and self._stop_at_g:
             self._stop_at_g = 0

@@ -56,6 +56,10 @@ class ScaleReading:
 class Scale(Protocol):
     """One filling scale with a valve. Every method raises ScaleFault when it cannot do its work."""
 
+    @property
+    def overshoot_g(self) -> int:
+        """How far below the stop weight its valve may be shut, because so much still runs in (过冲)."""
+
     async def read(self) -> ScaleReading:
         """Weigh and look at the valve."""
 
@@ -218,6 +222,11 @@ class ModbusScale:
         what an earlier run had asked for.
         """
         self._owes_shut = self._driver.has_valve
+
+    @property
+    def overshoot_g(self) -> int:
+        """By its driver."""
+        return self._driver.overshoot_g
 
     async def read(self) -> ScaleReading:
         """Weigh and look at the valve: one block read.

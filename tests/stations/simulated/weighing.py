@@ -80,6 +80,7 @@ class Wire:
         self._beats = 0
         self._wanted, self._stop_at_g = SHUT, 0
         self.dead = False
+        self.overshoot_g = 0
 
     async def read(self) -> ScaleReading:
         """Weigh and look at the valve."""
