@@ -72,7 +72,8 @@ class Floor:
             case scanner.Statement():
                 await self._state(lane, event.text)
             case scanner.Dropped():
-                self._drop(lane, event.reason, words.SCAN_AGAIN)
+                other = event.reason == "other_lane"
+                self._drop(lane, event.reason, words.OTHER_LANES_SCANNER if other else words.SCAN_AGAIN)
 
     def _lane_of(self, event: scanner.ScannerEvent) -> Lane | None:
         if event.lane is None and len(self.lanes) == 1:

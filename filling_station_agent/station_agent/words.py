@@ -71,6 +71,8 @@ NOT_SEEN_TO_END: Said = ("上次充装中断,秤上看不出充气。核对秤�
                          "The last fill was interrupted; the scale shows no gas. Is it the same cylinder?")
 BUSY: Said = ("上一只还在进行中,请稍候再扫。", "The last cylinder is still under way; scan again in a moment.")
 SCAN_AGAIN: Said = ("扫码不完整,请再扫一次。", "The scan was not complete; scan once more.")
+OTHER_LANES_SCANNER: Said = ("这把扫码枪是另一工位的,请放回原工位,用本工位的扫码枪再扫。",
+                             "This scanner is another lane's: put it back to its lane and scan with this lane's own.")
 NO_LANE: Said = ("分不清是哪一工位,请用工位上的扫码枪再扫。",
                  "It is not clear which lane this was; scan again with the lane's own scanner.")
 STAMP_UNREADABLE: Said = ("钢印读数无法识别,请重读钢印。",

@@ -15,6 +15,7 @@ from cylinder_trace.decision import Decision
 from cylinder_trace.decision_note import check_decision_note, inputs_hash
 from cylinder_trace.events import DisputeRaised, FillDecided, Filled
 from cylinder_trace.rulebook import parse_rulebook
+from station_agent import words
 from station_agent.devices.scanner import Badge, Dropped, Finding, Scan, StampSeen, Statement
 from station_agent.floor import Floor
 from station_agent.journal import Start
@@ -410,6 +411,14 @@ def test_what_a_scanner_brings_goes_to_its_lane(
     bench.runner.run(_floor(bench).take(event))  # type: ignore[arg-type]
     assert [line["event"] for line in bench.told] == ([told] if told else [])
     assert check(bench.lane)
+
+
+def test_another_lanes_scanner_is_to_be_put_back(home: Home) -> None:
+    bench = bench_for(CASE, home)
+    for reason in ("other_lane", "unfinished"):
+        bench.runner.run(_floor(bench).take(Dropped(1, reason)))
+    assert [told["en"] for told in bench.said("dropped")] == [words.OTHER_LANES_SCANNER[1], words.SCAN_AGAIN[1]]
+    assert "put it back to its lane" in words.OTHER_LANES_SCANNER[1]
 
 
 def test_a_scan_while_another_is_under_way_is_kept_as_a_note(home: Home) -> None:
