@@ -67,8 +67,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (SettingsError, DeviceError, DriverError, JournalBroken, ServiceGone) as trouble:
         return _say(str(trouble))
     except (OSError, sqlite3.Error) as trouble:
-        where = getattr(trouble, "filename", None)
-        return _say(f"{where}: {getattr(trouble, 'strerror', None) or trouble}" if where else str(trouble))
+        return _say(_where_and_why(trouble))
+
+
+def _where_and_why(trouble: OSError | sqlite3.Error) -> str:
+    where = getattr(trouble, "filename", None)
+    if not where:
+        return str(trouble)
+    why = getattr(trouble, "strerror", None) or trouble
+    return f"{where}: {why}. Look whether the path is right, and whether this user may read and write there."
 
 
 def _say(sentence: str) -> int:

@@ -91,8 +91,10 @@ def _kept(file: Path) -> dict[str, dict[str, str | int]]:
         kept = json.loads(file.read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise DeviceError(f"{file} cannot be read; set the PINs anew: station-agent pin --help") from error
+    except OSError as error:
+        raise DeviceError(f"{file} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise DeviceError(f"{file} is damaged; remove it and set the PINs anew: station-agent pin --help") from error
     if not isinstance(kept, dict):
         raise DeviceError(f"{file} holds no PINs; remove it and set them anew: station-agent pin --help")
     return kept

@@ -233,9 +233,21 @@ def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+_PLAIN = {
+    "extra_forbidden": "there is no such setting; each one is explained in the file that `station-agent enrol` writes",
+    "missing": "must be there",
+    "string_pattern_mismatch": "does not have the form that is explained in the file that `station-agent enrol` writes",
+}
+
+
 def _faults(error: ValidationError) -> str:
     faults = error.errors(include_url=False, include_input=False)
-    return "; ".join(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in faults)
+    within = {fault["loc"][0] for fault in faults if len(fault["loc"]) > 1}
+    return "; ".join(
+        f"{'.'.join(str(part) for part in fault['loc'])}: {_PLAIN.get(fault['type'], fault['msg'])}"
+        for fault in faults
+        if fault["type"] != "too_short" or fault["loc"][0] not in within  # a table with a mistake counts as none
+    )
 
 
 def settings_text(url: str, lanes: list[LaneSettings], scales: ScaleSettings, ca_file: Path | None) -> str:

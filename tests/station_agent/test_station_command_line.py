@@ -1,5 +1,6 @@
 """The command line: settings with every mistake named, and one clear sentence when something cannot be done."""
 
+import io
 import json
 from pathlib import Path
 from typing import get_args
@@ -66,6 +67,23 @@ def test_a_mistake_in_the_settings_is_named(tmp_path: Path, change: tuple[str, s
     assert change[0] in _good_text()
     with pytest.raises(SettingsError, match=named):
         load_settings(_write(tmp_path, _good_text().replace(*change)))
+
+
+def test_a_setting_that_does_not_exist_is_the_only_mistake_that_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as mistake:
+        load_settings(_write(tmp_path, f"{_good_text()}valve = 1\n"))
+    assert "lanes.1.valve: there is no such setting" in str(mistake.value)
+    assert ";" not in str(mistake.value).split("there is no such setting;")[1], "the lanes are there"
+
+
+def test_a_place_that_cannot_be_written_is_named_with_what_to_look_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("2468\n2468\n"))
+    assert main(["pin", "--data", str(tmp_path / "nowhere"), "--worker", "w1"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"{tmp_path / 'nowhere'}")
+    assert "whether the path is right" in said
 
 
 @pytest.mark.parametrize(
