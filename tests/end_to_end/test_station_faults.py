@@ -17,7 +17,7 @@ from stations.pieces import Agent, Place, station_in, wait_until
 from stations.service import RealService, running_service
 
 pytestmark = pytest.mark.slow
-MOMENTS = 30
+MOMENTS = 8
 _numbers = iter(range(1, 200))
 
 

@@ -12,7 +12,7 @@ from cylinder_trace.events import DisputeRaised, FillDecided, Filled
 from station_agent.device import JOURNAL_FILE
 from station_agent.filling import NO_GAS_G
 from stations.nursery import Nursery
-from stations.pieces import Agent, Place, run, wait_until
+from stations.pieces import Agent, Place, run_here, wait_until
 from stations.service import FILLER, RealService, code_of
 
 EMPTY_G = 16_600
@@ -109,8 +109,10 @@ def _assert_recorded(service: RealService, place: Place, scanned: Scanned, said:
 def _assert_whole(place: Place, said: str) -> None:
     out = Path(place.folder) / "inspector.jsonl"
     out.unlink(missing_ok=True)
-    exported = run("export", "--data", place.data, "--out", out, check=None)
-    assert exported.returncode == 0, (said, exported.stderr)
+    try:
+        run_here("export", "--data", place.data, "--out", out)
+    except AssertionError as fault:
+        raise AssertionError(said) from fault
 
 
 def all_sent(place: Place, agent: Agent) -> None:

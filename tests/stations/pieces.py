@@ -1,5 +1,6 @@
 """A station as real processes: the scale simulator, the agent, and the hands and scanners of its people."""
 
+import io
 import json
 import os
 import resource
@@ -10,11 +11,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from station_agent.cli import main as command_line
 from stations.nursery import Nursery
 
 BIN = Path(sys.executable).parent
@@ -225,7 +227,7 @@ class Place:
 
     def status(self) -> Line:
         """`station-agent status --json`"""
-        answer: Line = json.loads(run("status", "--data", self.data, "--json").stdout)
+        answer: Line = json.loads(run_here("status", "--data", self.data, "--json"))
         return answer
 
 
@@ -235,6 +237,15 @@ def run(*words: object, check: int | None = 0) -> subprocess.CompletedProcess[st
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"})
     assert check is None or done.returncode == check, (done.returncode, done.stdout, done.stderr)
     return done
+
+
+def run_here(*words: object) -> str:
+    """What a command of the agent prints, without a second for a process of its own; it must end well."""
+    said = io.StringIO()
+    with redirect_stdout(said):
+        status = command_line(list(map(str, words)))
+    assert status == 0, (status, said.getvalue())
+    return said.getvalue()
 
 
 @contextmanager
