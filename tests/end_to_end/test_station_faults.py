@@ -4,20 +4,21 @@ import random
 import re
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from station_agent.device import JOURNAL_FILE
 from stations.crash_points import POINTS
-from stations.laws import all_sent, assert_sound, gained_g, kill_at_random_moments, put_on, sign_on
+from stations.laws import Scanned, all_sent, assert_sound, gained_g, kill_at_random_moments, put_on, sign_on
 from stations.network import Mode, Network, network_to
 from stations.nursery import Nursery
 from stations.pieces import Agent, Place, station_in, wait_until
 from stations.service import RealService, running_service
 
 pytestmark = pytest.mark.slow
-MOMENTS = 8
+MOMENTS = 5
 _numbers = iter(range(1, 200))
 
 
@@ -48,25 +49,43 @@ def place(tmp_path_factory: pytest.TempPathFactory, service: RealService, networ
         yield place
 
 
+@pytest.fixture(scope="module")
+def other_place(tmp_path_factory: pytest.TempPathFactory, service: RealService, network: Network) -> Iterator[Place]:
+    """Another one, so that two can be killed at the same time."""
+    with station_in(tmp_path_factory.mktemp("other"), time_factor=100) as place:
+        place.enrol(network.url, service.enrolment_code())
+        yield place
+
+
 def test_killed_at_every_step_of_a_fill_no_gas_is_without_its_record_and_nothing_is_doubled(
-    service: RealService, place: Place, nursery: Nursery
+    service: RealService, place: Place, other_place: Place, nursery: Nursery
 ) -> None:
-    scans = []
-    for point in POINTS:
-        agent = place.start(nursery, dies_at=point)
-        scanned = put_on(place, next(_numbers))
-        sign_on(agent, 1)
-        agent.type(1, scanned.link)
-        agent.dies()
-        scans.append(scanned)
-    agent = place.start(nursery)
-    all_sent(place, agent)
-    agent.stop()
-    assert_sound(service, place, scans)
-    flowed = dict(zip(POINTS, (gained_g(place, scanned) > 0 for scanned in scans), strict=True))
+    points = list(POINTS)
+    with ThreadPoolExecutor(2) as hands:
+        shares = list(hands.map(_killed_at, (place, other_place), (nursery, nursery), (points[::2], points[1::2])))
+    flowed: dict[str, bool] = {}
+    for where, share in zip((place, other_place), shares, strict=True):
+        assert_sound(service, where, list(share.values()))
+        flowed |= {point: gained_g(where, scanned) > 0 for point, scanned in share.items()}
+    assert set(flowed) == set(POINTS)
     assert not any(flowed[point] for point in ("asking_the_service", "decision_committed", "start_committed"))
     assert flowed["gas_flows"]
     assert flowed["fill_committed"]
+
+
+def _killed_at(place: Place, nursery: Nursery, points: list[str]) -> dict[str, Scanned]:
+    """Kill an agent at each of these points, and let the last one close and send what they left."""
+    scans = {}
+    for point in points:
+        agent = place.start(nursery, dies_at=point)
+        scanned = scans[point] = put_on(place, next(_numbers))
+        sign_on(agent, 1)
+        agent.type(1, scanned.link)
+        agent.dies()
+    agent = place.start(nursery)
+    all_sent(place, agent)
+    agent.stop()
+    return scans
 
 
 def test_killed_at_random_moments_the_same_holds(service: RealService, place: Place, nursery: Nursery) -> None:

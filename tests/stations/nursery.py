@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ class Nursery:
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
         self._asking = ours
+        self._turn = threading.Lock()
         command = [sys.executable, str(HERE), str(theirs.fileno())]
         self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         theirs.close()
@@ -70,12 +72,12 @@ class Nursery:
     def bear(self, words: list[str], errors: Path, point: str | None = None) -> Born:
         """An agent with these words of a command line, that dies at `point`."""
         (child_in, stdin), (stdout, child_out) = os.pipe(), os.pipe()
-        with errors.open("ab") as said:
+        with errors.open("ab") as said, self._turn:
             asked = json.dumps({"words": words, "point": point}).encode()
             socket.send_fds(self._asking, [asked], [child_in, child_out, said.fileno()])
+            pid = int(self._asking.recv(32))
         os.close(child_in)
         os.close(child_out)
-        pid = int(self._asking.recv(32))
         return Born(pid, os.fdopen(stdin, "wb", buffering=0), os.fdopen(stdout, "rb"))
 
     def close(self) -> None:

@@ -46,6 +46,9 @@ class Scales:
         self._socket = socket.create_connection(("127.0.0.1", ports["world_port"]))
         self._answers = self._socket.makefile("r", encoding="utf-8")
         self._lock = threading.Lock()
+        self._reading = threading.Lock()
+        self._lines: list[Line] = []
+        self._read_to = 0
 
     def act(self, scale: int, **wish: Any) -> Line:
         """The operator's hands."""
@@ -71,7 +74,13 @@ class Scales:
 
     def lines(self, scale: int | None = None, *events: str) -> list[Line]:
         """The simulator's own log."""
-        lines = [json.loads(text) for text in self.log.read_text("utf-8").splitlines() if text.endswith("}")]
+        with self._reading, self.log.open("rb") as log:
+            log.seek(self._read_to)
+            for text in log:
+                if text.endswith(b"}\n"):  # the last one may not be whole yet
+                    self._lines.append(json.loads(text))
+                    self._read_to += len(text)
+            lines = list(self._lines)
         return [line for line in lines if scale in (None, line["scale"]) and (not events or line["event"] in events)]
 
     def openings(self, label: str) -> int:
@@ -216,7 +225,7 @@ class Place:
 
     def enrol(self, url: str, code: str) -> None:
         """Enrol this machine over HTTP, as a person would."""
-        run("enrol", "--url", url, "--code", code, "--data", self.data, "--scale-port", self.scales.port)
+        run_here("enrol", "--url", url, "--code", code, "--data", self.data, "--scale-port", self.scales.port)
 
     def start(self, nursery: Nursery | None = None, *, dies_at: str | None = None) -> Agent:
         """Start the agent."""
