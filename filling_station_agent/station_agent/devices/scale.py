@@ -165,6 +165,7 @@ class ScaleLink:
             async with asyncio.timeout(3 * self._timeout_s), self._turn:
                 answer = await self._asked(unit, ask)
         except (ModbusException, OSError) as failure:  # a TimeoutError is an OSError
+            _require_not_called_off()
             raise ScaleFault(f"{self._name(unit)} does not answer.") from failure
         if answer.isError():
             raise ScaleFault(f"{self._name(unit)} refuses: Modbus exception {answer.exception_code}.")
@@ -377,6 +378,13 @@ class ModbusScale:
         if code := field.get("fault_code", 0):
             return self._driver.faults.get(code, f"code_{code}")
         return "overload" if self._bit(field["status"], "overload") else None
+
+
+def _require_not_called_off() -> None:
+    """The library makes a fault of its own of a cancellation; a task that took it for one would never end."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _runs(writes: dict[int, list[int]]) -> list[tuple[int, list[int]]]:

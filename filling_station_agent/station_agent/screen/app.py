@@ -13,7 +13,7 @@ from typing import Any
 from rich.segment import Segment
 from textual import events
 from textual.app import App, ComposeResult
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -61,11 +61,11 @@ class Sheet(Widget):
         self._block: Block = ()
         self._theme = NIGHT
 
-    def show(self, block: Block, theme: Theme) -> None:
-        """Take new rows; what stays the same is not written again."""
+    def show(self, block: Block, theme: Theme, *, whole: bool) -> None:
+        """Take new rows; what stays the same is not written again, unless the `whole` is wanted."""
         before, anew = self._block, theme is not self._theme or len(block) != len(self._block)
         self._block, self._theme = block, theme
-        if anew:
+        if whole or anew:
             self.refresh()
             return
         width = self.size.width
@@ -97,6 +97,8 @@ class StationApp(App[None]):
         self._leaving = False
         self._last_key_ms = 0
         self._shown: tuple[Any, ...] = ()
+        self._written_for: tuple[Size, str] | None = None
+        """Size and minute of the last whole sheet: once a minute all is written anew, whatever a line did to it."""
         self._tones: dict[int, str] = {}
         self._sheet = Sheet()
 
@@ -123,13 +125,14 @@ class StationApp(App[None]):
         self._forget_page()
         board = self._photograph()
         echo = self._echo_of(board) if _now_ms() - self._last_key_ms > _ECHO_AFTER_MS else ""
-        now = (board, self._desk, self.size, echo)
-        if now == self._shown:
+        size = self._sheet.size  # not the window's, which is known before the sheet has got it
+        now = (board, self._desk, size, echo)
+        if now == self._shown or not size:
             return
         self._shown = now
-        width, height = self.size
-        block = draw(board, self._desk, width, height, echo)
-        self._sheet.show(block, self._theme())
+        block = draw(board, self._desk, *size, echo)
+        self._sheet.show(block, self._theme(), whole=self._written_for != (size, board.time))
+        self._written_for = size, board.time
         self._sound(board)
 
     def _theme(self) -> Theme:
