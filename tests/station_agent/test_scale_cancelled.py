@@ -9,13 +9,14 @@ from station_agent.devices.scale import ModbusScale, ScaleLink, TcpPort
 
 
 def test_a_read_that_is_called_off_is_no_fault_of_the_scale() -> None:
-    asked = asyncio.Event()
+    asked, ended = asyncio.Event(), asyncio.Event()
 
     async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.read(100):
             asked.set()
         writer.close()
         await writer.wait_closed()
+        ended.set()
 
     async def call_off() -> None:
         async with await asyncio.start_server(never_answer, "127.0.0.1", 0) as server:
@@ -27,5 +28,6 @@ def test_a_read_that_is_called_off_is_no_fault_of_the_scale() -> None:
             with pytest.raises(asyncio.CancelledError):
                 await reading
             link.close()
+            await ended.wait()
 
     asyncio.run(call_off())

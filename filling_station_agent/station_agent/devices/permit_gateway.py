@@ -35,7 +35,6 @@ NO_FAULT, OLD_BOOT, UNREADABLE, LANE_BUSY, LANE_FAULT, AGENT_SILENT, MACHINE_SIL
 STATES = ("idle", "scanned", "deciding", "permitted", "filling", "done", "refused", "fault", "checked")
 """Register 28 holds the place of the lane's state in this list."""
 
-_ANSWERED = (RESP_BOOT, RESP_SEQ, STATUS, ALLOW, REASON, REASONS, REASONS + 1, FAULT, LATENCY)
 _LONGEST_CODE = 32
 _READ, _WRITE_ONE, _WRITE_MANY = 3, 6, 16
 _TRY_AGAIN_S = 1.0
