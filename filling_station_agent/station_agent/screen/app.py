@@ -263,6 +263,8 @@ class Screen:
 
     async def show(self, sources: Sources) -> None:
         """Until somebody leaves, or the task is cancelled; the terminal is as it was then."""
+        for stale in ("COLUMNS", "LINES"):  # some shells hand them on; the framework would believe them, not the window
+            os.environ.pop(stale, None)
         self._app = StationApp(sources, self._memory)
         await self._app.run_async(mouse=False)
         if self._app.return_code:
