@@ -1,8 +1,9 @@
 """Looking after a station: `self-test`, `status` and `export` read what the agent keeps, also while it runs."""
 
 import asyncio
+import json
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,6 +40,15 @@ class Check:
     def to_json(self) -> dict[str, Any]:
         """The check as an object."""
         return asdict(self)
+
+
+def told(checks: Sequence[Check], *, as_json: bool) -> str:
+    """What was checked, for people or as one JSON object."""
+    if as_json:
+        ok = all(check.ok for check in checks)
+        return json.dumps({"ok": ok, "checks": [check.to_json() for check in checks]}, ensure_ascii=False)
+    marked = ((("✔" if check.ok else "✘"), check) for check in checks)
+    return "\n".join(f"{mark} {one.name}: {one.said}" + (f" → {one.mend}" if one.mend else "") for mark, one in marked)
 
 
 @contextmanager

@@ -18,14 +18,12 @@ from cylinder_trace.events import FillDecided, PostfillChecked, Reweighed
 from cylinder_trace.vocabulary.filling import CheckItem
 from station_agent import words
 from station_agent.deciding import Deciding
-from station_agent.filling import NO_GAS_G, rest
+from station_agent.filling import NO_GAS_G, REST_WITHIN_MS, rest
 from station_agent.lane import Lane, LaneState, LaneView, Reweigh, Stated
 from station_agent.lists import ITEM_OF_FAULT, not_in_order, postfill_items
 from station_agent.own_fills import OwnFill
 from station_agent.recorder import Recorder, Tell
 from station_agent.tickets import Tickets
-
-_REST_WITHIN_MS = 3_000
 
 
 class TurnedAway(Exception):
@@ -52,7 +50,7 @@ class Checking:
         code = None if isinstance(read, ReadFailure) else read.text
         lane.view = LaneView(code=code)
         self._tell("scanned", lane, {"check_id": None, "code": code, "raw_scan": raw_scan})
-        reading = await rest(lane.scale, self._recorder.clock.steady, _REST_WITHIN_MS)
+        reading = await rest(lane.scale, self._recorder.clock.steady, REST_WITHIN_MS)
         lane.view.gross_g = reading.gross_g
         faults, stated = _seen(lane), lane.take_stated()
         lane.move(LaneState.DECIDING)

@@ -219,13 +219,8 @@ def _enrol(arguments: argparse.Namespace) -> int:
 
 def _self_test(arguments: argparse.Namespace) -> int:
     checks = asyncio.run(care.self_test(arguments.config))
-    ok = all(check.ok for check in checks)
-    if arguments.json:
-        print(json.dumps({"ok": ok, "checks": [check.to_json() for check in checks]}, ensure_ascii=False))
-    else:
-        for check in checks:
-            print(f"{'✔' if check.ok else '✘'} {check.name}: {check.said}" + (f" → {check.mend}" if check.mend else ""))
-    return GOOD if ok else BAD
+    print(care.told(checks, as_json=arguments.json))
+    return GOOD if all(check.ok for check in checks) else BAD
 
 
 def _cards(arguments: argparse.Namespace) -> int:

@@ -131,6 +131,11 @@ class TrustedClock:
         skew = self.skew_ms()
         return None if skew is None else self._wall() - skew
 
+    def likely_now(self) -> int:
+        """The moment that rules and locks are asked about: the service's time, or the wall clock's if nobody knows."""
+        trusted = self.trusted_now()
+        return self.now() if trusted is None else trusted
+
     def skew_ms(self) -> int | None:
         """Wall clock minus the service's time; None if nobody can tell."""
         self._look_whether_set()

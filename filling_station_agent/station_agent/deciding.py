@@ -16,7 +16,6 @@ from cylinder_trace.dates import local_day, parse_day
 from cylinder_trace.decision import Decision, FillRequest, StationFacts
 from cylinder_trace.decision_note import inputs_hash
 from cylinder_trace.events import FillDecided
-from cylinder_trace.locks import lock_at
 from cylinder_trace.rulebook import Rulebook, parse_rulebook
 from cylinder_trace.station import facts_for
 from station_agent.clock import TrustedClock
@@ -101,7 +100,7 @@ class Deciding:
         except ReplicaDamaged:
             self._replica.forget()  # sync fetches it whole
             return self.look_up(request)
-        now = self.today_at()
+        now = self._clock.likely_now()
         book = known.book_on(local_day(now))
         lot = known.lots.get(request.lot_id) if request.lot_id else None
         facts = facts_for(known.station, request, known.as_of, skew_ms, lot, now=now, locks=known.locks)
@@ -136,28 +135,17 @@ class Deciding:
     def book(self) -> Rulebook:
         """The rulebook in force today."""
         known = self._replica.known
-        return known.book_on(local_day(self.today_at())) if known else _shipped_rulebook()
+        return known.book_on(local_day(self._clock.likely_now())) if known else _shipped_rulebook()
 
     def is_certified(self, worker_id: str) -> bool:
         """Whether this station knows a certificate of the person that is in force today."""
         until = self._replica.known.station.workers.get(worker_id) if self._replica.known else None
-        return until is not None and local_day(self.today_at()) <= parse_day(until)
-
-    def today_at(self) -> int:
-        """The moment that rules and locks are asked about: the service's time, or the wall clock's if nobody knows."""
-        trusted_now = self._clock.trusted_now()
-        return self._clock.now() if trusted_now is None else trusted_now
+        return until is not None and local_day(self._clock.likely_now()) <= parse_day(until)
 
     def is_locked(self, lane: Lane) -> bool:
         """Whether the regulator has locked the scale, its lane or the station."""
         known = self._replica.known
-        if known is None:
-            return False
-        scale = known.station.scales.get(lane.scale_id)
-        return (
-            bool(scale and scale.locked)
-            or lock_at(known.locks, lane.scale_id, lane.number, self.today_at()) is not None
-        )
+        return known is not None and known.is_locked(lane.scale_id, lane.number, self._clock.likely_now())
 
     # ------------------------------------------------------------ deciding
 

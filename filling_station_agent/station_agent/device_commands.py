@@ -57,13 +57,8 @@ def _scanner_test(arguments: argparse.Namespace) -> int:
 
 
 def _check_driver(arguments: argparse.Namespace) -> int:
-    from station_agent import driver_check  # Modbus servers take half a second to import
+    from station_agent import care, driver_check  # Modbus servers take half a second to import
 
     checks = driver_check.run(load_driver(arguments.driver))
-    ok = all(check.ok for check in checks)
-    if arguments.json:
-        print(json.dumps({"ok": ok, "checks": [check.to_json() for check in checks]}, ensure_ascii=False))
-    else:
-        for check in checks:
-            print(f"{'✔' if check.ok else '✘'} {check.name}: {check.said}" + (f" → {check.mend}" if check.mend else ""))
-    return 0 if ok else 1
+    print(care.told(checks, as_json=arguments.json))
+    return 0 if all(check.ok for check in checks) else 1

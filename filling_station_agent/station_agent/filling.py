@@ -16,6 +16,7 @@ _NEAR_POLL_S = 0.025
 _FAR_POLL_S = 0.05
 _REFRESH_MS = 500
 _NOTE_MS = 2_000
+REST_WITHIN_MS = 3_000  # for the weight to come to rest when nothing flows
 _SETTLE_MS = 5_000  # of wall time, for the weight to come to rest
 _LOST_MS = 10_000  # a scale silent for this long has shut by itself, three times over
 NEAR_G = 100  # a weight this far below the stop weight is still the end of a full fill, or what the scale's driver says

@@ -24,7 +24,7 @@ from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.dead_codes import DIGEST_BYTES, KIND, DeadCodes
 from cylinder_trace.enactment import book_on
 from cylinder_trace.events import first_fault
-from cylinder_trace.locks import Lock, all_told, standing_locks
+from cylinder_trace.locks import Lock, all_told, lock_at, standing_locks
 from cylinder_trace.lots import LotState
 from cylinder_trace.rulebook import Rulebook, RulebookError, parse_rulebook
 from cylinder_trace.station import StationState
@@ -98,6 +98,11 @@ class Known:
     def book_on(self, day: int) -> Rulebook:
         """The version that decides on a day (ordinal, Beijing); whether it has ended is asked by the decision."""
         return book_on(self.books, day) or self.books[0]
+
+    def is_locked(self, scale_id: str, lane: int, at: int) -> bool:
+        """Whether the regulator has locked the scale, its lane or the station at a moment (UTC ms)."""
+        scale = self.station.scales.get(scale_id)
+        return bool(scale and scale.locked) or lock_at(self.locks, scale_id, lane, at) is not None
 
 
 class DeadCodesAnswer(Frozen):

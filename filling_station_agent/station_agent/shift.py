@@ -80,9 +80,7 @@ class Shifts:
         self._tell("signed_on", lane, {**fields, **words.fields(said if certified else words.NOT_CERTIFIED)})
 
     def _today(self) -> int:
-        clock = self._recorder.clock
-        trusted_now = clock.trusted_now()
-        return local_day(clock.now() if trusted_now is None else trusted_now)
+        return local_day(self._recorder.clock.likely_now())
 
     # ------------------------------------------------------------ signing off
 

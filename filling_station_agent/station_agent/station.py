@@ -34,7 +34,7 @@ from station_agent.checking import Checking
 from station_agent.clock import TrustedClock
 from station_agent.deciding import Deciding, DecidingService, Judgement, Knowledge, at_another_lane, without_journal
 from station_agent.devices.scale import ScaleFault
-from station_agent.filling import Ending, Watch, fill, rest
+from station_agent.filling import REST_WITHIN_MS, Ending, Watch, fill, rest
 from station_agent.journal import JournalBroken, Start
 from station_agent.lane import Lane, LaneState, LaneView, Stated
 from station_agent.late import Late
@@ -45,8 +45,6 @@ from station_agent.replica import Replica
 from station_agent.ticket_printer import TicketPrinter
 from station_agent.tickets import Tickets
 from station_agent.unwritten import Unwritten
-
-_REST_WITHIN_MS = 3_000
 
 
 class Station:
@@ -127,7 +125,7 @@ class Station:
         lane.view = LaneView(code=code)
         lane.take_faults_after()
         self._tell("scanned", lane, {"check_id": check_id, "code": code, "raw_scan": raw_scan})
-        reading = await rest(lane.scale, self._clock.steady, _REST_WITHIN_MS)
+        reading = await rest(lane.scale, self._clock.steady, REST_WITHIN_MS)
         lane.view.empty_gross_g = lane.view.gross_g = reading.gross_g
         stated = lane.take_stated()
         return FillRequest(
@@ -394,7 +392,7 @@ class Station:
 
     async def _end_of(self, lane: Lane, start: Start) -> tuple[Start, Ending]:
         """The end of a fill that an earlier run began: what stands on the scale now."""
-        reading = await rest(lane.scale, self._clock.steady, _REST_WITHIN_MS)
+        reading = await rest(lane.scale, self._clock.steady, REST_WITHIN_MS)
         return start, Ending(reading.gross_g, "fault", "the agent was interrupted", seen=False)
 
     async def close_orphans(self, lanes: list[Lane]) -> None:

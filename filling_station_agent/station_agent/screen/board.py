@@ -11,7 +11,6 @@ from typing import Any, Literal, NamedTuple
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.dates import format_minute, local_day
 from cylinder_trace.decision import Decision
-from cylinder_trace.locks import lock_at
 from cylinder_trace.reasons import REASONS, next_step
 from station_agent import words
 from station_agent.lane import HandOver, Lane, LaneKind, LaneState, Shift
@@ -210,7 +209,7 @@ class Memory:
 
     def _lane(self, lane: Lane, known: Known | None, now: int) -> LaneFacts:
         view = lane.view
-        locked = lane.is_ready and known is not None and _is_locked(lane, known, now)
+        locked = lane.is_ready and known is not None and known.is_locked(lane.scale_id, lane.number, now)
         told = words.all_told(view.decision) if view.decision and lane.state is not LaneState.IDLE else []
         says, step = _sentence(lane, told, locked)
         number = lane.number
@@ -241,11 +240,6 @@ class Memory:
 
 def _counts(shift: Shift) -> Counts:
     return Counts(shift.fills, shift.net_g, shift.refusals, shift.faults, shift.checks, shift.to_drain, shift.alarms)
-
-
-def _is_locked(lane: Lane, known: Known, now: int) -> bool:
-    scale = known.station.scales.get(lane.scale_id)
-    return bool(scale and scale.locked) or lock_at(known.locks, lane.scale_id, lane.number, now) is not None
 
 
 def _steel(cylinder: CylinderState) -> Steel:
