@@ -21,6 +21,10 @@ SERVICE_RIGHTS: Mapping[str, str] = {
     "kept_answer": "SELECT, INSERT, UPDATE, DELETE",  # nobody asks again after some days
     # the follower of the log keeps them, and a rebuild empties them first
     **dict.fromkeys(("fleet", "figure", "followed"), "SELECT, INSERT, UPDATE, DELETE"),
+    # An event stays as it is; a subscription and a named query end.
+    **dict.fromkeys(("epcis_event", "epcis_context", "epcis_term"), _APPEND),
+    "epcis_capture": _REPLACE,
+    **dict.fromkeys(("epcis_query", "epcis_subscription"), "SELECT, INSERT, UPDATE, DELETE"),
     "code": "SELECT, INSERT, DELETE",  # a withdrawn registration gives its codes back
     **dict.fromkeys(("meta", "alembic_version"), _READ),
 }

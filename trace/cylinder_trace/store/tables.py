@@ -4,13 +4,14 @@
 `subject_now` and `code` are the read model: they can be dropped and rebuilt by replay.
 `fleet`, `figure` and `followed` are the lists and monthly figures, which follow the log and are made anew from it.
 `person` is the vault: personal data, encrypted.  `account`, `client`, `assertion`, `login`, `device_code`, `journal`
-and `kept_answer` belong to the service.
+and `kept_answer` belong to the service.  The `epcis_` tables are the EPCIS repository (EPCIS 事件库): our own life
+events, which follow the log, beside what others captured.
 """
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = "8"
+SCHEMA_VERSION = "9"
 """The newest of ``migrations``, which make and move what this page describes."""
 # SQLite only makes an INTEGER primary key the row id itself; BIGINT would cost a second index.
 _LONG = BigInteger().with_variant(Integer, "sqlite")
@@ -306,6 +307,140 @@ class FollowedRow(SQLModel, table=True):
 
     name: str = Field(primary_key=True)
     value: str
+
+
+class EpcisEventRow(SQLModel, table=True):
+    """An EPCIS event (EPCIS 事件): its text as it came, and what it is found by. A row is never changed."""
+
+    __tablename__ = "epcis_event"
+    __table_args__ = (
+        UniqueConstraint("org_id", "text_sha256"),
+        Index("epcis_event_by_id", "event_id"),
+        Index("epcis_event_by_event_time", "event_time", "seq"),
+        Index("epcis_event_by_record_time", "record_time"),
+        *(Index(f"epcis_event_by_{name}", name, "seq") for name in (
+            "biz_step", "disposition", "read_point", "biz_location",
+        )),
+        Index("epcis_event_by_capture", "capture_id", "seq", sqlite_where=text("capture_id IS NOT NULL"),
+              postgresql_where=text("capture_id IS NOT NULL")),
+    )  # fmt: skip
+
+    seq: int = Field(primary_key=True, sa_type=_LONG, sa_column_kwargs={"autoincrement": False})
+    """Rises in the order of the commits, without gaps: who has read up to one number has missed nothing."""
+    text_sha256: bytes = Field(sa_type=LargeBinary)
+    """Over the context's text, a line break and the event's text: an organisation's same again is stored once."""
+    event_id: str
+    """The eventID it came with, else its hash id. A declaration of an error bears the id of what it corrects."""
+    hash_id: str | None = None
+    """The CBV event hash id; absent where it was not reckoned because the event came with an id."""
+    record_time: int = Field(sa_type=BigInteger)
+    event_time: int = Field(sa_type=BigInteger)
+    type: str
+    action: str | None = None
+    biz_step: str | None = Field(default=None, sa_type=_WORD)
+    """A bare word of the CBV, else the expanded URI; so is the disposition."""
+    disposition: str | None = Field(default=None, sa_type=_WORD)
+    read_point: str | None = Field(default=None, sa_type=_WORD)
+    """In canonical link form; so is the business location."""
+    biz_location: str | None = Field(default=None, sa_type=_WORD)
+    error_time: int | None = Field(default=None, sa_type=BigInteger)
+    """The declarationTime of an errorDeclaration."""
+    source: str
+    """`ledger`: made from an entry of the log; `captured`: sent by `org_id`."""
+    capture_id: str | None = None
+    log_index: int | None = Field(default=None, sa_type=BigInteger)
+    """The entry that it was made from."""
+    org_id: str
+    """Whoever captured it; of a ledger's event, who owned the cylinder then, empty where nobody did."""
+    context_id: int = Field(sa_type=BigInteger)
+    text: bytes = Field(sa_type=LargeBinary)
+
+
+class EpcisContextRow(SQLModel, table=True):
+    """A JSON-LD context as it came, once for all events under it."""
+
+    __tablename__ = "epcis_context"
+
+    id: int = Field(primary_key=True, sa_type=_LONG, sa_column_kwargs={"autoincrement": False})
+    text_sha256: bytes = Field(sa_type=LargeBinary, unique=True)
+    text: bytes = Field(sa_type=LargeBinary)
+
+
+class EpcisTermRow(SQLModel, table=True):
+    """An event is found by this value too: an EPC, a business transaction, a source, an extension (检索项)."""
+
+    __tablename__ = "epcis_term"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    name: str = Field(primary_key=True, sa_type=_WORD)
+    value: str = Field(primary_key=True, sa_type=_WORD)
+    seq: int = Field(primary_key=True, sa_type=BigInteger)
+
+
+class EpcisCaptureRow(SQLModel, table=True):
+    """A capture job (采集任务). It holds the document until every event of it is written."""
+
+    __tablename__ = "epcis_capture"
+    __table_args__ = (
+        Index("epcis_capture_by_org", "org_id", "created_at", "id"),
+        Index("epcis_capture_running", "created_at", sqlite_where=text("finished_at IS NULL"),
+              postgresql_where=text("finished_at IS NULL")),
+    )  # fmt: skip
+
+    id: str = Field(primary_key=True)
+    org_id: str
+    account_id: str
+    behaviour: str
+    """`rollback`: all or nothing; `proceed`: what is good."""
+    document_sha256: str
+    document: bytes | None = Field(default=None, sa_type=LargeBinary)
+    """As it came; absent once the job has ended."""
+    created_at: int = Field(sa_type=BigInteger)
+    finished_at: int | None = Field(default=None, sa_type=BigInteger)
+    events: int = 0
+    """In the document."""
+    stored: int = 0
+    """New rows of this job."""
+    errors: str = "[]"
+    """What was wrong, as JSON."""
+
+
+class EpcisQueryRow(SQLModel, table=True):
+    """A named query (命名查询) of an organisation."""
+
+    __tablename__ = "epcis_query"
+
+    org_id: str = Field(primary_key=True)
+    name: str = Field(primary_key=True, sa_type=_WORD)
+    account_id: str
+    created_at: int = Field(sa_type=BigInteger)
+    query: str
+    """As it came."""
+
+
+class EpcisSubscriptionRow(SQLModel, table=True):
+    """A standing named query (订阅) whose answers are sent to somebody."""
+
+    __tablename__ = "epcis_subscription"
+    __table_args__ = (Index("epcis_subscription_by_query", "org_id", "query_name"),)
+
+    id: str = Field(primary_key=True)
+    org_id: str
+    query_name: str
+    account_id: str
+    created_at: int = Field(sa_type=BigInteger)
+    body: str
+    """As it came, without its secret."""
+    secret_sealed: bytes | None = Field(default=None, sa_type=LargeBinary)
+    """What answers are signed with, sealed with the master key."""
+    at_seq: int = Field(sa_type=BigInteger)
+    """Events up to this one were taken by the other side, or are from before it asked."""
+    due_at: int | None = Field(default=None, sa_type=BigInteger)
+    """When the schedule asks next; absent for a stream."""
+    tried_at: int | None = Field(default=None, sa_type=BigInteger)
+    failures: int = 0
+    """Attempts since the last that was taken."""
+    ended_at: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class MetaRow(SQLModel, table=True):
