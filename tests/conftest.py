@@ -4,11 +4,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
 from redis import Redis
 
+from gs1.folder import conformance_folder
 from servers.postgres import QUICK, fresh_database, running_postgres
 from servers.redis import running_redis
 
@@ -78,3 +80,9 @@ def redis_url(redis_server: str) -> str:
     with Redis.from_url(redis_server) as client:
         client.flushdb()
     return redis_server
+
+
+@pytest.fixture(scope="session")
+def conformance_data() -> Path:
+    """The folder of GS1's schemas and examples, PINGLIAN_CONFORMANCE_DATA: skips without it, never with it."""
+    return conformance_folder(os.environ.get("PINGLIAN_CONFORMANCE_DATA"))
