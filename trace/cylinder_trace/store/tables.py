@@ -428,9 +428,13 @@ class EpcisSubscriptionRow(SQLModel, table=True):
     org_id: str
     query_name: str
     account_id: str
+    role: str
+    """With whose rights it is answered."""
     created_at: int = Field(sa_type=BigInteger)
     body: str
     """As it came, without its secret."""
+    epc_format: str | None = None
+    """In which writing the other side wants identifiers; absent = links."""
     secret_sealed: bytes | None = Field(default=None, sa_type=LargeBinary)
     """What answers are signed with, sealed with the master key."""
     at_seq: int = Field(sa_type=BigInteger)
@@ -438,6 +442,8 @@ class EpcisSubscriptionRow(SQLModel, table=True):
     due_at: int | None = Field(default=None, sa_type=BigInteger)
     """When the schedule asks next; absent for a stream."""
     tried_at: int | None = Field(default=None, sa_type=BigInteger)
+    taken_at: int | None = Field(default=None, sa_type=BigInteger)
+    """When the other side last took something."""
     failures: int = 0
     """Attempts since the last that was taken."""
     ended_at: int | None = Field(default=None, sa_type=BigInteger)
