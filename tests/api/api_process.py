@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,11 +64,14 @@ def answer(*arguments: str | Path) -> dict[str, Any]:
 class Served:
     """A running ``cylinder-api serve``."""
 
-    def __init__(self, *arguments: str | Path) -> None:
-        command = [*COMMAND, "serve", *map(str, arguments), "--json"]
+    def __init__(
+        self, *arguments: str | Path, program: Sequence[str] = COMMAND, surroundings: Mapping[str, str] | None = None
+    ) -> None:
+        """Another version of the `program` has its own environment."""
+        command = [*program, "serve", *map(str, arguments), "--json"]
         if "--port" not in arguments:
             command += ["--port", "0"]
-        surroundings = {**os.environ, **_QUIET}
+        surroundings = {**os.environ, **_QUIET} if surroundings is None else surroundings
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=surroundings
         )

@@ -1,0 +1,214 @@
+"""An upgrade without a pause: the version before serves on, the tables are moved, this version starts beside it.
+
+The older version is real older code (tests/upgrade). Whoever calls tries nothing again: each request must be answered.
+"""
+
+import json
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from api_house import Bottle, Device, check_body
+from api_process import Served, answer
+from sqlalchemy import create_engine, make_url, text
+
+from cylinder_api.folder import open_folder
+from cylinder_codes.keys import parse_signer
+from cylinder_trace.store.sound import audit_home
+from cylinder_trace.store.tables import SCHEMA_VERSION
+from servers.keyed import keyed_client
+from upgrade import older
+from upgrade.balancer import Balancer
+
+pytestmark = pytest.mark.slow
+_UPLOADED = 5
+"""Records in each part of a journal."""
+
+
+@pytest.fixture
+def service_role(postgres_url: str) -> Iterator[str]:
+    """The URL of a role that may log in and has no rights yet, of the owner's database."""
+    name = f"service_{secrets.token_hex(4)}"
+    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE ROLE {name} LOGIN"))
+        yield make_url(postgres_url).set(username=name).render_as_string(hide_password=False)
+        connection.execute(text(f"DROP OWNED BY {name}"))
+        connection.execute(text(f"DROP ROLE {name}"))
+    engine.dispose()
+
+
+@pytest.fixture
+def ended() -> Iterator[ExitStack]:
+    """What must have ended with the test, however that ends."""
+    with ExitStack() as stack:
+        yield stack
+
+
+class Traffic:
+    """Callers who go on until they are told to stop, each in a thread; whatever is not answered well is kept."""
+
+    def __init__(self, balancer: Balancer, access: dict[str, Any]) -> None:
+        self._balancer, self._access, self._station = balancer, access, access["station"]
+        self._stopping = threading.Event()
+        self.failed: list[str] = []
+        self.done: Counter[str] = Counter()
+        self.checked: list[str] = []
+        """Ids of the fill checks that were answered."""
+        self.heard = 0
+        """The log's size that the station's stream told last."""
+        self.streams = 0
+        """How often the stream was opened."""
+        with self._client("station") as client:
+            replica = client.get(f"/v1/stations/{self._station['station_id']}/replica").raise_for_status().json()
+        self._bottles = [Bottle(one["cylinder_id"], one["codes"][0]) for one in replica["cylinders"] if one["codes"]]
+        self._device = Device(
+            parse_signer(self._station["private_key"]), self._station["device_id"], self._station["station_id"]
+        )
+        acts = self._checks, self._uploads, self._reads, self._listens
+        self._threads = [threading.Thread(target=self._go_on, args=(act,), daemon=True) for act in acts]
+
+    @property
+    def uploaded(self) -> list[str]:
+        """Ids of the journal's records that were answered."""
+        return [record.id for record in self._device.records[: self.done["upload"] * _UPLOADED]]
+
+    def __enter__(self) -> "Traffic":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(60)
+            assert not thread.is_alive()
+
+    def goes_on(self, url: str, requests: int = 25) -> None:
+        """Wait until an upstream has answered so many more requests, and every kind of caller was answered."""
+        answered, done = self._balancer.answered[url], self.done.copy()
+        kinds = "check", "upload", "read"
+        self.wait(lambda: self._balancer.answered[url] >= answered + requests)
+        self.wait(lambda: all(self.done[kind] > done[kind] + 1 for kind in kinds))
+
+    def wait(self, until: Callable[[], bool]) -> None:
+        """Wait for something that the traffic brings about."""
+        patience = time.monotonic() + 60
+        while not until():
+            assert time.monotonic() < patience, (self.done, self.failed[:3])
+            assert not self.failed, self.failed[:3]
+            time.sleep(0.01)
+
+    def _client(self, role: str) -> httpx.Client:
+        return keyed_client(self._balancer.url, {"Authorization": f"Bearer {self._access['tokens'][role]}"})
+
+    def _go_on(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test tells it
+            self.failed.append(f"{act.__name__}: {error!r}")
+
+    def _checks(self) -> None:
+        here = {"station_id": self._station["station_id"], "scale_id": self._station["scales"][0]}
+        with self._client("station") as client:
+            while not self._stopping.is_set():
+                bottle = self._bottles[len(self.checked) % len(self._bottles)]
+                body = check_body(bottle, worker_id=self._station["workers"][0], **here)
+                client.post("/v1/fill-checks", json=body).raise_for_status()
+                self.checked.append(body["check_id"])
+                self.done["check"] += 1
+
+    def _uploads(self) -> None:
+        with self._client("station") as client:
+            while not self._stopping.is_set():
+                part = [
+                    self._device.decide(self._bottles[number % len(self._bottles)], "DENY")
+                    for number in range(_UPLOADED)
+                ]
+                path = f"/v1/stations/{self._station['station_id']}/entries"
+                said = client.post(path, json=self._device.upload(part)).raise_for_status().json()
+                assert said["problem"] is None, said
+                assert said["next_seq"] == len(self._device.records), said
+                self.done["upload"] += 1
+
+    def _reads(self) -> None:
+        station = f"/v1/stations/{self._station['station_id']}"
+        with self._client("station") as own, self._client("regulator") as regulator:
+            while not self._stopping.is_set():
+                bottle = self._bottles[self.done["read"] % len(self._bottles)]
+                for client, path in (
+                    (own, f"{station}/replica"), (regulator, f"/v1/cylinders/{bottle.cylinder_id}"),
+                    (regulator, "/v1/fill-checks"), (regulator, "/log/checkpoint"), (own, "/readyz"),
+                ):  # fmt: skip
+                    client.get(path).raise_for_status()
+                self.done["read"] += 1
+
+    def _listens(self) -> None:
+        while not self._stopping.is_set():
+            self.streams += 1
+            since = {"Last-Event-ID": str(self.heard)} if self.heard else {}
+            path = f"/v1/stations/{self._station['station_id']}/changes"
+            with self._client("station") as client, client.stream("GET", path, headers=since) as stream:
+                stream.raise_for_status()
+                for line in stream.iter_lines():
+                    if line.startswith("id: "):
+                        self.heard = int(line[4:])
+                    if self._stopping.is_set():
+                        return
+
+
+def test_an_older_version_serves_while_the_tables_move_and_the_new_one_takes_over_and_no_request_fails(
+    postgres_url: str, service_role: str, ended: ExitStack, tmp_path: Path
+) -> None:
+    data, role = tmp_path / "data", make_url(service_role).username or ""
+    owner, service = ("--data", data, "--database-url", postgres_url), ("--data", data, "--database-url", service_role)
+    surroundings = older.unpacked(tmp_path / "older")
+    made = older.answer_of_older(surroundings, "migrate", *owner, "--service-role", role)
+    assert made["schema"]["to"] == older.SCHEMA
+    before = Served("--demo", *service, program=older.COMMAND, surroundings=surroundings)
+    ended.callback(before.process.kill)
+    balancer = Balancer()
+    ended.callback(balancer.close)
+    balancer.use(before.url)
+    access = json.loads((data / "demo-access.json").read_text("utf-8"))
+
+    with Traffic(balancer, access) as traffic:
+        traffic.goes_on(before.url)
+        moved = answer("migrate", *owner, "--service-role", role)
+        assert (moved["schema"]["from"], moved["schema"]["to"]) == (older.SCHEMA, SCHEMA_VERSION)
+        traffic.goes_on(before.url)
+        after = Served(*service)
+        ended.callback(after.process.kill)
+        balancer.use(before.url, after.url)
+        traffic.goes_on(after.url)
+        balancer.use(after.url)
+        traffic.wait(lambda: balancer.running_at(before.url) == 0)
+        assert before.stop() == 0, before.log
+        traffic.goes_on(after.url)
+        traffic.wait(lambda: traffic.streams > 1)
+    assert traffic.failed == []
+    assert after.stop() == 0, after.log
+
+    ids = Counter(ids_in(postgres_url))
+    assert set(traffic.checked) | set(traffic.uploaded) <= set(ids)
+    assert max(ids.values()) == 1
+    assert audit_home(postgres_url, data, [open_folder(data).log.verifying_key]).faults == []
+    for log in (before.log, after.log):
+        assert '"level":"error"' not in log
+        assert "Traceback" not in log
+
+
+def ids_in(url: str) -> list[str]:
+    """The id of every entry, as often as it stands there."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = list(connection.scalars(text("SELECT id FROM entry")))
+    engine.dispose()
+    return found
