@@ -155,6 +155,33 @@ WORDS: dict[str, Words] = {
         "an administrator puts a new key on file",
     ),
     "occurred_in_future": Words("行为时间在将来", "核对设备时钟", "Check the device's clock"),
+    "epcis_invalid": Words("不是有效的 EPCIS", *_SEE_DETAIL),
+    "epcis_query_parameter": Words("查询参数未知或不合", *_SEE_DETAIL),
+    "epcis_query_invalid": Words("查询无法理解", *_SEE_DETAIL),
+    "epcis_subscription": Words("订阅的设定不合", *_SEE_DETAIL),
+    "epcis_ours": Words(
+        "此事只由账本陈述",
+        "经本服务的业务接口（/v1）记录；EPCIS 采集只收他方事件",
+        "Record it under /v1, where it is checked; capture takes what happened elsewhere",
+    ),
+    "epcis_unknown": Words("没有此 EPCIS 资源", "核对编号与地址", "Check the id and the address"),
+    "epcis_name_unknown": Words("没有此命名查询", "见 /epcis/queries", "See /epcis/queries"),
+    "epcis_not_acceptable": Words(
+        "不能以所求形式答复",
+        "改用 EPCIS 2.0、CBV 2.0 与 application/json；OPTIONS 告知所支持的形式",
+        "Ask for EPCIS 2.0, CBV 2.0 and application/json; OPTIONS tells what is spoken",
+    ),
+    "epcis_exists": Words("名称已被占用", "换一个名称", "Take another name"),
+    "epcis_too_large": Words("文件过大", "分次提交；OPTIONS 告知上限", "Send it in parts; OPTIONS tells the limits"),
+    "epcis_query_too_large": Words("结果过大", "缩小查询范围，或分页读取", "Narrow the query, or read it page by page"),
+    "epcis_query_too_complex": Words("查询过于复杂", "减少条件或取值", "Ask with fewer conditions or values"),
+    "epcis_uri_too_long": Words("地址过长", "改为命名查询，以正文提交", "Make it a named query, sent as a body"),
+    "epcis_media_type": Words(
+        "不是 JSON 形式的 EPCIS",
+        "带上 Content-Type: application/json 或 application/ld+json；不收 XML",
+        "Send Content-Type: application/json or application/ld+json; XML is not read",
+    ),
+    "epcis_not_offered": Words("此处不提供 EPCIS 的这一部分", "见 docs/epcis.md", "See docs/epcis.md"),
     "too_many": Words(
         "请求过于频繁", "按 Retry-After 等待后重发", "Wait as Retry-After says, then send the same again"
     ),

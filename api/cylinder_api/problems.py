@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
 
 from cylinder_api.catalogue import PAGES, language_for, title_of
+from cylinder_api.epcis.exceptions import EPCIS_ONLY, code_here, exception_of, type_of
 from cylinder_api.refusals import KINDS, Refused
 from cylinder_api.sentences import FAULTS_ZH, chinese_of
 from cylinder_api.tracing import HEADER, current
@@ -50,7 +51,7 @@ class Problem(BaseModel):
     """What went wrong, after RFC 9457."""
 
     type: str
-    """Where the catalogue tells of this code: `/problems/` and the code."""
+    """Where the catalogue tells of this code: `/problems/` and the code; under /epcis GS1's name of the error."""
     title: str
     status: int
     detail: str
@@ -81,11 +82,13 @@ def problem(
     detail_zh: str | None = None,
 ) -> Response:
     """The answer that says why not, in the reader's language; `detail_zh` where the sentence comes with its Chinese."""
+    path = request.scope["path"]
+    code = code_here(path, code)
     language = language_for(request.headers.get("accept-language"))
     if language == "zh-CN":
         detail = detail_zh or chinese_of(code, detail) or f"{title_of(code, language)}（{detail}）"
     body: dict[str, Any] = {
-        "type": f"{PAGES}/{code}",
+        "type": type_of(path, code),
         "title": title_of(code, language),
         "status": KINDS[code].status,
         "detail": detail,
@@ -103,10 +106,10 @@ _ALWAYS = ("invalid", "too_large", "too_many", "unavailable")
 _WITH_TOKEN = ("unauthenticated", "not_allowed", "scope_missing")
 
 
-def documented(*codes: str, public: bool = False) -> dict[int | str, dict[str, Any]]:
+def documented(*codes: str, public: bool = False, always: Sequence[str] = _ALWAYS) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI responses of a route that may refuse with these codes; a `public` one asks for no token."""
     by_status: dict[int, list[str]] = {}
-    for code in dict.fromkeys((*codes, *_ALWAYS, *(() if public else _WITH_TOKEN))):
+    for code in dict.fromkeys((*codes, *always, *(() if public else _WITH_TOKEN))):
         by_status.setdefault(KINDS[code].status, []).append(code)
     return {status: _documented_status(named) for status, named in sorted(by_status.items())}
 
@@ -135,7 +138,7 @@ def _fault_zh(code: str, detail: str) -> str:
 def _example(code: str) -> dict[str, Any]:
     kind = KINDS[code]
     return {
-        "type": f"{PAGES}/{code}",
+        "type": exception_of(code) if code in EPCIS_ONLY else f"{PAGES}/{code}",
         "title": title_of(code, "zh-CN"),
         "status": kind.status,
         "detail": title_of(code, "zh-CN"),

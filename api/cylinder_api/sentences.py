@@ -368,6 +368,10 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
         Sentence("occurred_at lies after the service's clock; check the device's clock",
                  "occurred_at 晚于服务时钟；请核对设备时钟"),
     ),
+    "epcis_not_acceptable": (
+        Sentence("this service speaks {name} {VERSION} and no other version of it",
+                 "本服务只用 {name} {VERSION}"),
+    ),
     "too_many": (
         Sentence("more than {count} requests a minute; go on in {seconds} s",
                  "每分钟超过 {count} 次请求；请 {seconds} 秒后继续"),
