@@ -11,7 +11,7 @@ Rules of the decision:
 """
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.dates import local_day
@@ -94,6 +94,14 @@ WARNINGS_OF_THE_CYLINDER: Mapping[str, CylinderRule] = {
 }
 """Filling is permitted; the person is told what is coming."""
 
+OF_THE_RECORD = frozenset({
+    "R03", "R05", "R06", "R11", "R12", "R13", "R14", "R15", "R20", "R21", "R22", "R24", "R25", "R26", "R30", "R31",
+    "R32", "R33", "R34", "R35", "R36", "R37", "R38", "R46",
+})  # fmt: skip
+"""Those of `OF_THE_CYLINDER` that the record alone can answer, with nobody looking at the steel and no station asking;
+of R03 and R46 only the part that the record holds."""
+_RULES_OF_THE_RECORD = {code: rule for code, rule in OF_THE_CYLINDER.items() if code in OF_THE_RECORD}
+
 _TARGET_BELOW_LIMIT_G = 50
 """The scale may overshoot its stop weight by a few grams; the target keeps that below the legal limit."""
 
@@ -117,6 +125,40 @@ def decide_fill(
     about = CylinderCase(request, station_facts, book, now, local_day(now), cylinder, *clocks)
     reasons = (*_asked(OF_THE_CYLINDER, about), *_asked(OF_THE_STATION, about))
     return _decision(about, cylinder, reasons, tuple(_asked(WARNINGS_OF_THE_CYLINDER, about, WARNINGS)))
+
+
+class Judgement(NamedTuple):
+    """What the record alone says of a cylinder (凭档案判定): the decision without scale, station and filler."""
+
+    outcome: Outcome
+    reasons: tuple[Refusal, ...]
+    warnings: tuple[Refusal, ...]
+
+
+def judge_record(cylinder: CylinderState, code: str, book: Rulebook, now: int) -> Judgement:
+    """Judge `cylinder`, to which `code` leads, at `now` (UTC ms) by the rules of `decide_fill`, no less and no more.
+
+    ALLOW is no permission to fill: that takes a scan at a scale.
+    """
+    request, facts = _as_its_owner_would_ask(cylinder, code, now)
+    clocks = due_month(cylinder, book), life_end_month(cylinder, book)
+    case = CylinderCase(request, facts, book, now, local_day(now), cylinder, *clocks)
+    found = tuple(_asked(_RULES_OF_THE_RECORD, case))
+    on_trial = _on_trial(case, found)
+    reasons = tuple(reason for reason in found if reason not in on_trial)
+    warnings = () if reasons else tuple(_asked(WARNINGS_OF_THE_CYLINDER, case, WARNINGS))
+    return Judgement("DENY" if reasons else "WARN" if warnings else "ALLOW", reasons, warnings)
+
+
+def _as_its_owner_would_ask(cylinder: CylinderState, code: str, now: int) -> tuple[FillRequest, StationFacts]:
+    """The question of a station of its owner's that saw it last, over an empty cylinder with which nothing is wrong."""
+    station_id = cylinder.last_seen_station_id or cylinder.owner_id
+    request = FillRequest(
+        check_id="record", raw_scan=code, code=code, station_id=station_id, scale_id="none", lane=1, boot_id="none",
+        empty_gross_g=cylinder.stamp.tare_g, requested_at=now,
+    )  # fmt: skip
+    facts = StationFacts(station_id=station_id, company_id=cylinder.owner_id, data_as_of=now, region=cylinder.region)
+    return request, facts
 
 
 AnyCase = TypeVar("AnyCase", bound=Case)
