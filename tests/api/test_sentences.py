@@ -14,8 +14,9 @@ from cylinder_api.sentences import SENTENCES, chinese_of
 
 ROOT = Path(__file__).parents[2]
 SOURCES = (
-    "api/cylinder_api/*.py", "api/cylinder_api/acts/*.py", "api/cylinder_api/routers/*.py", "api/cylinder_api/epcis/*.py",
-    "trace/cylinder_trace/*.py", "trace/cylinder_trace/store/unit.py", "trace/cylinder_trace/store/reader.py",
+    "api/cylinder_api/*.py", "api/cylinder_api/acts/*.py", "api/cylinder_api/routers/*.py",
+    "api/cylinder_api/epcis/*.py", "trace/cylinder_trace/*.py", "trace/cylinder_trace/store/unit.py",
+    "trace/cylinder_trace/store/reader.py",
 )  # fmt: skip
 CODES = {"StateError": "cannot_follow", "IdConflict": "id_conflict", "CodeTaken": "code_taken"}
 """Refusals of the core, and the code that the service gives them."""
