@@ -18,7 +18,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from cylinder_trace.canonical import CanonicalError
 from cylinder_trace.chain import NO_PREVIOUS, next_link, record_hash
 from cylinder_trace.decision import Decision, FillRequest
 from cylinder_trace.decision_note import sign_decision
-from cylinder_trace.events import EventError, Record, parse_record, record_text
+from cylinder_trace.events import DeviceLink, EventError, Record, parse_record, record_text
 from cylinder_trace.merkle import leaf_hash
 
 _TYPE = "json_extract(cast(text as text), '$.type')"
@@ -75,6 +75,9 @@ class Start:
     checker_id: str | None = None
 
 
+_START = tuple(field.name for field in fields(Start))
+
+
 @dataclass(frozen=True, slots=True)
 class JournalLine:
     """One record as it lies on the disk, and what the service said of it."""
@@ -102,7 +105,8 @@ class Journal:
             self._db.execute("pragma synchronous = full")
             self._move_up()
         self._require_device()
-        self._last = self._read_last()
+        self._next = self._read_next()
+        """The link of the next record; of the last one only its hash is needed, so it is not hashed again."""
         self._closed = self._read_closed()
 
     def close(self) -> None:
@@ -122,11 +126,11 @@ class Journal:
             with self._transaction():
                 if known := self._found(record):
                     return known
-                linked = record.model_copy(update={"device": next_link(self._device_id, self._last)})
-                self._insert(linked)
+                linked = record.model_copy(update={"device": self._next})
+                digest = self._insert(linked)
                 if closes is not None:
                     self._db.execute("delete from starts where check_id = ?", (closes,))
-            self._last = linked
+            self._next = DeviceLink(id=self._device_id, seq=self._next.seq + 1, prev=digest)
             return linked
 
     def begin(self, start: Start) -> None:
@@ -136,7 +140,7 @@ class Journal:
         self._put_start(start)
 
     def _put_start(self, start: Start) -> None:
-        text = json.dumps(asdict(start))
+        text = json.dumps({name: getattr(start, name) for name in _START})
         with self._lock, self._transaction():
             self._db.execute("insert or replace into starts values (?, ?)", (start.check_id, text))
 
@@ -187,7 +191,7 @@ class Journal:
     @property
     def length(self) -> int:
         """How many records there are."""
-        return self._last.device.seq + 1 if self._last and self._last.device else 0
+        return self._next.seq
 
     def open_starts(self, scale_id: str | None = None) -> list[Start]:
         """Fills that began and have no end yet, of one scale or of all."""
@@ -238,14 +242,12 @@ class Journal:
         )
         return [(Record.model_validate_json(text), index) for text, index in rows]
 
-    def recent(self, words: Sequence[str], within: int) -> list[Record]:
-        """Of the last `within` records those in whose id one of `words` stands, oldest first."""
+    def recent(self, words: Sequence[str], within: int) -> list[bytes]:
+        """Texts of those of the last `within` records in whose id one of `words` stands, the newest first."""
         clause = " or ".join("instr(id, ?)" for _ in words)
-        rows = self._rows(
-            f"select text from records where seq > ? and ({clause}) order by seq",  # noqa: S608 - only placeholders
-            (self.length - 1 - within, *words),
-        )
-        return [Record.model_validate_json(text) for (text,) in rows]
+        query = f"select cast(text as blob) from records where seq > ? and ({clause}) order by seq desc"  # noqa: S608
+        rows = self._rows(query, (self.length - 1 - within, *words))
+        return [text for (text,) in rows]
 
     def find(self, record_id: str) -> Record | None:
         """The record with this id."""
@@ -302,12 +304,13 @@ class Journal:
             raise JournalBroken(f"The journal already holds another record {record.id}; call the station manager.")
         return known
 
-    def _insert(self, record: Record) -> None:
-        link = record.device
-        if link is None:
-            raise JournalBroken("A record without its place in the chain cannot be kept.")
-        row = (link.seq, record.id, record_hash(record), record.occurred_at, record_text(record))
+    def _insert(self, record: Record) -> str:
+        """Write a record at its place; its hash."""
+        text = record_text(record)
+        digest = leaf_hash(text).hex()
+        row = (self._next.seq, record.id, digest, record.occurred_at, text)
         self._db.execute("insert into records (seq, id, hash, occurred_at, text) values (?, ?, ?, ?, ?)", row)
+        return digest
 
     def _require_device(self) -> None:
         row = self._rows("select value from meta where name = 'device_id'")
@@ -317,10 +320,10 @@ class Journal:
         elif row[0][0] != self._device_id:
             raise JournalBroken(f"The journal {self._path} belongs to device {row[0][0]}, not to {self._device_id}.")
 
-    def _read_last(self) -> Record | None:
+    def _read_next(self) -> DeviceLink:
         last = self.lines(max(0, int(self._one("select coalesce(max(seq), 0) from records"))))
         if not last:
-            return None
+            return next_link(self._device_id, None)
         line = last[-1]
         try:
             record = parse_record(line.text)
@@ -328,7 +331,7 @@ class Journal:
             raise JournalBroken(f"The journal {self._path} is damaged: record {line.seq}: {error}.") from error
         if record_hash(record) != line.hash:
             raise JournalBroken(f"The journal {self._path} is damaged: record {line.seq} does not fit its hash.")
-        return record
+        return next_link(self._device_id, record)
 
     def _one(self, query: str) -> Any:
         return self._rows(query)[0][0]

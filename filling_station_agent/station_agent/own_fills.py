@@ -1,5 +1,6 @@
 """What this station filled itself, by cylinder: what a re-weighing (复秤) belongs to, and which lack one."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -29,6 +30,23 @@ class OwnFill:
     def is_released(self) -> bool:
         """Whether it was weighed again, is within its limit, and passed Q1 to Q6."""
         return self.passed is True
+
+
+def last_acts(newest_first: Iterable[bytes]) -> list[Record]:
+    """Of the texts of such acts those about the last fill of each cylinder, oldest first.
+
+    Thousands lie in a journal when an agent starts; only these are read as records.
+    """
+    acts: list[Record] = []
+    filled: set[str] = set()
+    for text in newest_first:
+        act = json.loads(text)
+        if act["subject"] in filled:
+            continue
+        acts.append(Record.model_validate_json(text))
+        if act["type"] == Filled.type:
+            filled.add(act["subject"])
+    return acts[::-1]
 
 
 class OwnFills:

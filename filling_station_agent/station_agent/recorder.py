@@ -11,7 +11,7 @@ from station_agent.filling import NO_GAS_G, Ending
 from station_agent.journal import Journal, Start
 from station_agent.lane import Lane
 from station_agent.own_acts import OwnActs
-from station_agent.own_fills import LOOKED_BACK, WORDS, OwnFills
+from station_agent.own_fills import LOOKED_BACK, WORDS, OwnFills, last_acts
 
 Tell = Callable[[str, Lane | None, dict[str, Any]], None]
 """Called with an event's name, its lane and its fields at every change that somebody may want to see."""
@@ -27,7 +27,7 @@ class Recorder:
         self.acts = acts
         self.station_id = station_id
         self.clock = clock
-        self.fills = OwnFills(journal.recent(WORDS, LOOKED_BACK))
+        self.fills = OwnFills(last_acts(journal.recent(WORDS, LOOKED_BACK)))
         self._tell = tell
         self._recorded = recorded
 
