@@ -21,6 +21,8 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from cylinder_codes.keys import SigningKey
+from cylinder_trace.audit import StoredEntry
+from cylinder_trace.events import HandedOver, OwnershipTransferred
 from cylinder_trace.heartbeat import Heartbeat, sign_heartbeat
 from cylinder_trace.store.reader import Reader
 
@@ -132,11 +134,11 @@ class RedisPush:
 
 
 class Touched(NamedTuple):
-    """A subject that changed, and the companies it concerns: the owner now, and those before each transfer."""
+    """A subject that changed, and whom it concerns."""
 
     subject: str
-    owner_id: str | None
-    former_owner_ids: tuple[str, ...]
+    concerned: frozenset[str]
+    """Of a cylinder: owner and custodian as of now, and those before each transfer and hand-over just read."""
 
 
 class Beat(NamedTuple):
@@ -240,12 +242,15 @@ class Feed:
         return change, Beat(version, as_of)
 
     def _read_touched(self, since: int, until: int) -> tuple[Touched, ...]:
-        transfers = self._reader.by_type("ownership_transferred", after=since - 1, limit=100_000)
-        former: dict[str, tuple[str, ...]] = {}
-        for row in transfers:
-            former[row.subject] = (*former.get(row.subject, ()), orjson.loads(row.text)["data"]["from_owner_id"])
+        former: dict[str, set[str]] = {}
+        for type_word in (OwnershipTransferred.type, HandedOver.type):
+            for row in self._reader.by_type(type_word, after=since - 1, limit=100_000):
+                former.setdefault(row.subject, set()).update(_named_by(row))
         return tuple(
-            Touched(item.subject, item.owner_id, former.get(item.subject, ()))
+            Touched(
+                item.subject,
+                frozenset(filter(None, (item.owner_id, item.custodian_id))) | former.get(item.subject, set()),
+            )
             for item in self._reader.changed(since, until)
         )
 
@@ -253,6 +258,14 @@ class Feed:
         if not self._changes or self._changes[0].since > since:
             return await asyncio.to_thread(self._read_touched, since, self.beat.version)
         return [item for change in self._changes if change.version > since for item in change.touched]
+
+
+def _named_by(row: StoredEntry) -> set[str]:
+    """Whose the cylinder was, or who had it, as a transfer or a hand-over says."""
+    entry = orjson.loads(row.text)
+    if row.type == OwnershipTransferred.type:
+        return {entry["data"]["from_owner_id"]}
+    return {ref.removeprefix("holder/") for ref in entry["refs"] if ref.startswith("holder/")}
 
 
 def _event(name: str, data: dict[str, object], id: int | None = None) -> bytes:

@@ -1,6 +1,7 @@
 """Running services for the tests of the HTTP door. One that is only added to is shared by the tests of a file."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from api_house import Device, House
@@ -27,6 +28,15 @@ def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def one_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A service on SQLite, for what does not depend on the home."""
     with House(tmp_path_factory.mktemp("house")) as house:
+        yield house
+
+
+@pytest.fixture(scope="module")
+def trusting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A service whose rulebook lets a station fill what is entrusted to its company."""
+    text = House(Path()).rulebook
+    text = text.replace('basis = ["owned"]', 'basis = ["owned", "entrusted"]')
+    with House(tmp_path_factory.mktemp("trusting"), rulebook=text) as house:
         yield house
 
 

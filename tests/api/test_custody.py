@@ -1,10 +1,8 @@
 """Hand-over with both signatures: one has a cylinder at a time, and may fill it only once both sides signed."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import pytest
 from api_house import Bottle, House, check_body, new_id, now
 from test_inspection_acts import post, reasons, state_of
 
@@ -32,15 +30,6 @@ def test_both_sides_sign_and_the_second_signature_gives_the_right_to_fill(house:
     assert (state.owner_id, state.custodian_id, state.custody_basis) == ("co_1", "co_2", "entrusted")
     signed = [entry for entry in house.entries_of(bottle.subject) if entry.type == "handed_over"]
     assert [(entry.by, entry.data["cosigned"]) for entry in signed] == [("company_1", False), ("company_2", True)]
-
-
-@pytest.fixture(scope="module")
-def trusting(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A service whose rulebook lets a station fill what is entrusted to its company."""
-    text = House(Path()).rulebook
-    text = text.replace('basis = ["owned"]', 'basis = ["owned", "entrusted"]')
-    with House(tmp_path_factory.mktemp("trusting"), rulebook=text) as house:
-        yield house
 
 
 def test_an_entrusted_cylinder_is_filled_by_its_custodian_from_the_second_signature_on(trusting: House) -> None:

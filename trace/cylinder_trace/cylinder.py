@@ -30,6 +30,7 @@ from cylinder_trace import events
 from cylinder_trace.dates import format_day, local_day
 from cylinder_trace.events import Entry, FlagKind, Stamp, first_fault
 from cylinder_trace.values import CodeText, Count, Day, Frozen, Grams, Id, Instant, Month, Text, changed
+from cylinder_trace.vocabulary.holding import CustodyBasis, FillBasis
 from cylinder_trace.vocabulary.inspecting import MANDATORY_ITEMS
 from cylinder_trace.vocabulary.naming import TechnicalFile
 
@@ -141,8 +142,7 @@ class CylinderState(Frozen):
     technical: TechnicalFile | None = None
     region: Text | None = None
     """Where it may be filled (充装区域); absent = not bound to a region."""
-    custody_basis: Literal["entrusted", "supply_contract"] | None = None
-    """Why the custodian may fill it although it is not the owner (托管、供用气合同)."""
+    custody_basis: CustodyBasis | None = None
     approved_codes: tuple[CodeText, ...] | None = None
     """New codes of approved requests for a new tag."""
     unapproved_codes: tuple[CodeText, ...] | None = None
@@ -153,6 +153,12 @@ class CylinderState(Frozen):
     def is_marked(self, kind: Literal["seized", "lost", "recall"]) -> bool:
         """Whether a mark of this kind stands."""
         return self.marks is not None and any(mark.startswith(f"{kind}/") for mark in self.marks)
+
+    def basis_of(self, company_id: str | None) -> FillBasis | None:
+        """Why a company's stations may fill it: its own (自有), or in its custody on a basis; None if neither."""
+        if self.owner_id == company_id:
+            return "owned"
+        return self.custody_basis if self.custodian_id == company_id else None
 
 
 Change = dict[str, Any]

@@ -18,6 +18,7 @@ from cylinder_trace.detection.thresholds import DetectionRules
 from cylinder_trace.events import first_fault
 from cylinder_trace.reasons import REASONS
 from cylinder_trace.values import Day, Frozen, Id, Millilitres, Month, Text
+from cylinder_trace.vocabulary.holding import FillBasis
 
 Months = Annotated[int, Field(ge=1, le=360)]
 Days = Annotated[int, Field(ge=0, le=730)]
@@ -73,8 +74,8 @@ class OwnershipRules(Frozen):
 
     registration_grace_days: Days
     cooling_days: Days
-    basis: tuple[Literal["owned", "entrusted", "supply_contract"], ...] = ("owned",)
-    """Whose cylinders a station may fill: 自有、托管、供用气合同范围内."""
+    basis: tuple[FillBasis, ...] = ("owned",)
+    """Whose cylinders a station may fill."""
     technical_file: Stated = "if_stated"
     """Whether the certificates must be on file (产品合格证、监检证)."""
     head_mark: Stated = "if_stated"

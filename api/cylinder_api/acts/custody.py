@@ -5,7 +5,7 @@ A hand-over is stated by who gives and signed a second time by who takes. It cou
 to the inspection body, and from there to scrap.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.events import HandedOver, Released, Seized, state_event
 from cylinder_trace.store.unit import Receipt, Unit
 from cylinder_trace.values import Evidence, Frozen, Id, Instant, Text
+from cylinder_trace.vocabulary.holding import CustodyBasis
 
 
 class HandOver(CylinderAct):
@@ -23,7 +24,7 @@ class HandOver(CylinderAct):
 
     to_holder_id: Id
     place_id: Id | None = None
-    basis: Literal["entrusted", "supply_contract"] | None = None
+    basis: CustodyBasis | None = None
     """Why the new holder may fill it (托管、供用气合同); only its owner can say so."""
 
 
@@ -50,7 +51,10 @@ class SeizureLifting(CylinderAct):
 
 
 def hand_over(unit: Unit, act: HandOver, holder_id: str, by: str, forms: ScanForms) -> Receipt:
-    """Record that `holder_id` gives the cylinder away. Raises Refused for whoever does not have it."""
+    """Record that `holder_id` gives the cylinder away. Raises Refused for whoever does not have it.
+
+    It touches three where an authority gives away what it seized: whoever had it until then is told too.
+    """
     cylinder = find_cylinder(unit, act.code, forms)
     if unit.entry(act.id) is None:
         _require_holder(cylinder, holder_id)
@@ -61,7 +65,7 @@ def hand_over(unit: Unit, act: HandOver, holder_id: str, by: str, forms: ScanFor
     event = HandedOver(
         from_holder_id=holder_id, to_holder_id=act.to_holder_id, cosigned=False, place_id=act.place_id, basis=act.basis
     )
-    return append_about(unit, cylinder, act, event, by=by, refs=_refs(event))
+    return append_about(unit, cylinder, act, event, by=by, refs=_refs(event, cylinder.custodian_id))
 
 
 def _require_holder(cylinder: CylinderState, holder_id: str) -> None:
@@ -115,8 +119,9 @@ def _require_still_offered(cylinder: CylinderState | None, offer: HandedOver, at
         raise Refused("cannot_follow", "it has another owner since; ask them for a new hand-over")
 
 
-def _refs(event: HandedOver) -> tuple[str, ...]:
-    return f"holder/{event.from_holder_id}", f"holder/{event.to_holder_id}"
+def _refs(event: HandedOver, custodian_id: str | None = None) -> tuple[str, ...]:
+    holders = event.from_holder_id, event.to_holder_id, custodian_id
+    return tuple(dict.fromkeys(f"holder/{holder_id}" for holder_id in holders if holder_id))
 
 
 def seize(unit: Unit, act: Seizure, authority_id: str, by: str, forms: ScanForms) -> Receipt:

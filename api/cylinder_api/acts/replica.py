@@ -1,4 +1,8 @@
-"""What a station must know to decide alone (离线副本): itself, its cylinders, its gas lots, the rulebook. Signed."""
+"""What a station must know to decide alone (离线副本): itself, its cylinders, its gas lots, the rulebook. Signed.
+
+Its cylinders are its company's own (自有) and those that others have entrusted to it (托管、供用气合同). Whether the
+latter may be filled says the rulebook (R10).
+"""
 
 from typing import Any
 
@@ -7,6 +11,7 @@ import orjson
 from cylinder_api.refusals import Refused
 from cylinder_codes.keys import SigningKey, encode_base64, format_vkey
 from cylinder_trace.canonical import canonical_json
+from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.dates import local_day
 from cylinder_trace.enactment import RulebookState, text_in_force, texts_to_come
 from cylinder_trace.lots import LotState
@@ -34,7 +39,8 @@ def make_replica(
     if text is None or not isinstance(book, RulebookState):
         raise Refused("rulebook_missing", f"no rulebook {rulebook_id} has been published into this ledger")
     since = since if _builds_on(reader, station_id, since, version) else 0
-    states = reader.states("cylinder", owner_id=station.company_id, since=since)
+    company_id = station.company_id
+    states = *reader.states("cylinder", owner_id=company_id, since=since), *reader.entrusted(company_id, since)
     answer = {
         "station_id": station_id,
         "version": version,
@@ -44,7 +50,7 @@ def make_replica(
         "rulebook_name": parse_rulebook(text).name,
         "station": _plain(station),
         "cylinders": [_plain(state) for state in states],
-        "gone": _gone(reader, station.company_id, since) if since else [],
+        "gone": _gone(reader, company_id, since) if since else [],
         "vkey": format_vkey(key.verifying_key),
     }
     # Without any of these the answer is one that earlier agents read too.
@@ -75,12 +81,14 @@ def _builds_on(reader: Reader, station_id: str, since: int, version: int) -> boo
 
 
 def _gone(reader: Reader, company_id: str, since: int) -> list[str]:
-    """Cylinders that were transferred away from the company since then, and are not its own now."""
+    """Cylinders that left the company or its custody since then, and that it may not fill now."""
     moved = reader.by_type("ownership_transferred", after=since - 1, limit=_ALL)
-    left = (row.subject for row in moved if orjson.loads(row.text)["data"]["from_owner_id"] == company_id)
-    subjects = dict.fromkeys(left)
-    return [
-        subject.partition("/")[2]
-        for subject in subjects
-        if getattr(reader.state(subject), "owner_id", None) != company_id
-    ]
+    left = [row.subject for row in moved if orjson.loads(row.text)["data"]["from_owner_id"] == company_id]
+    handed = reader.by_ref(f"holder/{company_id}", "handed_over", after=since - 1, limit=_ALL)
+    subjects = dict.fromkeys((*left, *(row.subject for row in handed)))
+    return [subject.partition("/")[2] for subject in subjects if not _is_its_to_fill(reader, subject, company_id)]
+
+
+def _is_its_to_fill(reader: Reader, subject: str, company_id: str) -> bool:
+    state = reader.state(subject)
+    return isinstance(state, CylinderState) and state.basis_of(company_id) is not None

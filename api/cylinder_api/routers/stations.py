@@ -166,7 +166,7 @@ def _told(taken: journal.Taken) -> dict[str, Any]:
     responses=documented("other_station", "station_unknown", "rulebook_missing"),
 )
 def get_replica(caller: OwnStation, service: ServiceHere, since: Annotated[int, Query(ge=0, le=2**53)] = 0) -> Response:
-    """Signed. With `since`, only what changed from that version on; `gone` are cylinders no longer the company's."""
+    """Signed. With `since`, only what changed from that version on; `gone`: not its company's, nor entrusted to it."""
     as_of = service.clock()
     book = service.settings.rulebook_id
     replica = make_replica(service.ledger.reader, service.keys.log, caller.org_id, since, book, as_of)
@@ -211,7 +211,7 @@ async def stream_changes(
 
 
 def _wanted_by(service: Service, station_id: str) -> Callable[[Touched], bool]:
-    """What concerns the station: itself, the rulebook, its gas lots, cylinders that are or were its company's."""
+    """What concerns the station: itself, the rulebook, its gas lots, cylinders that its company may or might fill."""
     station, rulebook = f"station/{station_id}", f"rulebook/{service.settings.rulebook_id}"
     company_id = _company_of(service, station)
 
@@ -222,8 +222,7 @@ def _wanted_by(service: Service, station_id: str) -> Callable[[Touched], bool]:
         if item.subject.startswith("lot/"):
             lot = service.ledger.reader.state(item.subject)
             return isinstance(lot, LotState) and lot.station_id == station_id
-        owners = (item.owner_id, *item.former_owner_ids)
-        return item.subject in (station, rulebook) or (company_id is not None and company_id in owners)
+        return item.subject in (station, rulebook) or company_id in item.concerned
 
     return wanted
 

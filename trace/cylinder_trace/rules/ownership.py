@@ -11,10 +11,8 @@ def not_owned_by_station(case: CylinderCase) -> Findings | None:
 
     城镇燃气管理条例 18(七); 山东特设条例 24 (自有或者托管); 北京燃气条例 26 (供用气合同范围内).
     """
-    cylinder, company = case.cylinder, case.station.company_id
-    in_custody = cylinder.custody_basis if cylinder.custodian_id == company else None
-    basis = "owned" if cylinder.owner_id == company else in_custody
-    return None if basis in case.book.ownership.basis else {"owner_id": cylinder.owner_id}
+    basis = case.cylinder.basis_of(case.station.company_id)
+    return None if basis in case.book.ownership.basis else {"owner_id": case.cylinder.owner_id}
 
 
 def not_registered(case: CylinderCase) -> Findings | None:

@@ -6,6 +6,11 @@ from pydantic import Field
 
 from cylinder_trace.values import Evidence, Frozen, Id, Sha256, Text
 
+CustodyBasis = Literal["entrusted", "supply_contract"]
+"""Why whoever has a cylinder may fill it although it is not the owner (托管、供用气合同)."""
+FillBasis = Literal["owned", CustodyBasis]
+"""Why a company's stations may fill a cylinder (自有、托管、供用气合同); which of them count says the rulebook."""
+
 
 class OwnershipTransferred(Frozen):
     """Change of owner (产权变更)."""
@@ -26,8 +31,8 @@ class HandedOver(Frozen):
     cosigned: bool
     """Whether both sides confirmed it."""
     place_id: Id | None = None
-    basis: Literal["entrusted", "supply_contract"] | None = None
-    """Why the new holder may fill it although it is not the owner: 托管, 供用气合同; absent = only in its hands.
+    basis: CustodyBasis | None = None
+    """Why the new holder may fill it although it is not the owner; absent = only in its hands.
 
     It counts once both sides signed."""
 
