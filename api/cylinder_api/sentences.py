@@ -393,6 +393,10 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
         Sentence("the vault does not open with the service's master key", "服务的主密钥打不开个人信息库"),
         Sentence("too many connections are open at once; come again", "同时打开的连接过多；请稍候再来"),
         Sentence("the database does not answer; try again", "数据库没有应答；请稍候重试"),
+        Sentence("what the ledger holds of {subject} was written by a newer version of this service; try again",
+                 "{subject} 的记录由本服务的较新版本写入；请稍候重试"),
+        Sentence("an entry was written by a newer version of this service; try again",
+                 "有记录由本服务的较新版本写入；请稍候重试"),
         Sentence("the answer could not be kept; send the same again", "答复未能保存；请原样再发一次"),
     ),
 }

@@ -16,9 +16,9 @@ ROOT = Path(__file__).parents[2]
 SOURCES = (
     "api/cylinder_api/*.py", "api/cylinder_api/acts/*.py", "api/cylinder_api/routers/*.py",
     "api/cylinder_api/epcis/*.py", "trace/cylinder_trace/*.py", "trace/cylinder_trace/store/unit.py",
-    "trace/cylinder_trace/store/reader.py",
+    "trace/cylinder_trace/store/reader.py", "trace/cylinder_trace/store/understood.py",
 )  # fmt: skip
-CODES = {"StateError": "cannot_follow", "IdConflict": "id_conflict", "CodeTaken": "code_taken"}
+CODES = {"StateError": "cannot_follow", "IdConflict": "id_conflict", "CodeTaken": "code_taken", "NotUnderstood": "unavailable"}
 """Refusals of the core, and the code that the service gives them."""
 PLACES = {"Refused": 1, "problem": 2}
 """Which argument is the sentence; the one before it is the code."""

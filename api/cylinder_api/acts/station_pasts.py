@@ -14,10 +14,11 @@ from sqlalchemy import func, select
 
 from cylinder_trace import events
 from cylinder_trace.decision import StationFacts
-from cylinder_trace.events import FillDecided, parse_entry_and_event
+from cylinder_trace.events import FillDecided
 from cylinder_trace.locks import Lock
 from cylinder_trace.station import StationState, facts_for, next_station_state
 from cylinder_trace.store.tables import EntryRow
+from cylinder_trace.store.understood import entry_of
 from cylinder_trace.store.unit import Told, Unit
 from cylinder_trace.values import changed
 
@@ -110,7 +111,7 @@ class StationPasts:
         chain = _entry.c.subject == subject
         stored = self._unit.connection.scalar(select(func.max(_entry.c.n)).where(chain))
         facts = select(_entry.c.text, _entry.c.type).where(chain, _entry.c.type.in_(_WORDS)).order_by(_entry.c.n)
-        told = [Told(*parse_entry_and_event(bytes(row.text), row.type)) for row in self._unit.connection.execute(facts)]
+        told = [Told(*entry_of(bytes(row.text), row.type)) for row in self._unit.connection.execute(facts)]
         staged = self._unit.told_between(subject, -1 if stored is None else stored, now.n)
         told += [one for one in staged if isinstance(one.event, _STATE_FACTS)]
         return _Facts(told, sorted(one.entry.at for one in told))

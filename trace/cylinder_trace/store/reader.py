@@ -6,13 +6,10 @@ A reader never sees what is not committed, and never blocks the writer.
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import orjson
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, case, func, inspect, select
+from sqlalchemy import Column, ColumnElement, Connection, Engine, Row, Select, and_, func, inspect, select
 
 from cylinder_trace.audit import StoredEntry
 from cylinder_trace.chain import EMPTY, Head
-from cylinder_trace.cylinder import CylinderState
-from cylinder_trace.events import HandedOver
 from cylinder_trace.proof import HistoryBundle, make_bundle
 from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.tables import (
@@ -24,7 +21,9 @@ from cylinder_trace.store.tables import (
     EntryRow,
     SubjectNowRow,
 )
-from cylinder_trace.subjects import SubjectState, parse_state
+from cylinder_trace.store.understood import state_of
+from cylinder_trace.subjects import SubjectState
+from cylinder_trace.suite import Suite
 from cylinder_trace.tiles import nodes_from_tiles
 
 _entry = EntryRow.__table__  # type: ignore[attr-defined]
@@ -34,8 +33,6 @@ _code = CodeRow.__table__  # type: ignore[attr-defined]
 _checkpoint = CheckpointRow.__table__  # type: ignore[attr-defined]
 _cosignature = CosignatureRow.__table__  # type: ignore[attr-defined]
 
-_IS_ENTRUSTED = and_(_now.c.kind == "cylinder", _now.c.state.contains('"custody_basis":"', autoescape=True))
-"""Whether somebody may fill a cylinder besides its owner: the stored state leaves the field out where nobody may."""
 _NEWS = 10_000
 """Entries up to which it is quicker to go through them than through all states of an owner."""
 
@@ -45,12 +42,10 @@ class NotPublished(LookupError):
 
 
 class Changed(NamedTuple):
-    """A subject that changed, and if it is a cylinder who owns it now, and to whom it is entrusted."""
+    """A subject that changed, and who owns it now if it is a cylinder."""
 
     subject: str
     owner_id: str | None
-    custodian_id: str | None
-    """Only where it may be filled for this one (托管、供用气合同)."""
 
 
 class RefFound(NamedTuple):
@@ -69,6 +64,11 @@ class Reader:
         self._files = files
         self._vkey = vkey
         self._knows_cosignatures = False
+
+    @property
+    def suite(self) -> Suite:
+        """By which hashes the log is made."""
+        return self._files.suite
 
     def size(self) -> int:
         """Number of entries in the log."""
@@ -140,7 +140,7 @@ class Reader:
     def state(self, subject: str) -> SubjectState | None:
         """What a subject's chain adds up to."""
         text = self._scalar(select(_now.c.state).where(_now.c.subject == subject))
-        return parse_state(subject, text) if text else None
+        return state_of(subject, text) if text else None
 
     def head(self, subject: str) -> Head:
         """Where a subject's chain ends."""
@@ -156,7 +156,7 @@ class Reader:
             rows = [row for row in rows if row.kind == kind and owner_id in (None, row.owner_id)]
         else:
             rows = self._of_kind(kind, owner_id, since)
-        return [parse_state(row.subject, row.state) for row in rows]
+        return [state_of(row.subject, row.state) for row in rows]
 
     def _of_kind(self, kind: str, owner_id: str | None, since: int) -> Sequence[Row[Any]]:
         query = select(_now.c.subject, _now.c.state).where(_now.c.kind == kind, _now.c.log_index >= since)
@@ -164,19 +164,6 @@ class Reader:
             query = query.where(_now.c.owner_id == owner_id)
         with self._engine.connect() as connection:
             return connection.execute(query.order_by(_now.c.log_index)).all()
-
-    def entrusted(self, company_id: str, since: int = 0) -> list[CylinderState]:
-        """Cylinders of others that a company may fill (托管、供用气合同), with `since` as `states` has it.
-
-        They are found by the hand-overs that name the company, so a state is read only where one of them was once.
-        """
-        handed = select(_entry.c.subject).join(_ref, _ref.c.log_index == _entry.c.log_index)
-        handed = handed.where(_ref.c.ref == f"holder/{company_id}", _entry.c.type == HandedOver.type)
-        query = select(_now.c.subject, _now.c.state).where(_now.c.subject.in_(handed), _now.c.log_index >= since)
-        query = query.where(_now.c.owner_id != company_id, _IS_ENTRUSTED).order_by(_now.c.log_index)
-        with self._engine.connect() as connection:
-            states = [parse_state(subject, state) for subject, state in connection.execute(query)]
-        return [state for state in states if isinstance(state, CylinderState) and state.basis_of(company_id)]
 
     def read_model(self) -> dict[str, str]:
         """Every subject's stored state, as text."""
@@ -191,11 +178,10 @@ class Reader:
     def changed(self, since: int, until: int) -> list[Changed]:
         """Subjects whose last entry has index `since` or more, but below `until`, in the order of that entry."""
         span = _entry.c.log_index >= since, _entry.c.log_index < until
-        entrusted = case((_IS_ENTRUSTED, _now.c.state)).label("entrusted")
-        rows = self._news((_now.c.subject, _now.c.owner_id, entrusted), *span)
-        return [Changed(row.subject, row.owner_id, _custodian(row.entrusted)) for row in rows]
+        rows = self._news((_now.c.subject, _now.c.owner_id), *span)
+        return [Changed(row.subject, row.owner_id) for row in rows]
 
-    def _news(self, columns: Sequence[ColumnElement[Any]], *span: ColumnElement[bool]) -> Sequence[Row[Any]]:
+    def _news(self, columns: Sequence[Column[Any]], *span: ColumnElement[bool]) -> Sequence[Row[Any]]:
         """Subjects whose last entry lies in a span, found by the entries: no index has to follow each append."""
         last = and_(_now.c.subject == _entry.c.subject, _now.c.log_index == _entry.c.log_index)
         query = select(*columns).join(_entry, last).where(*span)
@@ -259,11 +245,6 @@ class Reader:
                 StoredEntry(index, id, subject, n, word, occurred_at, recorded_at, _as_bytes(digest), _as_bytes(text))
                 for index, id, subject, n, word, occurred_at, recorded_at, digest, text in connection.execute(query)
             ]
-
-
-def _custodian(state: str | None) -> str | None:
-    custodian_id: str | None = orjson.loads(state).get("custodian_id") if state else None
-    return custodian_id
 
 
 def _as_bytes(value: bytes | str | memoryview) -> bytes:

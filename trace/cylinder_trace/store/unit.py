@@ -25,13 +25,13 @@ from cylinder_trace.events import (
     Record,
     RegistrationWithdrawn,
     parse_entry,
-    parse_entry_and_event,
     record_text,
 )
 from cylinder_trace.rulebook import Rulebook
 from cylinder_trace.station import StationState
 from cylinder_trace.store.memory import Found, Memory, SubjectNow
 from cylinder_trace.store.tables import PersonRow
+from cylinder_trace.store.understood import NotUnderstood, entry_of, state_of
 from cylinder_trace.store.wire import CODE, ENTRY, NOW, REF, Values, Wire
 from cylinder_trace.subjects import (
     DeviceState,
@@ -39,7 +39,6 @@ from cylinder_trace.subjects import (
     format_state,
     kind_of,
     next_subject_state,
-    parse_state,
 )
 from cylinder_trace.suite import SHA256, Suite
 
@@ -142,6 +141,8 @@ class Read:
     entries: dict[str, Found | None] = field(default_factory=dict)
     subjects: dict[str, SubjectNow] = field(default_factory=dict)
     codes: dict[str, str | None] = field(default_factory=dict)
+    not_understood: dict[str, NotUnderstood] = field(default_factory=dict)
+    """Subjects whose state this version cannot read: told to whoever asks for one, and to no neighbour."""
 
 
 @dataclass(slots=True)
@@ -189,7 +190,7 @@ class Batch:
         if unread := _unread(ids, read.entries, memory.entries):
             read.entries.update(_select_entries(self.wire, unread))
         if unread := _unread(subjects, read.subjects, memory.subjects):
-            read.subjects.update(_select_subjects(self.wire, unread))
+            read.subjects.update(_select_subjects(self.wire, unread, read.not_understood))
         if unread := _unread(codes, read.codes, memory.codes):
             read.codes.update(_select_codes(self.wire, unread))
 
@@ -286,12 +287,12 @@ class Unit:
         if len(staged) == before - after - 1:
             return staged
         rows = self._batch.wire.chain(subject, after, before)
-        return [*(Told(*parse_entry_and_event(bytes(text), word)) for text, word in rows), *staged]
+        return [*(Told(*entry_of(bytes(text), word)) for text, word in rows), *staged]
 
     def _told(self, id: str, found: Found) -> Told:
         told = self._read.get(id)
         if told is None:
-            told = self._read[id] = Told(*parse_entry_and_event(found.text))
+            told = self._read[id] = Told(*entry_of(found.text))
         return told
 
     def staged_under(self, ref: str) -> list[Entry]:
@@ -355,13 +356,15 @@ class Unit:
         self._batch.prefetch(ids, subjects, codes)
 
     def subject(self, subject: str) -> SubjectNow:
-        """Chain end and state of any subject."""
+        """Chain end and state of any subject; raises NotUnderstood."""
         for staged in (self._own, self._batch.staged):
             if now := staged.subjects.get(subject):
                 return now
         read = self._batch.read.subjects
         if subject not in read:
             self._batch.prefetch(subjects=(subject,))
+        if error := self._batch.read.not_understood.get(subject):
+            raise error
         return read[subject]
 
     def _stage(self, sealed: Sealed, state: SubjectState) -> Receipt:
@@ -427,10 +430,16 @@ def _select_entries(wire: Wire, ids: Sequence[str]) -> dict[str, Found | None]:
     return dict.fromkeys(ids) | {id: Found(bytes(text), index, bytes(digest)) for id, text, index, digest in rows}
 
 
-def _select_subjects(wire: Wire, subjects: Sequence[str]) -> dict[str, SubjectNow]:
+def _select_subjects(
+    wire: Wire, subjects: Sequence[str], not_understood: dict[str, NotUnderstood]
+) -> dict[str, SubjectNow]:
     found = dict.fromkeys(subjects, _NEW_SUBJECT)
     for subject, n, head, state, log_index in wire.look_up(NOW, subjects):
-        found[subject] = SubjectNow(Head(n, head), parse_state(subject, state), log_index)
+        try:
+            found[subject] = SubjectNow(Head(n, head), state_of(subject, state), log_index)
+        except NotUnderstood as error:
+            del found[subject]
+            not_understood[subject] = error
     return found
 
 

@@ -36,6 +36,7 @@ from cylinder_trace.store.fleet.stretch import STOCK, Stretch, checks_of, scans_
 from cylinder_trace.store.progress import Tell, silent
 from cylinder_trace.store.publisher import LET_GO_AFTER_S
 from cylinder_trace.store.reader import Reader
+from cylinder_trace.store.understood import NotUnderstood
 
 log = logging.getLogger(__name__)
 _BESIDE = 64
@@ -62,6 +63,7 @@ class Follower:
         """`engine` writes without taking SQLite's lock before it writes; due days are reckoned by `rulebook_id`."""
         self._engine, self._reader, self._rulebook_id = engine, reader, rulebook_id
         self._wake, self._stop = threading.Event(), threading.Event()
+        self._waits_for_newer = False
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
     def start(self) -> None:
@@ -136,14 +138,21 @@ class Follower:
 
     def _try_step(self) -> bool:
         try:
-            return self.step(_BESIDE) >= 0
+            worked = self.step(_BESIDE) >= 0
         except Overtaken:
             return False
+        except NotUnderstood as error:
+            if not self._waits_for_newer:
+                log.warning("the lists wait for a process of a newer version: %s", error)
+            self._waits_for_newer = True
         except (SQLAlchemyError, OSError) as error:
             log.warning("the lists do not follow, trying again: %s", type(error).__name__)
         except Exception:
             # whatever it is, the thread lives on and says so; no list is taken for a decision
             log.exception("the lists do not follow, trying again")
+        else:
+            self._waits_for_newer = False
+            return worked
         return False
 
     def _followed(self) -> Followed:
@@ -151,7 +160,7 @@ class Follower:
             return read_followed(reading)
 
     def _stretch(self, before: Followed, limit: int) -> Stretch | None:
-        stretch = Stretch(before, self._rulebook_id)
+        stretch = Stretch(before, self._rulebook_id, self._reader.suite)
         if before.place.redo is not None:
             most = max(limit, _REDONE)
             rows = self._rows_behind(before, most)

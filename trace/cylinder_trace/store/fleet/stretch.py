@@ -14,7 +14,7 @@ from cylinder_trace import events
 from cylinder_trace.audit import StoredEntry
 from cylinder_trace.dates import local_day, month_of_day
 from cylinder_trace.enactment import RulebookState, next_rulebook_state
-from cylinder_trace.events import Entry, parse_entry_and_event
+from cylinder_trace.events import Entry
 from cylinder_trace.rulebook import Rulebook
 from cylinder_trace.store.fleet.counting import Counter, Key, Sums, add
 from cylinder_trace.store.fleet.folding import (
@@ -27,6 +27,8 @@ from cylinder_trace.store.fleet.folding import (
     words_of,
 )
 from cylinder_trace.store.fleet.place import Followed, Redo, book_on
+from cylinder_trace.store.understood import NotUnderstood, entry_of, is_as_recorded
+from cylinder_trace.suite import Suite
 
 log = logging.getLogger(__name__)
 STOCK = 0
@@ -38,7 +40,8 @@ Scans = Mapping[str, tuple[int, str | None]]
 class Stretch:
     """One step of the follower, from where it stands."""
 
-    def __init__(self, followed: Followed, rulebook_id: str) -> None:
+    def __init__(self, followed: Followed, rulebook_id: str, suite: Suite) -> None:
+        self._suite = suite
         self.place, self.rules = followed.place, followed.rules
         self.stations = dict(followed.stations)
         self.new: list[dict[str, Any]] = []
@@ -67,7 +70,10 @@ class Stretch:
         return Followed(self.place, self.stations, self.rules)
 
     def fold(self, entries: Sequence[StoredEntry], known: Mapping[str, Known], scans: Scans) -> None:
-        """Fold entries as far as a stretch goes; `known`: the rows of their cylinders, by subject."""
+        """Fold entries as far as a stretch goes; `known`: the rows of their cylinders, by subject.
+
+        Raises NotUnderstood when the first of them is one that only a newer version knows.
+        """
         self._known = dict(known)
         for stored in entries:
             moment = local_day(stored.recorded_at), self.rules
@@ -75,7 +81,12 @@ class Stretch:
             if (moment != self._moment and not self.turn(moment[0])) or self.place.redo is not None:
                 break
             self._moment = moment
-            self._take(stored, scans)
+            try:
+                self._take(stored, scans)
+            except NotUnderstood:
+                if self._last is None:
+                    raise
+                break
             self._last = stored
         if self._last is not None:
             self._move(size=self._last.index + 1, recorded_at=self._last.recorded_at)
@@ -110,7 +121,15 @@ class Stretch:
 
     def _take(self, stored: StoredEntry, scans: Scans) -> None:
         try:
-            self._fold(stored, *parse_entry_and_event(stored.text, stored.type), scans)
+            entry, event = entry_of(stored.text, stored.type)
+        except NotUnderstood:
+            # Left out once, it would be missing for ever: a process of the newer version goes on from here.
+            if is_as_recorded(stored, self._suite):
+                raise
+            log.error("entry %d is left out of the lists: it was changed", stored.index)
+            return
+        try:
+            self._fold(stored, entry, event, scans)
         except ValueError as error:
             # What the ledger took follows; what was changed since is the audit's matter, and must not stop the lists.
             log.error("entry %d is left out of the lists: %s", stored.index, type(error).__name__)
