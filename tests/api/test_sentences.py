@@ -18,7 +18,12 @@ SOURCES = (
     "api/cylinder_api/epcis/*.py", "trace/cylinder_trace/*.py", "trace/cylinder_trace/store/unit.py",
     "trace/cylinder_trace/store/reader.py", "trace/cylinder_trace/store/understood.py",
 )  # fmt: skip
-CODES = {"StateError": "cannot_follow", "IdConflict": "id_conflict", "CodeTaken": "code_taken", "NotUnderstood": "unavailable"}
+CODES = {
+    "StateError": "cannot_follow",
+    "IdConflict": "id_conflict",
+    "CodeTaken": "code_taken",
+    "NotUnderstood": "unavailable",
+}
 """Refusals of the core, and the code that the service gives them."""
 PLACES = {"Refused": 1, "problem": 2}
 """Which argument is the sentence; the one before it is the code."""

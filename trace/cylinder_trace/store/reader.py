@@ -6,10 +6,13 @@ A reader never sees what is not committed, and never blocks the writer.
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, Engine, Row, Select, and_, func, inspect, select
+import orjson
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, case, func, inspect, select
 
 from cylinder_trace.audit import StoredEntry
 from cylinder_trace.chain import EMPTY, Head
+from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.events import HandedOver
 from cylinder_trace.proof import HistoryBundle, make_bundle
 from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.tables import (
@@ -33,6 +36,8 @@ _code = CodeRow.__table__  # type: ignore[attr-defined]
 _checkpoint = CheckpointRow.__table__  # type: ignore[attr-defined]
 _cosignature = CosignatureRow.__table__  # type: ignore[attr-defined]
 
+_IS_ENTRUSTED = and_(_now.c.kind == "cylinder", _now.c.state.contains('"custody_basis":"', autoescape=True))
+"""Whether somebody may fill a cylinder besides its owner: the stored state leaves the field out where nobody may."""
 _NEWS = 10_000
 """Entries up to which it is quicker to go through them than through all states of an owner."""
 
@@ -42,10 +47,12 @@ class NotPublished(LookupError):
 
 
 class Changed(NamedTuple):
-    """A subject that changed, and who owns it now if it is a cylinder."""
+    """A subject that changed, and if it is a cylinder who owns it now, and to whom it is entrusted."""
 
     subject: str
     owner_id: str | None
+    custodian_id: str | None
+    """Only where it may be filled for this one (托管、供用气合同)."""
 
 
 class RefFound(NamedTuple):
@@ -165,6 +172,19 @@ class Reader:
         with self._engine.connect() as connection:
             return connection.execute(query.order_by(_now.c.log_index)).all()
 
+    def entrusted(self, company_id: str, since: int = 0) -> list[CylinderState]:
+        """Cylinders of others that a company may fill (托管、供用气合同), with `since` as `states` has it.
+
+        They are found by the hand-overs that name the company, so a state is read only where one of them was once.
+        """
+        handed = select(_entry.c.subject).join(_ref, _ref.c.log_index == _entry.c.log_index)
+        handed = handed.where(_ref.c.ref == f"holder/{company_id}", _entry.c.type == HandedOver.type)
+        query = select(_now.c.subject, _now.c.state).where(_now.c.subject.in_(handed), _now.c.log_index >= since)
+        query = query.where(_now.c.owner_id != company_id, _IS_ENTRUSTED).order_by(_now.c.log_index)
+        with self._engine.connect() as connection:
+            states = [state_of(subject, state) for subject, state in connection.execute(query)]
+        return [state for state in states if isinstance(state, CylinderState) and state.basis_of(company_id)]
+
     def read_model(self) -> dict[str, str]:
         """Every subject's stored state, as text."""
         with self._engine.connect() as connection:
@@ -178,10 +198,11 @@ class Reader:
     def changed(self, since: int, until: int) -> list[Changed]:
         """Subjects whose last entry has index `since` or more, but below `until`, in the order of that entry."""
         span = _entry.c.log_index >= since, _entry.c.log_index < until
-        rows = self._news((_now.c.subject, _now.c.owner_id), *span)
-        return [Changed(row.subject, row.owner_id) for row in rows]
+        entrusted = case((_IS_ENTRUSTED, _now.c.state)).label("entrusted")
+        rows = self._news((_now.c.subject, _now.c.owner_id, entrusted), *span)
+        return [Changed(row.subject, row.owner_id, _custodian(row.entrusted)) for row in rows]
 
-    def _news(self, columns: Sequence[Column[Any]], *span: ColumnElement[bool]) -> Sequence[Row[Any]]:
+    def _news(self, columns: Sequence[ColumnElement[Any]], *span: ColumnElement[bool]) -> Sequence[Row[Any]]:
         """Subjects whose last entry lies in a span, found by the entries: no index has to follow each append."""
         last = and_(_now.c.subject == _entry.c.subject, _now.c.log_index == _entry.c.log_index)
         query = select(*columns).join(_entry, last).where(*span)
@@ -245,6 +266,11 @@ class Reader:
                 StoredEntry(index, id, subject, n, word, occurred_at, recorded_at, _as_bytes(digest), _as_bytes(text))
                 for index, id, subject, n, word, occurred_at, recorded_at, digest, text in connection.execute(query)
             ]
+
+
+def _custodian(state: str | None) -> str | None:
+    custodian_id: str | None = orjson.loads(state).get("custodian_id") if state else None
+    return custodian_id
 
 
 def _as_bytes(value: bytes | str | memoryview) -> bytes:
