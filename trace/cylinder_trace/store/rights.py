@@ -25,6 +25,9 @@ SERVICE_RIGHTS: Mapping[str, str] = {
     **dict.fromkeys(("epcis_event", "epcis_context", "epcis_term"), _APPEND),
     "epcis_capture": _REPLACE,
     **dict.fromkeys(("epcis_query", "epcis_subscription"), "SELECT, INSERT, UPDATE, DELETE"),
+    # A webhook that was deleted stays as a name; messages that have ended go after a while.
+    "webhook": _REPLACE,
+    "delivery": "SELECT, INSERT, UPDATE, DELETE",
     "code": "SELECT, INSERT, DELETE",  # a withdrawn registration gives its codes back
     **dict.fromkeys(("meta", "alembic_version"), _READ),
 }

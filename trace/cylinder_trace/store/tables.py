@@ -5,13 +5,14 @@
 `fleet`, `figure` and `followed` are the lists and monthly figures, which follow the log and are made anew from it.
 `person` is the vault: personal data, encrypted.  `account`, `client`, `assertion`, `login`, `device_code`, `journal`
 and `kept_answer` belong to the service.  The `epcis_` tables are the EPCIS repository (EPCIS 事件库): our own life
-events, which follow the log, beside what others captured.
+events, which follow the log, beside what others captured.  `webhook` and `delivery` say what is sent to whom; what is
+sent is made from the entry each time.
 """
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = "9"
+SCHEMA_VERSION = "10"
 """The newest of ``migrations``, which make and move what this page describes."""
 # SQLite only makes an INTEGER primary key the row id itself; BIGINT would cost a second index.
 _LONG = BigInteger().with_variant(Integer, "sqlite")
@@ -446,6 +447,74 @@ class EpcisSubscriptionRow(SQLModel, table=True):
     """When the other side last took something."""
     failures: int = 0
     """Attempts since the last that was taken."""
+    ended_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class WebhookRow(SQLModel, table=True):
+    """Where an organisation wants to be told of what happens (推送地址); entries below `next_index` were looked at."""
+
+    __tablename__ = "webhook"
+
+    webhook_id: str = Field(primary_key=True)
+    org_id: str
+    role: str
+    """With whose rights entries are chosen."""
+    district: str | None = None
+    account_id: str
+    """Who made it."""
+    url: str
+    words: str
+    """Words of events, parted by blanks; empty = all that are sent."""
+    secret_sealed: bytes | None = Field(default=None, sa_type=LargeBinary)
+    """What messages are signed with, sealed with the master key; absent once the webhook is deleted."""
+    old_secret_sealed: bytes | None = Field(default=None, sa_type=LargeBinary)
+    """The secret before it, which signs as well until `old_secret_until`."""
+    old_secret_until: int | None = Field(default=None, sa_type=BigInteger)
+    created_at: int = Field(sa_type=BigInteger)
+    version: int = 1
+    """Rises with every change by people; the deliverer's own columns are those from `next_index` to `off_because`."""
+    next_index: int = Field(sa_type=BigInteger)
+    """The first entry that was not looked at for it."""
+    failures: int = 0
+    """Attempts since the last that was accepted."""
+    failing_since: int | None = Field(default=None, sa_type=BigInteger)
+    rests_until: int | None = Field(default=None, sa_type=BigInteger)
+    """Nothing is sent before."""
+    off_at: int | None = Field(default=None, sa_type=BigInteger)
+    off_because: str | None = None
+    deleted_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class DeliveryRow(SQLModel, table=True):
+    """A message to a webhook (投递): about an entry, or a test."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        Index("delivery_by_webhook", "webhook_id", "made_at", "message_id"),
+        Index("delivery_due", "webhook_id", "due_at", sqlite_where=text("due_at IS NOT NULL"),
+              postgresql_where=text("due_at IS NOT NULL")),
+        Index("delivery_ended", "ended_at", sqlite_where=text("ended_at IS NOT NULL"),
+              postgresql_where=text("ended_at IS NOT NULL")),
+    )  # fmt: skip
+
+    message_id: str = Field(primary_key=True)
+    """The `webhook-id` that the receiver sees, the same at each attempt."""
+    webhook_id: str
+    log_index: int | None = Field(default=None, sa_type=BigInteger)
+    """The entry it is about; absent for a test."""
+    made_at: int = Field(sa_type=BigInteger)
+    state: str
+    """`waiting`, `delivered` or `failed`."""
+    attempts: int = 0
+    since: int = Field(sa_type=BigInteger)
+    """When it was first to be sent, or sent again by hand: from then on it is tried for so long."""
+    due_at: int | None = Field(default=None, sa_type=BigInteger)
+    """When it is tried next; absent when it has ended."""
+    tried_at: int | None = Field(default=None, sa_type=BigInteger)
+    status: int | None = None
+    """Of the last answer."""
+    said: str | None = None
+    """What came of the last attempt."""
     ended_at: int | None = Field(default=None, sa_type=BigInteger)
 
 
