@@ -159,7 +159,7 @@ def test_a_database_from_before_there_were_cosignatures_gets_their_table(make_ho
 def test_a_database_newer_than_the_program_is_refused_in_one_sentence_and_left_alone(filled: Home) -> None:
     engine = engine_of(filled)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE meta SET value = '99' WHERE \"key\" = 'schema'"))
+        connection.execute(text("UPDATE meta SET value = '99' WHERE \"key\" IN ('schema', 'beside')"))
     engine.dispose()
     before = rows_of(filled)
     for look in (lambda: planned_move(filled.url), lambda: Ledger(filled.url, filled.folder, KEY, filled.clock)):

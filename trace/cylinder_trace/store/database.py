@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from cylinder_trace.store.migrating import Step, move_schema, steps_from
-from cylinder_trace.store.tables import SCHEMA_VERSION, MetaRow
+from cylinder_trace.store.migrating import BESIDE, Step, move_schema, steps_from
+from cylinder_trace.store.tables import OLDEST_BESIDE, SCHEMA_VERSION, MetaRow
 from cylinder_trace.suite import SHA256, suite_of_origin
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,10 @@ UNFINISHED = "unfinished"
 """The row of `meta` in a home that is being restored or rebuilt, and from what; it goes when the home is whole."""
 _NO_RIGHT = "42501"
 """PostgreSQL's code for a missing right."""
+_LOCKED = "55P03"
+"""Its code for a lock that was not to be had in time."""
+_LONGEST_LOCK = "2s"
+"""So long a step waits for a table. Whoever wants the table meanwhile waits behind it: all writers of the service."""
 
 
 def parse_url(url: str) -> URL:
@@ -123,6 +127,11 @@ def create_schema(engine: Engine, origin: str) -> None:
                 f"the tables must be made or moved to schema {SCHEMA_VERSION}, and this role has no right to do that "
                 f"({first_line(error)}): run cylinder-api migrate as the tables' owner"
             ) from error
+        if getattr(error.orig, "sqlstate", None) == _LOCKED:
+            raise StoreError(
+                f"the tables were not moved to schema {SCHEMA_VERSION}: somebody else holds one of them, a backup "
+                "perhaps; nothing was changed, run it again when that has ended"
+            ) from error
         raise StoreError(f"cannot use the database {_shown(engine)}: {first_line(error)}") from error
 
 
@@ -143,7 +152,7 @@ def planned_move(url: str) -> tuple[str | None, Sequence[Step]]:
         raise StoreError(f"cannot use the database {_shown(engine)}: {first_line(error)}") from error
     finally:
         engine.dispose()
-    version = _known_version(stored) if stored else None
+    version = known_version(stored) if stored else None
     return version, steps_from(version)
 
 
@@ -158,6 +167,8 @@ def _make_ready(connection: Connection, origin: str) -> None:
     stored = read_meta(connection)  # anew, under the lock: another process may just have done it
     if _is_ready(stored, origin):
         return
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = '{_LONGEST_LOCK}'"))
     held = stored.get("schema")
     log.info("the schema of the database moves from %s to %s", held or "nothing", SCHEMA_VERSION)
     move_schema(connection, held)
@@ -181,11 +192,13 @@ def _lock_schema(connection: Connection) -> None:
 
 
 def _expected(origin: str) -> dict[str, str]:
-    return {"schema": SCHEMA_VERSION, "origin": origin, "suite": suite_of_origin(origin).name}
+    return {
+        "schema": SCHEMA_VERSION, "origin": origin, "suite": suite_of_origin(origin).name, BESIDE: OLDEST_BESIDE
+    }  # fmt: skip
 
 
 def _is_ready(stored: Mapping[str, str], origin: str) -> bool:
-    """Whether it is our ledger in the schema of this program; False if it must be made or moved up."""
+    """Whether it is our ledger in a schema that this program can work on; False if it must be made or moved up."""
     if not stored:
         return False
     if begun := stored.get(UNFINISHED):
@@ -195,10 +208,22 @@ def _is_ready(stored: Mapping[str, str], origin: str) -> bool:
         held, value = stored.get(key, SHA256.name if key == "suite" else None), _expected(origin)[key]
         if held != value:
             raise StoreError(f"this database holds {key} {held!r}, not {value!r}: wrong folder or wrong key")
-    return _known_version(stored) == SCHEMA_VERSION
+    return _may_go_on_beside(stored) or known_version(stored) == SCHEMA_VERSION
 
 
-def _known_version(stored: Mapping[str, str]) -> str:
+def _may_go_on_beside(stored: Mapping[str, str]) -> bool:
+    """Whether a newer version has moved the tables, and only added to what this one works with."""
+    held, oldest = stored.get("schema", ""), stored.get(BESIDE, "")
+    if not (held.isdecimal() and oldest.isdecimal()):
+        return False
+    goes_on = int(oldest) <= int(SCHEMA_VERSION) < int(held)
+    if goes_on:
+        log.warning("the database has schema %s; this version, of schema %s, works beside it", held, SCHEMA_VERSION)
+    return goes_on
+
+
+def known_version(stored: Mapping[str, str]) -> str:
+    """The version of the schema; raises StoreError when it is none of ours, or newer than this program."""
     held = stored.get("schema", "")
     if not held.isdecimal():
         raise StoreError(f"this database holds schema {held!r}, which no version of this program has made")

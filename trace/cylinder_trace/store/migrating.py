@@ -12,15 +12,17 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Connection, inspect, update
+from sqlalchemy import Connection, Table, delete, insert, inspect, update
 
-from cylinder_trace.store.tables import SCHEMA_VERSION, MetaRow
+from cylinder_trace.store.tables import OLDEST_BESIDE, SCHEMA_VERSION, MetaRow
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
 BEFORE_ALEMBIC = "1"
 """The version of databases that were made before there were migrations; Alembic has no table in them."""
+BESIDE = "beside"
+"""The row of `meta` with the oldest schema whose programs may go on working on this one (并行升级)."""
 
 
 class Step(NamedTuple):
@@ -43,8 +45,11 @@ def move_schema(connection: Connection, version: str | None) -> None:
     if version == BEFORE_ALEMBIC and not inspect(connection).has_table("alembic_version"):
         _run(connection, lambda held, context: _scripts()._stamp_revs(BEFORE_ALEMBIC, held))
     _run(connection, lambda held, context: _scripts()._upgrade_revs(SCHEMA_VERSION, held))
-    says = MetaRow.__table__  # type: ignore[attr-defined]
+    says: Table = MetaRow.__table__  # type: ignore[attr-defined]
     connection.execute(update(says).where(says.c.key == "schema").values(value=SCHEMA_VERSION))
+    if version is not None:
+        connection.execute(delete(says).where(says.c.key == BESIDE))
+        connection.execute(insert(says).values(key=BESIDE, value=OLDEST_BESIDE))
 
 
 def _run(connection: Connection, steps: Callable[[Any, Any], Any]) -> None:

@@ -13,7 +13,15 @@ from sqlalchemy import ColumnElement, Connection, Engine, LargeBinary, Table, fu
 from sqlalchemy.exc import DBAPIError
 
 from cylinder_trace.merkle import NodeReader
-from cylinder_trace.store.database import UNFINISHED, StoreError, first_line, open_engine, parse_url, sqlite_path
+from cylinder_trace.store.database import (
+    UNFINISHED,
+    StoreError,
+    first_line,
+    known_version,
+    open_engine,
+    parse_url,
+    sqlite_path,
+)
 from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.sources import require_readable
 from cylinder_trace.store.tables import CheckpointRow, CosignatureRow, EntryRow, MetaRow
@@ -65,6 +73,7 @@ class Snapshot:
         meta: dict[str, str] = {row.key: row.value for row in connection.execute(select(_meta))}
         if begun := meta.get(UNFINISHED):
             raise StoreError(f"unfinished {begun}: there is nothing whole here to be copied; run that again first")
+        known_version(meta)  # of a newer one there may be tables that would be missing in the copy
         self.origin = meta.get("origin", "")
         self._files = LogFiles(self._log, suite_of_origin(self.origin))
 

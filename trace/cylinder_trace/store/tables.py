@@ -14,6 +14,8 @@ from sqlmodel import Field, SQLModel
 
 SCHEMA_VERSION = "10"
 """The newest of ``migrations``, which make and move what this page describes."""
+OLDEST_BESIDE = "8"
+"""Programs of this schema or a later one can work on the tables as they are now: each step since has only added."""
 # SQLite only makes an INTEGER primary key the row id itself; BIGINT would cost a second index.
 _LONG = BigInteger().with_variant(Integer, "sqlite")
 _ON_SQLITE, _ON_POSTGRESQL = {"home": "sqlite"}, {"home": "postgresql"}
