@@ -46,24 +46,26 @@ def move(engine: Engine, version: str) -> None:
 
 def shape(engine: Engine) -> Shape:
     """Table → columns, and all rules that bind who writes: keys, unique indexes, checks, triggers."""
-    look = inspect(engine)
-    found: Shape = {}
-    for table in look.get_table_names():
-        found[table] = {
+    look, bound = inspect(engine), rules(engine)
+    columns, keys, indexes = look.get_multi_columns(), look.get_multi_pk_constraint(), look.get_multi_indexes()
+    uniques, foreign = look.get_multi_unique_constraints(), look.get_multi_foreign_keys()
+    return {
+        place[1]: {
             "columns": {
                 column["name"]: (str(column["type"]), column["nullable"], column["default"])
-                for column in look.get_columns(table)
+                for column in columns[place]
             },
             "rules": sorted(
-                [str(look.get_pk_constraint(table)["constrained_columns"])]
-                + [str(unique["column_names"]) for unique in look.get_unique_constraints(table)]
-                + [str(index["column_names"]) for index in look.get_indexes(table) if index["unique"]]
-                + [str(key) for key in look.get_foreign_keys(table)]
-                + [rule for rule in rules(engine) if rule.startswith(f"{table}: ")]
+                [str(keys[place]["constrained_columns"])]
+                + [str(unique["column_names"]) for unique in uniques[place]]
+                + [str(index["column_names"]) for index in indexes[place] if index["unique"]]
+                + [str(key) for key in foreign[place]]
+                + [rule for rule in bound if rule.startswith(f"{place[1]}: ")]
             ),
-            "indexes": {index["name"] for index in look.get_indexes(table)},
+            "indexes": {index["name"] for index in indexes[place]},
         }
-    return found
+        for place in columns
+    }
 
 
 def rules(engine: Engine) -> list[str]:
