@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cylinder_trace.dates import local_day
 from cylinder_trace.locks import Lock
-from station_agent.agent import assembled
+from station_agent.agent import Agent, assembled
 from station_agent.clock import wall_ms
 from station_agent.device import JOURNAL_FILE, KEY_FILE, REPLICA_FILE, DeviceError, key_protection, load_device
 from station_agent.devices.driver import DriverError
@@ -191,8 +190,8 @@ async def self_test(config: Path) -> list[Check]:
             ca_file = Path(settings.ca_file) if settings.ca_file else None
             async with Service(settings.service_url, device.token, device.station_id, ca_file=ca_file) as service:
                 checks.append(await _check("service", _ready(service), "look at network, address and certificate"))
-            checks.append(await _check("data", _data(agent.sync.pull, agent.replica), "connect the station once"))
-            checks.append(_lock_check(agent.replica))
+            checks.append(await _check("data", _data(agent), "connect the station once"))
+            checks.append(_lock_check(agent))
             checks.append(_clock_check(agent.clock.skew_ms()))
             for lane in agent.lanes:
                 name = f"scale of lane {lane.number}"
@@ -244,9 +243,9 @@ def _closed_check(journal: Journal) -> Check:
     return Check("filling", False, f"{said.en}: {because}", said.next_en)
 
 
-def _lock_check(replica: Replica) -> Check:
-    now = wall_ms()
-    locks = [lock for lock in (replica.known.locks if replica.known else ()) if lock.until is None or now < lock.until]
+def _lock_check(agent: Agent) -> Check:
+    now, known = agent.clock.likely_now(), agent.replica.known
+    locks = [lock for lock in (known.locks if known else ()) if lock.until is None or now < lock.until]
     if not locks:
         return Check("locks", True, "nothing here is locked")
     told = "; ".join(f"{lock.place} by {lock.authority_id}: {lock.cause}" for lock in locks)
@@ -264,19 +263,19 @@ async def _ready(service: Service) -> str:
     return "ready"
 
 
-async def _data(pull: Callable[[], Awaitable[None]], replica: Replica) -> str:
+async def _data(agent: Agent) -> str:
     try:
-        await pull()
+        await agent.sync.pull()
     except ServiceGone:
-        if replica.known is None:
+        if agent.replica.known is None:
             raise
-    known = replica.known
+    known, now = agent.replica.known, agent.clock.likely_now()
     if known is None:
         raise ReplicaDamaged("nothing is known yet")
-    book = known.book_on(local_day(wall_ms()))
-    if wall_ms() - known.as_of > book.station.data_max_age_hours * _HOUR_MS:
-        raise ReplicaRefused(f"too old: {age(known, wall_ms())}")
-    return f"{replica.cylinder_count()} cylinders, {age(known, wall_ms())}, rules {book.name}"
+    book = known.book_at(now)
+    if now - known.as_of > book.station.data_max_age_hours * _HOUR_MS:
+        raise ReplicaRefused(f"too old: {age(known, now)}")
+    return f"{agent.replica.cylinder_count()} cylinders, {age(known, now)}, rules {book.name}"
 
 
 def _clock_check(skew_ms: int | None) -> Check:

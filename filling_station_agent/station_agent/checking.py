@@ -21,7 +21,7 @@ from station_agent.deciding import Deciding
 from station_agent.filling import NO_GAS_G, REST_WITHIN_MS, rest
 from station_agent.lane import Lane, LaneState, LaneView, Reweigh, Stated
 from station_agent.lists import ITEM_OF_FAULT, not_in_order, postfill_items
-from station_agent.own_fills import OwnFill
+from station_agent.own_fills import OwnFill, Weighing
 from station_agent.recorder import Recorder, Tell
 from station_agent.tickets import Tickets
 
@@ -72,7 +72,7 @@ class Checking:
             raise TurnedAway(words.NO_FILL_HERE)
         if lane.checker_id is None:
             raise TurnedAway(words.NO_CHECKER)
-        if lane.checker_id == fill.filled.worker_id:
+        if lane.checker_id == fill.worker_id:
             raise TurnedAway(words.SECOND_PERSON)
         if not self._deciding.is_certified(lane.checker_id):
             raise TurnedAway(words.NOT_CERTIFIED)
@@ -90,7 +90,7 @@ class Checking:
         net_g = max(0, gross_g - cylinder.stamp.tare_g)
         limit_g = self._limit(cylinder, fill)
         numbers = {"seal_no": stated.seal_no, "label_no": stated.label_no}
-        reweigh = Reweigh(fill.filled.check_id, net_g, limit_g, fill.filled.worker_id, **numbers)
+        reweigh = Reweigh(fill.check_id, net_g, limit_g, fill.worker_id, **numbers)
         lane.view.reweigh, lane.view.net_g = reweigh, net_g
         if not _stands(fill.last, lane, gross_g):
             await self._record_weight(lane, fill, reweigh, gross_g)
@@ -113,7 +113,7 @@ class Checking:
 
     def _limit(self, cylinder: CylinderState, fill: OwnFill) -> int:
         """The most that it may hold: what the permit said."""
-        decided = self._recorder.journal.find(fill.filled.check_id)
+        decided = self._recorder.journal.find(fill.check_id)
         event = decided.event() if decided else None
         permitted = event.decision.max_net_g if isinstance(event, FillDecided) else None
         return max_net_g(cylinder, self._deciding.book()) if permitted is None else permitted
@@ -153,7 +153,7 @@ class Checking:
             lane.shift.checks += 1
 
     async def _append(self, lane: Lane, fill: OwnFill, id: str, event: Reweighed | PostfillChecked) -> None:
-        subject, filler = f"cylinder/{fill.cylinder_id}", fill.filled.worker_id
+        subject, filler = f"cylinder/{fill.cylinder_id}", fill.worker_id
         await self._recorder.append(id, subject, event, filler, checker_id=lane.checker_id)
 
 
@@ -163,7 +163,7 @@ def _seen(lane: Lane) -> tuple[str, ...]:
     return (*lane.take_faults_after(), *before)
 
 
-def _stands(last: Reweighed | None, lane: Lane, gross_g: int) -> bool:
+def _stands(last: Weighing | None, lane: Lane, gross_g: int) -> bool:
     """Whether the weight on record is this one: same scale, same person, nothing drawn off since."""
     if last is None or (last.scale_id, last.worker_id) != (lane.scale_id, lane.checker_id):
         return False

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 from cylinder_codes.stamps import StampReading
 from cylinder_trace.admission import decide_fill, stricter
 from cylinder_trace.cylinder import CylinderState
-from cylinder_trace.dates import local_day, parse_day
 from cylinder_trace.decision import Decision, FillRequest, StationFacts
 from cylinder_trace.decision_note import inputs_hash
 from cylinder_trace.events import FillDecided
@@ -101,7 +100,7 @@ class Deciding:
             self._replica.forget()  # sync fetches it whole
             return self.look_up(request)
         now = self._clock.likely_now()
-        book = known.book_on(local_day(now))
+        book = known.book_at(now)
         lot = known.lots.get(request.lot_id) if request.lot_id else None
         facts = facts_for(known.station, request, known.as_of, skew_ms, lot, now=now, locks=known.locks)
         replica_id = f"{self._station_id}.{known.version}"
@@ -135,12 +134,12 @@ class Deciding:
     def book(self) -> Rulebook:
         """The rulebook in force today."""
         known = self._replica.known
-        return known.book_on(local_day(self._clock.likely_now())) if known else _shipped_rulebook()
+        return known.book_at(self._clock.likely_now()) if known else _shipped_rulebook()
 
     def is_certified(self, worker_id: str) -> bool:
         """Whether this station knows a certificate of the person that is in force today."""
-        until = self._replica.known.station.workers.get(worker_id) if self._replica.known else None
-        return until is not None and local_day(self._clock.likely_now()) <= parse_day(until)
+        known = self._replica.known
+        return known is not None and known.is_certified(worker_id, self._clock.likely_now())
 
     def is_locked(self, lane: Lane) -> bool:
         """Whether the regulator has locked the scale, its lane or the station."""

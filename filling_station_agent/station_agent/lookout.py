@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any
 
 from cylinder_codes.base32 import encode_base32
-from cylinder_trace.dates import local_day
 from cylinder_trace.events import AlarmRaised
 from cylinder_trace.rulebook import WatchRules
 from station_agent.clock import TrustedClock
@@ -133,7 +132,7 @@ class Lookout:
 
     def _rules(self) -> WatchRules:
         known = self._replica.known
-        return known.book_on(local_day(self._clock.now())).watch if known else WatchRules()
+        return known.book_at(self._clock.likely_now()).watch if known else WatchRules()
 
     # ------------------------------------------------------------ hearing
 

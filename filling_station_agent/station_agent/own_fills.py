@@ -12,24 +12,35 @@ LOOKED_BACK = 20_000
 """So many records of the journal are looked through at the start; what was filled before is not weighed again here."""
 
 
+KEPT = 10_000
+"""So many fills are remembered, the youngest: five hours of the fastest carousel, weeks of a small station."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """A full cylinder's second weight, as far as it is asked about again."""
+
+    scale_id: str
+    worker_id: str
+    full_gross_g: int
+    within_limit: bool
+
+
 @dataclass(slots=True)
 class OwnFill:
     """One fill of this station, and what was found when it was looked at again."""
 
     cylinder_id: str
-    filled: Filled
+    check_id: str
+    worker_id: str
+    """The filler (充装人)."""
+    lane: int
+    ended_at: int
     weighed: int = 0
     """How often it was weighed again."""
     checked: int = 0
     """How often Q1 to Q6 were gone through."""
-    last: Reweighed | None = None
-    passed: bool | None = None
-    """What the last list said; None before the first."""
-
-    @property
-    def is_released(self) -> bool:
-        """Whether it was weighed again, is within its limit, and passed Q1 to Q6."""
-        return self.passed is True
+    last: Weighing | None = None
 
 
 def last_acts(newest_first: Iterable[bytes]) -> list[Record]:
@@ -50,10 +61,11 @@ def last_acts(newest_first: Iterable[bytes]) -> list[Record]:
 
 
 class OwnFills:
-    """The last fill of each cylinder at this station."""
+    """The last fill of each cylinder at this station, as far as it is one of the last `KEPT`."""
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self._last: dict[str, OwnFill] = {}
+        """Cylinder id → its fill, in the order of filling."""
         self._by_check: dict[str, OwnFill] = {}
         for record in records:
             self.add(record)
@@ -65,15 +77,22 @@ class OwnFills:
         match record.event():
             case Filled() as filled:
                 self._begin(record.subject.removeprefix("cylinder/"), filled)
-            case Reweighed() as weighed if fill := self._by_check.get(weighed.check_id):
-                fill.weighed, fill.last = fill.weighed + 1, weighed
+            case Reweighed() as seen if fill := self._by_check.get(seen.check_id):
+                fill.weighed += 1
+                fill.last = Weighing(seen.scale_id, seen.worker_id, seen.full_gross_g, seen.within_limit)
             case PostfillChecked() as checked if fill := self._by_check.get(checked.check_id):
-                fill.checked, fill.passed = fill.checked + 1, checked.passed
+                fill.checked += 1
 
     def _begin(self, cylinder_id: str, filled: Filled) -> None:
-        if before := self._last.get(cylinder_id):
-            del self._by_check[before.filled.check_id]
-        self._last[cylinder_id] = self._by_check[filled.check_id] = OwnFill(cylinder_id, filled)
+        self._forget(cylinder_id)
+        fill = OwnFill(cylinder_id, filled.check_id, filled.worker_id, filled.lane, filled.ended_at)
+        self._last[cylinder_id] = self._by_check[filled.check_id] = fill
+        if len(self._last) > KEPT:
+            self._forget(next(iter(self._last)))
+
+    def _forget(self, cylinder_id: str) -> None:
+        if (fill := self._last.pop(cylinder_id, None)) is not None:
+            del self._by_check[fill.check_id]
 
     def last_of(self, cylinder_id: str) -> OwnFill | None:
         """The last fill of a cylinder here."""
@@ -84,5 +103,5 @@ class OwnFills:
         return [
             fill
             for fill in self._last.values()
-            if not fill.weighed and fill.filled.ended_at >= since and lane in (None, fill.filled.lane)
+            if not fill.weighed and fill.ended_at >= since and lane in (None, fill.lane)
         ]

@@ -6,7 +6,7 @@ counts at once.  After five wrong tries a worker's PIN is not looked at for five
 
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import scrypt
 from pathlib import Path
@@ -21,6 +21,7 @@ SALT_BYTES = 16
 _COST = {"n": 2**14, "r": 8, "p": 1}
 _TRIES = 5
 _LOCKED_MS = 300_000
+_STRANGERS = 1_000
 
 Tried = Literal["good", "wrong", "locked"]
 
@@ -41,17 +42,25 @@ class Pins:
 
     def try_pin(self, worker_id: str, pin: str) -> Tried:
         """Whether this is the worker's PIN; takes a moment, so it is asked beside the loop. Raises DeviceError."""
+        kept = _kept(self._file)
         wrong = self._wrong.setdefault(worker_id, _Wrong())
         if self._steady() < wrong.locked_until:
             return "locked"
-        if _is_pin_of(self._file, worker_id, pin):
-            del self._wrong[worker_id]
+        if _is_pin(kept.get(worker_id), pin):
+            self._wrong.pop(worker_id, None)
             return "good"
+        self._forget_strangers(kept)
         wrong.tries += 1
         if wrong.tries < _TRIES:
             return "wrong"
         self._wrong[worker_id] = _Wrong(locked_until=self._steady() + _LOCKED_MS)
         return "locked"
+
+    def _forget_strangers(self, kept: Mapping[str, object]) -> None:
+        """Tries at ids that have no PIN are counted like any, for the last thousand of them: no memory is filled so."""
+        if len(self._wrong) > _STRANGERS + len(kept):
+            oldest = next((worker_id for worker_id in list(self._wrong) if worker_id not in kept), None)
+            self._wrong.pop(oldest or "", None)
 
 
 def set_pin(data: Path, worker_id: str, pin: str, salt: bytes) -> None:
@@ -72,8 +81,7 @@ def remove_pin(data: Path, worker_id: str) -> bool:
     return True
 
 
-def _is_pin_of(file: Path, worker_id: str, pin: str) -> bool:
-    entry = _kept(file).get(worker_id)
+def _is_pin(entry: dict[str, str | int] | None, pin: str) -> bool:
     if entry is None:
         _hash(pin, bytes(SALT_BYTES), _COST)  # as long as for a worker who has one
         return False

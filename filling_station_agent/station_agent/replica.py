@@ -21,6 +21,7 @@ from pydantic import SkipValidation
 from cylinder_codes.keys import VerifyingKey, decode_base64
 from cylinder_codes.stamps import StampReading, compare_stamps, plain_field
 from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.dates import local_day, parse_day
 from cylinder_trace.dead_codes import DIGEST_BYTES, KIND, DeadCodes
 from cylinder_trace.enactment import book_on
 from cylinder_trace.events import first_fault
@@ -95,9 +96,18 @@ class Known:
     locks: tuple[Lock, ...] = ()
     """The regulator's locks on filling that stand by this station's own trust list, the expired ones too."""
 
-    def book_on(self, day: int) -> Rulebook:
-        """The version that decides on a day (ordinal, Beijing); whether it has ended is asked by the decision."""
-        return book_on(self.books, day) or self.books[0]
+    def book_at(self, at: int) -> Rulebook:
+        """The version that decides at a moment (UTC ms); whether it has ended is asked by the decision."""
+        return book_on(self.books, local_day(at)) or self.books[0]
+
+    def certified_until(self, worker_id: str) -> str | None:
+        """The last day of the certificate that the station knows of a person."""
+        return self.station.workers.get(worker_id)
+
+    def is_certified(self, worker_id: str, at: int) -> bool:
+        """Whether the station knows a certificate of the person that is in force at a moment (UTC ms)."""
+        until = self.certified_until(worker_id)
+        return until is not None and local_day(at) <= parse_day(until)
 
     def is_locked(self, scale_id: str, lane: int, at: int) -> bool:
         """Whether the regulator has locked the scale, its lane or the station at a moment (UTC ms)."""

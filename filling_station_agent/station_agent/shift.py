@@ -14,7 +14,6 @@ from dataclasses import asdict
 from typing import Any, Literal, NamedTuple
 
 from cylinder_codes.base32 import encode_base32
-from cylinder_trace.dates import local_day, parse_day
 from cylinder_trace.events import ShiftChanged
 from station_agent import words
 from station_agent.journal import JournalBroken
@@ -72,15 +71,13 @@ class Shifts:
             await self._record(lane, "signed_on", before, ended)
 
     def _tell_signed_on(self, lane: Lane, worker_id: str, role: str, *, left_other: bool) -> None:
-        until = self._replica.known.station.workers.get(worker_id) if self._replica.known else None
-        certified = until is not None and self._today() <= parse_day(until)
+        known = self._replica.known
+        certified = known is not None and known.is_certified(worker_id, self._recorder.clock.likely_now())
         said = words.SIGNED_ON_CHECKER if role == "checker" else words.SIGNED_ON_FILLER
         said = words.OTHER_ROLE_LEFT if left_other else said
+        until = known.certified_until(worker_id) if known else None
         fields = {"worker_id": worker_id, "role": role, "certified_until": until, "certified": certified}
         self._tell("signed_on", lane, {**fields, **words.fields(said if certified else words.NOT_CERTIFIED)})
-
-    def _today(self) -> int:
-        return local_day(self._recorder.clock.likely_now())
 
     # ------------------------------------------------------------ signing off
 

@@ -158,6 +158,10 @@ class Sync:
         if answers.problem is not None:
             detail = f"The service did not take a record: {answers.problem.code}, {answers.problem.detail}"
             raise ServiceGone(detail, Link.NOT_TAKEN)
+        if (
+            answers.next_seq <= lines[0].seq
+        ):  # also where it wants older ones: what it asks for anew, it gets in a moment
+            raise ServiceGone("The service answered and took no record.", Link.NOT_TAKEN)
         self._online(uploaded=True)
         whole, self._batch = self._batch, min(_BATCH, self._batch * 2)
         return len(lines) < whole and answers.next_seq > lines[-1].seq

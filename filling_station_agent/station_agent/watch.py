@@ -37,6 +37,7 @@ _STOOD_MS = 5_000  # what stands for a shorter time was only put down
 _NOISE_G = 20  # two divisions of the scale
 _FULL_G = 1_000  # so much below its full weight, a cylinder is not full any more
 _EMPTIES = 10
+_REMEMBERED = 10_000  # cylinders of which a lane knows how light they were: 2 MB, and no more after years
 _OFF_ZERO_VISITS = 3  # something light may lie on an empty scale once
 
 # fmt: off
@@ -344,8 +345,10 @@ class LaneWatch:
 
     def _see_tare(self, at: int, scan: ScanSeen, rules: WatchRules) -> list[Alarm]:
         empty_g, light_g = scan.empty_gross_g, scan.tare_g - scan.empty_gross_g
-        before_g = self._lightest.get(scan.cylinder_id, empty_g)
+        before_g = self._lightest.pop(scan.cylinder_id, empty_g)
         self._lightest[scan.cylinder_id] = min(before_g, empty_g)
+        if len(self._lightest) > _REMEMBERED:  # whichever was not here for longest goes
+            del self._lightest[next(iter(self._lightest))]
         self._lighter.append(light_g)
         mean = self._mean_told(rules)
         seen = {"tare_g": scan.tare_g, "empty_g": empty_g}

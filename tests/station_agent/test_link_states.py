@@ -174,17 +174,29 @@ def home(tmp_path: Path) -> Iterator[Home]:
     home.close()
 
 
-def sync_of(home: Home, uploads: Uploads) -> tuple[Sync, list[tuple[str, dict[str, Any]]]]:
-    told: list[tuple[str, dict[str, Any]]] = []
+class Told(list[tuple[str, dict[str, Any]]]):
+    """What the sync has told; `heard` is set by the first of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard = asyncio.Event()
+
+    def tell(self, event: str, fields: dict[str, Any]) -> None:
+        self.append((event, fields))
+        self.heard.set()
+
+
+def sync_of(home: Home, uploads: Uploads) -> tuple[Sync, Told]:
+    told = Told()
     sync = Sync(
         cast(Service, uploads), home.journal, home.replica, OwnActs(), frozen_clock(1, 0), device_id="d",
         station_id="station-1", log_keys=LogKeys(LOG_KEY.verifying_key, home.replica._path.parent),
-        recorded=asyncio.Event(), tell=lambda event, fields: told.append((event, fields)),
+        recorded=asyncio.Event(), tell=told.tell,
     )  # fmt: skip
     return sync, told
 
 
-def uploaded(home: Home, uploads: Uploads) -> tuple[Sync, list[tuple[str, dict[str, Any]]]]:
+def uploaded(home: Home, uploads: Uploads) -> tuple[Sync, Told]:
     """One upload for each answer, without the pauses between them."""
     sync, told = sync_of(home, uploads)
     while uploads.answers:
@@ -229,6 +241,26 @@ def test_a_record_that_is_not_taken_stays_named_while_the_rest_of_the_link_is_go
     sync, _told = uploaded(home, Uploads(lambda _head: UploadAnswers(answers=(), next_seq=0, problem=problem)))
     sync._online()
     assert sync.state.link is Link.NOT_TAKEN
+
+
+@pytest.mark.parametrize("next_seq", [0, 20], ids=["from the beginning on", "from the same record on"])
+def test_a_service_that_takes_nothing_and_says_nothing_is_asked_again_after_a_pause_and_named(
+    home: Home, next_seq: int
+) -> None:
+    home.journal.settle([(seq, "stored", seq) for seq in range(21)])
+    uploads = Uploads(*[lambda _head: UploadAnswers(answers=(), next_seq=next_seq)] * 9)
+    sync, told = sync_of(home, uploads)
+
+    async def until_it_pauses() -> None:
+        uploading = asyncio.create_task(sync.upload_for_ever())
+        async with asyncio.timeout(30):
+            await told.heard.wait()
+        uploading.cancel()
+
+    home.runner.run(until_it_pauses())
+    assert len(uploads.batches) == 1
+    assert sync.state.link is Link.NOT_TAKEN
+    assert home.journal.unsent_count() == 19
 
 
 class CutOff:

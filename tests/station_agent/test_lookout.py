@@ -15,7 +15,8 @@ from cylinder_trace.events import AlarmRaised
 from station_agent.journal import JournalBroken
 from station_agent.lane import HandOver, Lane, Shift
 from station_agent.lookout import Lookout
-from stations.bench import Bench, Home, bench_for, frozen_clock, home_in
+from station_agent.replica import open_answer
+from stations.bench import LOG_KEY, Bench, Home, bench_for, frozen_clock, home_in, replica_text
 from vectors.admission.cases import base_case
 
 CODE = make_code(bytes(10), TagKey("tests", bytes(32))).text
@@ -36,11 +37,13 @@ def bench(home: Home) -> Bench:
     return bench_for(replace(case, cylinder=case.cylinder.model_copy(update={"codes": (CODE,)})), home)
 
 
-def lookout_of(bench: Bench) -> Lookout:
+def lookout_of(bench: Bench, ahead_ms: int = 0) -> Lookout:
+    """A lookout whose machine's clock is so far ahead of the service's."""
+
     def tell(event: str, lane: Lane | None, fields: dict[str, Any]) -> None:
         bench.told.append({"event": event, "lane": lane.number if lane else None, **fields})
 
-    lookout = Lookout("station-1", bench.replica, frozen_clock(NOW, 0), tell, Random(1).getrandbits)
+    lookout = Lookout("station-1", bench.replica, frozen_clock(NOW + ahead_ms, ahead_ms), tell, Random(1).getrandbits)
     lookout.attach(bench.lane)
     bench.lane.shift = Shift(since=NOW - 3_600_000)
     return lookout
@@ -154,3 +157,17 @@ def test_while_nothing_is_under_way_the_lane_is_looked_at_by_itself(bench: Bench
 
     bench.runner.run(look())
     assert [told["kind"] for told in bench.said("alarm")] == ["zero_changed"]
+
+
+def test_it_looks_by_the_rules_of_the_day_that_decisions_are_taken_by_whatever_the_wall_clock_says(
+    home: Home, bench: Bench
+) -> None:
+    case, this_year = base_case(), base_case().book_text
+    later = this_year.replace('version = "2026.1"', 'version = "2027.1"').replace("2026-01-01", "2027-01-01", 1)
+    later = later.replace("zero_g = 100 ", "zero_g = 500 ")
+    text = replica_text(case, (), since=10, version=11, rulebooks_to_come=[later])
+    bench.replica.take(open_answer(text, "station-1", LOG_KEY.verifying_key))
+    lookout_of(bench, ahead_ms=365 * 86_400_000)
+    bench.scale.model.set_condition(0, tare_offset_g=-400)
+    bench.runner.run(bench.lane.scale.read())
+    assert [told["kind"] for told in bench.said("alarm")] == ["zero_changed"], "the rules of this year still hold"

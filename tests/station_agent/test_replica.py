@@ -12,7 +12,7 @@ import pytest
 from cylinder_codes.keys import SigningKey, encode_base64
 from cylinder_trace.canonical import canonical_json
 from cylinder_trace.cylinder import CylinderState
-from cylinder_trace.dates import parse_day
+from cylinder_trace.dates import parse_day, start_of_day_ms
 from station_agent.replica import Replica, ReplicaAnswer, ReplicaDamaged, ReplicaRefused, open_answer
 from stations.bench import DEVICE_KEY, LOG_KEY, replica_text
 from vectors.admission.cases import base_case
@@ -64,8 +64,8 @@ def test_a_version_to_come_is_known_also_after_a_restart_and_a_broken_one_is_ref
     again = _open(file)
     for known in (replica.known, again.known):
         assert known
-        days = [parse_day(day) for day in ("2026-12-31", "2027-01-01")]
-        assert [known.book_on(day).version for day in days] == ["2026.1", "2027.1"]
+        begins = start_of_day_ms(parse_day("2027-01-01"))
+        assert [known.book_at(at).version for at in (begins - 1, begins)] == ["2026.1", "2027.1"]
     again.close()
     with pytest.raises(ReplicaRefused):
         replica.take(_answer(since=11, version=12, rulebooks_to_come=["x = 1"]))

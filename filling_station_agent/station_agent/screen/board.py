@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from cylinder_trace.cylinder import CylinderState
-from cylinder_trace.dates import format_minute, local_day
+from cylinder_trace.dates import format_minute
 from cylinder_trace.decision import Decision
 from cylinder_trace.reasons import REASONS, next_step
 from station_agent import words
@@ -183,7 +183,7 @@ class Memory:
     ) -> Board:
         """The station at the moment `now`; `skew_ms` is the clock's error, None where nobody can tell."""
         lanes = tuple(lanes)
-        book = known.book_on(local_day(now)) if known else None
+        book = known.book_at(now) if known else None
         slack_ms = book.station.clock_skew_max_seconds * 1000 if book else 0
         clock: ClockStanding = (
             "unknown" if skew_ms is None else "off" if book and abs(skew_ms) > slack_ms else "checked"
