@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from cylinder_trace.decision import Decision, Refusal
-from cylinder_trace.reasons import REASONS, WARNINGS, Lift, NextAct, Strength, next_step, sentence
+from cylinder_trace.reasons import REASONS, WARNINGS, Lift, NextAct, Strength, next_act, next_step, sentence
 
 
 class Told(BaseModel):
@@ -34,10 +34,10 @@ def _told(refusal: Refusal) -> Told:
         word=refusal.word,
         zh=sentence(reason, refusal.detail, "zh"),
         en=sentence(reason, refusal.detail, "en"),
-        next_zh=next_step(reason, "zh"),
-        next_en=next_step(reason, "en"),
+        next_zh=next_step(reason, "zh", refusal.detail),
+        next_en=next_step(reason, "en", refusal.detail),
         basis=reason.basis,
         strength=reason.strength,
-        next_act=reason.next_act,
+        next_act=next_act(reason, refusal.detail),
         lift=reason.lift,
     )

@@ -8,14 +8,14 @@ from typing import Any
 from cylinder_codes.stamps import StampReading
 from cylinder_trace.decision import Decision, FillRequest, Refusal
 from cylinder_trace.fill_acts import POSTFILL
-from cylinder_trace.reasons import REASONS
+from cylinder_trace.reasons import REASONS, NextAct, next_act
 from cylinder_trace.vocabulary.filling import CheckItem
 from station_agent import words
 from station_agent.lane import Lane, Reweigh
 from station_agent.late import Late
 from station_agent.lists import not_in_order
 from station_agent.recorder import Recorder, Tell
-from station_agent.ticket import Rack, Ticket, rack_for
+from station_agent.ticket import Ticket, rack_for
 from station_agent.ticket_printer import TicketPrinter
 
 
@@ -30,13 +30,12 @@ class Tickets:
 
     def refuse(self, lane: Lane, request: FillRequest, decision: Decision) -> None:
         """A ticket for a refused cylinder, if it goes to a rack."""
-        found = next(((refusal, rack) for refusal in decision.reasons if (rack := _rack_of(refusal))), None)
+        found = next(((refusal, rack) for refusal in decision.reasons if (rack := rack_for(_next_act(refusal)))), None)
         if found is None:
             return
         refusal, rack = found
         told = words.all_told(decision)[: len(decision.reasons)]
         step = words.told(refusal)
-        reason = REASONS.get(refusal.code)
         self._hang(
             lane,
             Ticket(
@@ -47,7 +46,7 @@ class Tickets:
                 check_id=request.check_id,
                 at=decision.decided_at,
                 rack=rack,
-                next_act="retag" if _is_damaged(refusal) else reason.next_act if reason else "investigate",
+                next_act="retag" if refusal.detail.get("why") == "damaged" else _next_act(refusal),
                 codes=decision.codes,
                 found=tuple((one.zh, one.en) for one in told),
                 next_step=(step.next_zh, step.next_en),
@@ -91,15 +90,10 @@ class Tickets:
             self._tell("not_printed", lane, {"detail": trouble, **words.fields(words.NOT_PRINTED)})
 
 
-def _rack_of(refusal: Refusal) -> Rack | None:
-    if _is_damaged(refusal):
-        return "blue"
+def _next_act(refusal: Refusal) -> NextAct:
+    """What is done about it; one that only a newer service knows is looked into."""
     reason = REASONS.get(refusal.code)
-    return rack_for(reason.next_act) if reason else "blue"
-
-
-def _is_damaged(refusal: Refusal) -> bool:
-    return refusal.detail.get("why") == "damaged"
+    return next_act(reason, refusal.detail) if reason else "investigate"
 
 
 def _serial(lane: Lane, seen: StampReading | None) -> str | None:

@@ -1,9 +1,10 @@
 """What the filler is told: each refusal's sentence and next step, and the few sentences that are no refusal."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from cylinder_trace.decision import Decision, Finding, Refusal
-from cylinder_trace.reasons import REASONS, WARNINGS, next_step, sentence
+from cylinder_trace.reasons import REASONS, WARNINGS, Reason, next_step, sentence
 
 Said = tuple[str, str]
 """A sentence in Chinese and in English."""
@@ -21,20 +22,21 @@ class Told(NamedTuple):
 
 def told(refusal: Refusal) -> Told:
     """The sentences of a refusal; one that only a newer service knows is shown by its word."""
-    if refusal.detail.get("why") == "damaged":  # wiping a code that is gone helps nobody
-        return Told(refusal.code, *_sentences(refusal), *RETAG)
     reason = REASONS.get(refusal.code) or WARNINGS.get(refusal.code)
     try:
         if reason is not None:
-            return Told(refusal.code, *_sentences(refusal), next_step(reason, "zh"), next_step(reason, "en"))
+            return Told(refusal.code, *_sentences(reason, refusal.detail), *_steps(reason, refusal.detail))
     except KeyError:  # another version's findings
         pass
     return Told(refusal.code, f"不予充装:{refusal.word}", f"Not to be filled: {refusal.word}", *CALL_MANAGER)
 
 
-def _sentences(refusal: Refusal) -> Said:
-    reason = REASONS.get(refusal.code) or WARNINGS[refusal.code]
-    return sentence(reason, refusal.detail, "zh"), sentence(reason, refusal.detail, "en")
+def _sentences(reason: Reason, detail: Mapping[str, str | int]) -> Said:
+    return sentence(reason, detail, "zh"), sentence(reason, detail, "en")
+
+
+def _steps(reason: Reason, detail: Mapping[str, str | int]) -> Said:
+    return next_step(reason, "zh", detail), next_step(reason, "en", detail)
 
 
 def all_told(decision: Decision) -> list[Told]:
@@ -50,8 +52,8 @@ def fields(said: Said) -> dict[str, str]:
 def _said(code: str) -> Said:
     """A refusal whose sentence needs no facts, with what to do next."""
     reason = REASONS[code]
-    zh, en = f"{reason.zh}。{next_step(reason, 'zh')}", f"{reason.en}. {next_step(reason, 'en')}"
-    return zh, en
+    zh, en = _steps(reason, {})
+    return f"{reason.zh}。{zh}", f"{reason.en}. {en}"
 
 
 # fmt: off
@@ -88,7 +90,6 @@ DAMAGED_SEVERAL: Said = ("有几只气瓶符合,请再读一项钢印后重试�
                          "Several cylinders fit; read one more field of the stamp and try again.")
 TWO_FIELDS: Said = ("先读钢印两项:出厂编号,再加制造单位、年月、型号或皮重。",
                     "First read two fields of the stamp: the serial, and maker, month, model or tare.")
-RETAG: Said = ("放入待处理区,办理换标后再充装。", "Put it in the hold area; it is filled once it has been tagged anew.")
 SIGNED_ON_FILLER: Said = ("充装人已上岗。", "Signed on as filler.")
 SIGNED_ON_CHECKER: Said = ("检查人已上岗。", "Signed on as checker.")
 NOT_CERTIFIED: Said = ("本站没有此人的有效证件。通知站长。",

@@ -45,7 +45,10 @@ def test_two_fields_of_the_stamp_find_the_file_and_the_refusal_is_on_record(hous
 def test_the_filler_is_told_to_have_it_tagged_anew_and_not_to_wipe_it(house: FloorHouse) -> None:
     _look_up(house, '{"serial":"A22050002","tare_g":16500}')
     (refused,) = house.said("refused")
-    assert (refused["told"][0]["zh"], refused["told"][0]["next_zh"]) == ("二维码读不出:二维码已损坏", words.RETAG[0])
+    assert (refused["told"][0]["zh"], refused["told"][0]["next_zh"]) == (
+        "二维码读不出:二维码已损坏",
+        "放入待处理区,办理换标后再充装。",
+    )
     ticket = house.now.lane(1).view.ticket
     assert ticket is not None
     assert (ticket.rack, ticket.next_act, ticket.serial) == ("blue", "retag", "A22050002")

@@ -100,6 +100,13 @@ def test_what_is_wrong_with_people_or_code_hangs_nothing_on_the_cylinder(house: 
     assert house.now.lane(1).view.ticket is None
 
 
+def test_a_cylinder_that_bears_only_another_registers_code_is_set_aside_for_its_owner(house: FloorHouse) -> None:
+    house.scan(1, "https://elsewhere.example/bottle/4711")
+    ticket = house.now.lane(1).view.ticket
+    assert ticket is not None
+    assert (ticket.rack, ticket.codes, ticket.next_act) == ("blue", ("R01",), "return")
+
+
 def test_each_next_step_that_takes_the_cylinder_away_has_a_rack() -> None:
     acts = {reason.next_act for reason in REASONS.values()}
     assert {act for act in acts if rack_for(act) is None} == {"check", "rescan", "stop_station"}

@@ -27,6 +27,7 @@ NextAct = Literal[
 Lift = Literal["never", "new_evidence_and_second_person", "flagging_authority"]
 Strength = Literal["law", "published", "practice"]
 
+_NOTHING: Mapping[str, str | int] = {}
 NEXT_STEPS: dict[NextAct, tuple[str, str]] = {
     "inspect": ("挂黄牌,送检验机构。", "Hang the yellow tag and send it to the inspection body."),
     "scrap": ("放入红架,移交检验机构报废。", "Put it on the red rack for the inspection body to scrap."),
@@ -215,24 +216,53 @@ WARNINGS: dict[str, Reason] = {reason.code: reason for reason in _WARNINGS}
 """Warning code → reason; a warning permits filling and says what is coming."""
 
 
-_WHY_ZH = {
-    "empty": "没有内容",
-    "too_long": "内容过长",
-    "not_a_code": "不是本系统的码",
-    "wrong_length": "位数不对",
-    "wrong_character": "有不该出现的字符",
-    "wrong_check_digits": "校验位不符",
-    "two_codes": "一次扫到两个码",
-    "foreign_link": "是别处的链接",
-    "missing_filler": "GRAI 缺少填充位 0",
-    "missing_serial": "GRAI 没有序列号，不是某一只气瓶",
-    "serial_too_long": "序列号过长",
-    "lost_separator": "扫码枪丢失了分隔符",
-    "no_check_characters": "GIAI 缺少 (8004) 和校验位",
-    "wrong_layout": "扫码枪与电脑的键盘布局不一致",
-    "ambiguous": "可以读成两个不同的码",
-    "damaged": "二维码已损坏",
+_WHY: Mapping[str, tuple[str, str]] = {
+    "empty": ("没有内容", "nothing arrived"),
+    "too_long": ("内容过长", "it is too long"),
+    "not_a_code": ("不是本系统的码", "it is no cylinder's code"),
+    "wrong_length": ("位数不对", "it has the wrong length"),
+    "wrong_character": ("有不该出现的字符", "a character cannot stand there"),
+    "wrong_check_digits": ("校验位不符", "its check digits do not fit"),
+    "two_codes": ("一次扫到两个码", "two codes were scanned at once"),
+    "foreign_link": ("是别处的链接", "it is a link to somewhere else"),
+    "missing_filler": ("GRAI 缺少填充位 0", "the GRAI lacks its filler 0"),
+    "missing_serial": ("GRAI 没有序列号，不是某一只气瓶", "the GRAI has no serial and names no single cylinder"),
+    "serial_too_long": ("序列号过长", "its serial is too long"),
+    "lost_separator": ("扫码枪丢失了分隔符", "the scanner lost a separator"),
+    "no_check_characters": ("GIAI 缺少 (8004) 和校验位", "the GIAI lacks (8004) and check characters"),
+    "wrong_layout": ("扫码枪与电脑的键盘布局不一致", "scanner and computer use different keyboard layouts"),
+    "ambiguous": ("可以读成两个不同的码", "it can be read as two different codes"),
+    "damaged": ("二维码已损坏", "it is damaged"),
 }
+"""Why a scan is no code, by the word under which the ledger keeps it."""
+_SCANNER: tuple[NextAct, str, str] = (
+    "rescan",
+    "通知站长:运行 station-agent scanner-test 调整扫码枪,再扫一次。",
+    "Call the station manager: station-agent scanner-test tells how to set the scanner. Then scan again.",
+)
+_NEW_TAG: tuple[NextAct, str, str] = (
+    "investigate",
+    "放入待处理区,办理换标后再充装。",
+    "Put it in the hold area; it is filled once it has been tagged anew.",
+)
+_NEXT_OF_WHY: Mapping[str, tuple[NextAct, str, str]] = {
+    "not_a_code": (
+        "rescan",
+        "扫瓶上的码牌;没有码牌就放入待处理区,通知站长。",
+        "Scan the plate on the cylinder; where there is none, hold area, and call the station manager.",
+    ),
+    "foreign_link": (
+        "return",
+        "找本瓶在本系统的码再扫;没有就放入待处理区,退回产权单位。",
+        "Look for its code of this register; where it has none, hold area, and return it to its owner.",
+    ),
+    "two_codes": ("rescan", "遮住旁边的码,再扫一次。", "Cover the code beside it and scan once more."),
+    **dict.fromkeys(("lost_separator", "wrong_layout"), _SCANNER),
+    **dict.fromkeys(
+        ("missing_filler", "missing_serial", "serial_too_long", "no_check_characters", "ambiguous", "damaged"), _NEW_TAG
+    ),
+}
+"""Why a scan is no code → what helps, where wiping and scanning again does not."""
 _PRODUCT_ZH = {"lpg": "液化石油气", "industrial_propane": "工业丙烷", "other": "其他气体"}
 _TARGET = {"station": ("本站", "this station"), "lane": ("本工位", "this lane"), "scale": ("本秤", "this scale")}
 _PROOF = {
@@ -241,7 +271,7 @@ _PROOF = {
 }
 _ZH: dict[str, Mapping[str, str]] = {
     "status": {str(status): zh for status, zh in STATUS_ZH.items()},
-    "why": _WHY_ZH,
+    "why": {word: said[0] for word, said in _WHY.items()},
     "product": _PRODUCT_ZH,
     "target": {word: said[0] for word, said in _TARGET.items()},
     "proof": {word: said[0] for word, said in _PROOF.items()},
@@ -279,6 +309,7 @@ def sentence(reason: Reason, detail: Mapping[str, str | int], language: Literal[
 
 
 _EN: Mapping[str, Mapping[str, str]] = {
+    "why": {word: said[1] for word, said in _WHY.items()},
     "target": {word: said[1] for word, said in _TARGET.items()},
     "proof": {word: said[1] for word, said in _PROOF.items()},
 }
@@ -290,6 +321,17 @@ def _in_english(key: str, value: str | int) -> str | int:
     return _EN.get(key, {}).get(str(value), str(value).replace("_", " "))
 
 
-def next_step(reason: Reason, language: Literal["zh", "en"]) -> str:
-    """What the person at the scale does now."""
-    return NEXT_STEPS[reason.next_act][0 if language == "zh" else 1]
+def next_act(reason: Reason, detail: Mapping[str, str | int]) -> NextAct:
+    """What is done about a reason that was found so."""
+    return _next(reason, detail)[0]
+
+
+def next_step(reason: Reason, language: Literal["zh", "en"], detail: Mapping[str, str | int] = _NOTHING) -> str:
+    """What the person at the scale does now, about a reason that was found so."""
+    return _next(reason, detail)[1 if language == "zh" else 2]
+
+
+def _next(reason: Reason, detail: Mapping[str, str | int]) -> tuple[NextAct, str, str]:
+    if found := _NEXT_OF_WHY.get(str(detail.get("why", ""))):
+        return found
+    return reason.next_act, *NEXT_STEPS[reason.next_act]
