@@ -33,6 +33,8 @@ NOT_FOR_PEOPLE = {
     "x is not a cylinder",
     "state of another kind: x",
     "x cannot follow in a device's chain",
+    "x cannot follow in a capture's chain",
+    "a capture is recorded once",
 }
 """Nobody gets them over HTTP: the routes choose subjects and events."""
 

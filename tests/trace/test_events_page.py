@@ -35,7 +35,7 @@ def lives() -> dict[str, SubjectState]:
     states: dict[str, SubjectState] = {}
     for subject in ("cylinder/cyl_4", "station/station-1", "device/device-1", "rulebook/cn-default", "recall/recall-1",
                     "lot/lot-1", "company/company-1", "worker/worker-1", "customer/customer-1",
-                    "authority/authority-1"):  # fmt: skip
+                    "authority/authority-1", "capture/capture-1"):  # fmt: skip
         state: SubjectState | None = None
         for entry in STORED:
             if entry.subject == subject:

@@ -21,6 +21,7 @@ from pydantic import Field, create_model
 
 from cylinder_trace.canonical import CanonicalError, canonical_json, parse_canonical
 from cylinder_trace.values import Count, Frozen, Id, Instant, Sha256, Subject
+from cylinder_trace.vocabulary.capturing import EpcisCaptured
 from cylinder_trace.vocabulary.correcting import (
     Corrected,
     DisputeRaised,
@@ -134,6 +135,7 @@ __all__ = [
     "DisputeRaised",
     "DisputeResolved",
     "Entry",
+    "EpcisCaptured",
     "Evaluated",
     "Event",
     "EventError",
@@ -276,6 +278,8 @@ Event = (
     # personal data beside the ledger
     | PersonalDataRead
     | PersonalDataErased
+    # what others stated
+    | EpcisCaptured
     # what was told wrongly
     | Corrected
     | DisputeRaised

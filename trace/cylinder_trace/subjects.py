@@ -5,11 +5,13 @@
     lot/<id>        LotState             recall/<id>    RecallState
     device/<id>     DeviceState          rulebook/<id>  RulebookState
     customer/<id>   CustomerState        authority/<id> AuthorityState
+    capture/<id>    CaptureState
 
 One fold for the store, the replica and the audit: what an event means has one home.
 """
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from cylinder_trace import events
 from cylinder_trace.authority import AuthorityState, next_authority_state
@@ -21,7 +23,7 @@ from cylinder_trace.lots import LotState, next_lot_state
 from cylinder_trace.recalls import RecallState, next_recall_state
 from cylinder_trace.standing import CompanyState, WorkerState, next_company_state, next_worker_state
 from cylinder_trace.station import StationState, next_station_state
-from cylinder_trace.values import Count, Frozen, Id, Instant, Text, changed
+from cylinder_trace.values import Count, Frozen, Id, Instant, Sha256, Text, changed
 
 
 class DeviceState(Frozen):
@@ -33,6 +35,16 @@ class DeviceState(Frozen):
     vkey: Text
     revoked_at: Instant | None = None
     """Since when it is cut off; from then on nothing new of it is taken."""
+
+
+class CaptureState(Frozen):
+    """What an organisation sent in EPCIS and we stored (EPCIS 采集)."""
+
+    capture_id: Id
+    n: Count
+    org_id: Id
+    count: Count
+    root: Sha256
 
 
 AnyState = TypeVar("AnyState")
@@ -47,19 +59,8 @@ SubjectState = (
     | RulebookState
     | CustomerState
     | AuthorityState
+    | CaptureState
 )
-STATE_CLASSES: dict[str, type[SubjectState]] = {
-    "cylinder": CylinderState,
-    "station": StationState,
-    "worker": WorkerState,
-    "company": CompanyState,
-    "lot": LotState,
-    "recall": RecallState,
-    "device": DeviceState,
-    "rulebook": RulebookState,
-    "customer": CustomerState,
-    "authority": AuthorityState,
-}
 
 
 def kind_of(subject: str) -> str:
@@ -83,27 +84,8 @@ def format_state(state: SubjectState) -> str:
 
 def next_subject_state(state: SubjectState | None, entry: Entry, event: events.Event) -> SubjectState:
     """State of the entry's subject after `entry`; raises StateError if the event cannot follow."""
-    match kind_of(entry.subject):
-        case "cylinder":
-            return next_state(_expect(CylinderState, state), entry, event)
-        case "station":
-            return next_station_state(_expect(StationState, state), entry, event)
-        case "worker":
-            return next_worker_state(_expect(WorkerState, state), entry, event)
-        case "company":
-            return next_company_state(_expect(CompanyState, state), entry, event)
-        case "lot":
-            return next_lot_state(_expect(LotState, state), entry, event)
-        case "recall":
-            return next_recall_state(_expect(RecallState, state), entry, event)
-        case "device":
-            return _next_device_state(_expect(DeviceState, state), entry, event)
-        case "customer":
-            return next_customer_state(_expect(CustomerState, state), entry, event)
-        case "authority":
-            return next_authority_state(_expect(AuthorityState, state), entry, event)
-        case _:
-            return next_rulebook_state(_expect(RulebookState, state), entry, event)
+    cls, following = _NEXT[kind_of(entry.subject)]
+    return following(_expect(cls, state), entry, event)
 
 
 def _expect(cls: type[AnyState], state: SubjectState | None) -> AnyState | None:
@@ -125,5 +107,33 @@ def _next_device_state(state: DeviceState | None, entry: Entry, event: events.Ev
     return changed(state, {"n": entry.n + 1, **revoked})
 
 
+def _next_capture_state(state: CaptureState | None, entry: Entry, event: events.Event) -> CaptureState:
+    if not isinstance(event, _OF_CAPTURES) or (state is None and not isinstance(event, events.EpcisCaptured)):
+        raise StateError(f"{entry.type} cannot follow in a capture's chain")
+    if not isinstance(event, events.EpcisCaptured):
+        assert state is not None  # noqa: S101 - only a capture begins the chain
+        return changed(state, {"n": entry.n + 1})
+    if state is not None:
+        raise StateError("a capture is recorded once")
+    capture_id = entry.subject.partition("/")[2]
+    return CaptureState(capture_id=capture_id, n=entry.n + 1, org_id=event.org_id, count=event.count, root=event.root)
+
+
 _WHILE_TRUSTED = (events.DeviceEnrolled, events.DeviceRevoked, events.HeadSigned, events.JournalForked)
+_OF_CAPTURES = (events.EpcisCaptured, events.DisputeRaised, events.DisputeResolved)
 _OF_DEVICES = (*_WHILE_TRUSTED, events.DisputeRaised, events.DisputeResolved)
+_NEXT: dict[str, tuple[type[SubjectState], Callable[[Any, Entry, events.Event], SubjectState]]] = {
+    "cylinder": (CylinderState, next_state),
+    "station": (StationState, next_station_state),
+    "worker": (WorkerState, next_worker_state),
+    "company": (CompanyState, next_company_state),
+    "lot": (LotState, next_lot_state),
+    "recall": (RecallState, next_recall_state),
+    "device": (DeviceState, _next_device_state),
+    "rulebook": (RulebookState, next_rulebook_state),
+    "customer": (CustomerState, next_customer_state),
+    "authority": (AuthorityState, next_authority_state),
+    "capture": (CaptureState, _next_capture_state),
+}
+"""Kind of subject → its state, and what a further entry makes of it."""
+STATE_CLASSES: dict[str, type[SubjectState]] = {kind: cls for kind, (cls, _) in _NEXT.items()}
