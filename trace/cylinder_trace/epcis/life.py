@@ -688,6 +688,7 @@ NOT_OF_A_LIFE: frozenset[str] = frozenset(
     alarm_raised shift_changed
     personal_data_read personal_data_erased
     dispute_raised dispute_resolved
+    epcis_captured
     """.split()
 )
 """Words of what is not of a cylinder's life: of licences, keys, devices, people, lots, rules, and of records."""
