@@ -50,6 +50,7 @@ rewrites a record: a journal is the same chain before and after an upgrade."""
 
 
 _AT_ONCE = 1_000
+_NO_DATABASE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class JournalBroken(Exception):
@@ -274,7 +275,7 @@ class Journal:
             for line in lines:
                 fault = fault_in(line, place, before, self._device_id)
                 if fault:
-                    raise JournalBroken(f"The journal {self._path} is damaged: record {line.seq} {fault}.")
+                    raise self._damaged(f"record {line.seq} {fault}")
                 before, place = line.hash, place + 1
         return place
 
@@ -318,7 +319,10 @@ class Journal:
             with self._lock, self._transaction():
                 self._db.execute("insert into meta values ('device_id', ?)", (self._device_id,))
         elif row[0][0] != self._device_id:
-            raise JournalBroken(f"The journal {self._path} belongs to device {row[0][0]}, not to {self._device_id}.")
+            raise JournalBroken(
+                f"The journal {self._path} belongs to device {row[0][0]}, not to {self._device_id}: put back the "
+                "folder in which the two were together, or enrol into an empty one."
+            )
 
     def _read_next(self) -> DeviceLink:
         last = self.lines(max(0, int(self._one("select coalesce(max(seq), 0) from records"))))
@@ -328,10 +332,16 @@ class Journal:
         try:
             record = parse_record(line.text)
         except (CanonicalError, EventError) as error:
-            raise JournalBroken(f"The journal {self._path} is damaged: record {line.seq}: {error}.") from error
+            raise self._damaged(f"record {line.seq}: {error}") from error
         if record_hash(record) != line.hash:
-            raise JournalBroken(f"The journal {self._path} is damaged: record {line.seq} does not fit its hash.")
+            raise self._damaged(f"record {line.seq} does not fit its hash")
         return next_link(self._device_id, record)
+
+    def _damaged(self, what: str) -> JournalBroken:
+        return JournalBroken(
+            f"The journal {self._path} is damaged: {what}. Nothing is filled with it: keep its folder as it is for the "
+            "inspector, call the station manager, and enrol this machine anew into an empty folder."
+        )
 
     def _one(self, query: str) -> Any:
         return self._rows(query)[0][0]
@@ -357,6 +367,8 @@ class Journal:
         try:
             yield
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_DATABASE:
+                raise self._damaged(str(error)) from error
             raise JournalBroken(
                 f"The journal {self._path} cannot be used: {error}. Valves stay shut; free or mend the disk."
             ) from error

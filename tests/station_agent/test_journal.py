@@ -120,13 +120,13 @@ def test_a_changed_journal_is_found(journal: Journal, file: Path, change: str) -
     with sqlite3.connect(file) as other:
         other.execute(change)
     other.close()
-    with pytest.raises(JournalBroken, match=r"record [23]"):
+    with pytest.raises(JournalBroken, match=r"record [23] .*keep its folder.*enrol this machine anew"):
         journal.verify()
 
 
 def test_a_file_that_is_no_journal_or_another_devices_is_refused(tmp_path: Path, journal: Journal) -> None:
     (tmp_path / "noise.db").write_bytes(b"noise" * 1_000)
-    with pytest.raises(JournalBroken):
+    with pytest.raises(JournalBroken, match="enrol this machine anew"):
         Journal(tmp_path / "noise.db", DEVICE, DEVICE_KEY)
-    with pytest.raises(JournalBroken, match="belongs to device"):
+    with pytest.raises(JournalBroken, match=r"belongs to device .* put back the folder"):
         Journal(tmp_path / "journal.db", "dev_other", DEVICE_KEY)
