@@ -53,7 +53,7 @@ types: setup ## mypy, strict
 contracts: setup ## who may import whom
 	@.venv/bin/lint-imports
 
-load: setup ## one kind of Locust user for ten seconds, then an audit
+load: setup ## everybody's load for a minute, then an audit (LEVEL=day|average|peak|storm HOME_DB=postgres|sqlite CYLINDERS=5000)
 	@$(PY) loadtests/load
 
 bench: setup ## measure (ONLY=prefix of a row's name)

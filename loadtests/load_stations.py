@@ -1,12 +1,10 @@
-"""What a load generator knows of a station, read from the service over HTTP, and the bodies that it sends from there.
+"""What a benchmark knows of a station, read from the service over HTTP, and the question that it asks from there.
 
-Shared by the Locust users, who run under gevent, and the benchmarks, who do not: no request is made in this module.
+No request is made in this module.
 """
 
-import json
 import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 LINK = "HTTPS://ID.PINGLIAN.EXAMPLE/C/"
@@ -55,19 +53,6 @@ def station_of(base_url: str, token: str, replica: dict[str, Any]) -> Station:
     )
 
 
-def write_station(station: Station, path: Path) -> None:
-    """Keep `station` in a file that only its owner can read: it holds a token."""
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(asdict(station)), encoding="utf-8")
-
-
-def read_station(path: Path) -> Station:
-    """The station in a file of `write_station`."""
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    lists = {name: tuple(kept[name]) for name in ("scales", "workers")}
-    return Station(**{**kept, **lists, "cylinders": tuple(Cylinder(**cylinder) for cylinder in kept["cylinders"])})
-
-
 def now_ms() -> int:
     """This machine's clock, UTC milliseconds."""
     return time.time_ns() // 1_000_000
@@ -87,25 +72,3 @@ def fill_request(station: Station, check_id: str, lane: int, code: str | None, e
         "requested_at": now_ms(),
     }
     return body | ({"code": code} if code else {"unreadable_because": "not_a_code"})
-
-
-def empty_back(station: Station, return_id: str, code: str) -> Body:
-    """The empty cylinder came back to the station (空瓶回收), now."""
-    return {"id": return_id, "code": code, "station_id": station.station_id, "occurred_at": now_ms()}
-
-
-def fill(asked: Body, fill_id: str, started_at: int, net_g: int) -> Body:
-    """What was filled under the permit that `asked` got; it ended now."""
-    return {
-        "id": fill_id,
-        "check_id": asked["check_id"],
-        "scale_id": asked["scale_id"],
-        "lane": asked["lane"],
-        "worker_id": asked["worker_id"],
-        "started_at": started_at,
-        "ended_at": now_ms(),
-        "empty_gross_g": asked["empty_gross_g"],
-        "full_gross_g": asked["empty_gross_g"] + net_g,
-        "net_g": net_g,
-        "ended_because": "limit_reached",
-    }

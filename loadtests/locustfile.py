@@ -13,18 +13,36 @@ from locust import events
 from locust.env import Environment
 from locust.stats import StatsEntry
 
+from brief import read_brief
+from users.back_after_outage import BackAfterOutage
+from users.caller import Caller
+from users.delivery_round import DeliveryRound
+from users.inspector_rack import InspectorRack
+from users.public_scan import PublicScan
+from users.regulator import Regulator
 from users.station_day import StationDay
 
-__all__ = ["StationDay"]
+KINDS: tuple[type[Caller], ...] = (StationDay, BackAfterOutage, DeliveryRound, InspectorRack, Regulator, PublicScan)
+__all__ = ["BackAfterOutage", "DeliveryRound", "InspectorRack", "PublicScan", "Regulator", "StationDay"]
 
 
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def add_arguments(parser: ArgumentParser, **_: Any) -> None:
     """Add what the users need to know."""
-    parser.add_argument("--station", type=Path, required=True, help="file of the station (stations.write_station)")
+    parser.add_argument("--brief", type=Path, required=True, help="file of the brief (brief.Brief.write)")
     parser.add_argument("--told", type=Path, required=True, help="file for what the service said it has recorded")
     parser.add_argument("--figures", type=Path, required=True, help="file for the figures of the run")
-    parser.add_argument("--run-id", required=True, help="beginning of all ids made in this run")
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def number_users(environment: Environment, **_: Any) -> None:
+    """As many users of each kind as the brief says, each as often; kinds that it does not name stay away."""
+    options: Any = environment.parsed_options
+    wanted = read_brief(options.brief).users
+    kinds = [kind for kind in KINDS if kind.__name__ in wanted]
+    environment.user_classes = list(kinds)
+    for kind in kinds:
+        kind.fixed_count, kind.rate = wanted[kind.__name__].count, wanted[kind.__name__].rate
 
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]

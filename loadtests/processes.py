@@ -6,10 +6,11 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
+from types import MappingProxyType
 
 _STOP_S = 15
 
@@ -32,11 +33,21 @@ def free_port(wanted: int = 0) -> int:
 
 
 @contextmanager
-def running_server(command: Sequence[str], ready_url: str, log: Path, timeout_s: float = 120) -> Iterator[int]:
-    """Run `command` until the block ends; hand out its process id when `ready_url` answers 200. Raises ServerError."""
+def running_server(
+    command: Sequence[str],
+    ready_url: str,
+    log: Path,
+    timeout_s: float = 120,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[int]:
+    """Run `command` until the block ends; hand out its process id when `ready_url` answers 200. Raises ServerError.
+
+    `more` goes into its environment.
+    """
     with log.open("wb") as output:
         # What is measured is the service, and not how often one account may ask it.
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "RATE_PER_ACCOUNT": "off", "RATE_PER_ADDRESS": "off"}
+        unbounded = {"RATE_PER_ACCOUNT": "off", "RATE_PER_ADDRESS": "off", "RATE_OF_ATTEMPTS": "off"}
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **unbounded, **more}
         try:
             server = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
         except OSError as error:

@@ -70,14 +70,37 @@ def station_in(town: Town) -> Station:
 
 def bearer(town: Town, role: str) -> dict[str, str]:
     """The header by which a generated account of this role is known; raises AccessError."""
-    return {"Authorization": f"Bearer {_access(town.data)['tokens'][role]}"}
+    return {"Authorization": f"Bearer {token_in(town, role)}"}
+
+
+def token_in(town: Town, role: str) -> str:
+    """The token of a generated account of this role; raises AccessError."""
+    token: str = _access(town.data)["tokens"][role]
+    return token
+
+
+def log_vkey(town: Town) -> str:
+    """The log's public key, its name in front; raises AccessError."""
+    vkey: str = _access(town.data)["log_vkey"]
+    return vkey
 
 
 def enrol_device(town: Town, station_id: str, vkey: str) -> dict[str, str]:
     """Let one more device of the station in; its id and its token. Raises AccessError."""
-    code = _post(town, "/v1/devices/codes", bearer(town, "admin"), {"station_id": station_id})["code"]
-    enrolled: dict[str, str] = _post(town, "/v1/devices/enrol", {}, {"code": code, "vkey": vkey})
+    code = post(town, "/v1/devices/codes", bearer(town, "admin"), {"station_id": station_id})["code"]
+    enrolled: dict[str, str] = post(town, "/v1/devices/enrol", {}, {"code": code, "vkey": vkey})
     return enrolled
+
+
+def ask_token(town: Town, assertion: str) -> str:
+    """The token of the system that signed `assertion` (RFC 7523); raises AccessError."""
+    form = {
+        "grant_type": "client_credentials",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": assertion,
+    }
+    token: str = _answer(town, "POST", "/oauth/token", {}, data=form)["access_token"]
+    return token
 
 
 def replica_of(town: Town, station_id: str, token: str) -> Any:
@@ -97,7 +120,8 @@ def _get(town: Town, path: str, headers: dict[str, str]) -> Any:
     return _answer(town, "GET", path, headers)
 
 
-def _post(town: Town, path: str, headers: dict[str, str], body: object) -> Any:
+def post(town: Town, path: str, headers: dict[str, str], body: object) -> Any:
+    """The answer to a write; raises AccessError."""
     return _answer(town, "POST", path, {**headers, "Idempotency-Key": secrets.token_hex(16)}, json=body)
 
 

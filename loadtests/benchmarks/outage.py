@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from cylinder_codes.keys import SEED_BYTES, SigningKey
+from cylinder_codes.keys import SEED_BYTES, SigningKey, format_vkey
 from cylinder_trace.admission import decide_fill
 from cylinder_trace.chain import NO_PREVIOUS, Head, next_link, record_hash, seal
 from cylinder_trace.cylinder import CylinderState, next_state
@@ -30,6 +30,11 @@ def new_device_key() -> SigningKey:
     return SigningKey("load-device", secrets.token_bytes(SEED_BYTES))
 
 
+def vkey_text(key: SigningKey) -> str:
+    """Its public half, as a device shows it when it is let in."""
+    return format_vkey(key.verifying_key)
+
+
 class _Known(NamedTuple):
     """A cylinder as the station knows it: what the replica says, and the acts of its own on top."""
 
@@ -40,7 +45,9 @@ class _Known(NamedTuple):
 class Outage:
     """A station without a network, over the replica that it last had."""
 
-    def __init__(self, replica: dict[str, Any], device_id: str, key: SigningKey) -> None:
+    def __init__(self, replica: dict[str, Any], device_id: str, key: SigningKey, ids: str = "out") -> None:
+        """All ids that it makes begin with `ids`."""
+        self._ids = ids
         self.station_id, self.device_id = str(replica["station_id"]), device_id
         self.records: list[Record] = []
         self._key = key
@@ -59,9 +66,9 @@ class Outage:
 
     def _see(self, cylinder_id: str, at: int) -> None:
         if self._known[cylinder_id].own_act_ids:  # it was filled before, and must have been away
-            self._record(Returned(station_id=self.station_id), cylinder_id, f"ret-{secrets.token_hex(8)}", at - 1000)
+            self._record(Returned(station_id=self.station_id), cylinder_id, f"{self._new_id()}.back", at - 1000)
         state, own_act_ids = self._known[cylinder_id]
-        request = _request(state, self._station, at)
+        request = _request(self._new_id(), state, self._station, at)
         facts = facts_for(self._station, request, data_as_of=at, clock_skew_ms=0)
         decision = decide_fill(request, state, facts, self._book, at)
         event = FillDecided(
@@ -71,6 +78,9 @@ class Outage:
         if decision.permits:
             filled = _filled(request, decision, state, at)
             self._record(filled, cylinder_id, f"{request.check_id}.filled", filled.ended_at)
+
+    def _new_id(self) -> str:
+        return f"{self._ids}-{secrets.token_hex(8)}"
 
     def _record(self, event: Event, cylinder_id: str, id: str, at: int) -> None:
         record = state_event(
@@ -103,9 +113,9 @@ def _readable(cylinders: list[dict[str, Any]]) -> Iterator[CylinderState]:
     return (state for state in states if state.codes)
 
 
-def _request(cylinder: CylinderState, station: StationState, at: int) -> FillRequest:
+def _request(check_id: str, cylinder: CylinderState, station: StationState, at: int) -> FillRequest:
     return FillRequest(
-        check_id=f"out-{secrets.token_hex(8)}",
+        check_id=check_id,
         raw_scan=f"{LINK}{cylinder.codes[0]}\r",
         code=cylinder.codes[0],
         station_id=station.station_id,

@@ -5,6 +5,8 @@ from pathlib import Path
 
 # Python puts this directory itself on the path; what is imported is the package `load` in it.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+# The PostgreSQL and the Redis that the tests start are also those that load is put on.
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
 
 from load.command import main
 

@@ -1,16 +1,21 @@
 """Running Locust in a process of its own, and reading the figures it leaves behind."""
 
+import csv
 import json
 import subprocess
 import sys
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from processes import last_line
 
 LOCUSTFILE = Path(__file__).resolve().parents[1] / "locustfile.py"
+FIGURES, TOLD, REPORT, TABLES = "figures.json", "told.jsonl", "report.html", "locust"
 _FAILURES_SEEN = 1
 """Locust's exit code when it ran to the end and some requests failed."""
+_LOOK_EVERY_S = 1.0
 
 
 class LocustError(Exception):
@@ -51,35 +56,44 @@ class Run:
         """How many requests failed."""
         return self.kinds[-1].failures
 
-    @property
-    def succeeded(self) -> int:
-        """How many requests were answered with a receipt."""
-        return self.kinds[-1].requests - self.failed
+    def kind(self, begins: str) -> Kind | None:
+        """The figures of the kind of request whose name begins so, if there was one."""
+        return next((kind for kind in self.kinds if kind.name.startswith(begins)), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    """How much load: lanes (users) and for how long."""
+def run_locust(brief: Path, users: int, seconds: int, folder: Path, meanwhile: Callable[[Path], None]) -> Run:
+    """Run the locustfile headless; `folder` holds what was told, the figures, tables (CSV) and a report with charts.
 
-    users: int
-    seconds: int
-
-
-def run_locust(base_url: str, station: Path, folder: Path, run_id: str, load: Load) -> Run:
-    """Run the locustfile headless against `base_url`; ``folder/told.jsonl`` holds what was told afterwards.
-
-    Raises LocustError.
+    `meanwhile` is called each second with the file that `so_far` reads.  Raises LocustError.
     """
-    log, figures = folder / "locust.log", folder / "figures.json"
+    log = folder / "locust.log"
     command = [
-        sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary", "--skip-log-setup",
-        "--host", base_url, "--users", str(load.users), "--spawn-rate", str(load.users),
-        "--run-time", f"{load.seconds}s", "--stop-timeout", "10",
-        "--station", str(station), "--told", str(folder / "told.jsonl"), "--figures", str(figures), "--run-id", run_id,
+        sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--skip-log-setup", "--only-summary",
+        "--users", str(users), "--spawn-rate", str(users), "--run-time", f"{seconds}s", "--stop-timeout", "20",
+        "--host", "http://127.0.0.1", "--csv", str(folder / TABLES), "--html", str(folder / REPORT),
+        "--brief", str(brief), "--told", str(folder / TOLD), "--figures", str(folder / FIGURES),
     ]  # fmt: skip
-    with log.open("wb") as output:
-        ended = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
-    if ended.returncode not in (0, _FAILURES_SEEN) or not figures.exists():
-        raise LocustError(f"Locust ended with exit code {ended.returncode}: {last_line(log)}")
-    document = json.loads(figures.read_text(encoding="utf-8"))
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as locust:
+        while (ended := _ended(locust)) is None:
+            meanwhile(folder / f"{TABLES}_stats_history.csv")
+    if ended not in (0, _FAILURES_SEEN) or not (folder / FIGURES).exists():
+        raise LocustError(f"Locust ended with exit code {ended}: {last_line(log)}")
+    document = json.loads((folder / FIGURES).read_text(encoding="utf-8"))
     return Run([Kind(**kind) for kind in document["kinds"]], [Failure(**failure) for failure in document["failures"]])
+
+
+def _ended(locust: "subprocess.Popen[bytes]") -> int | None:
+    try:
+        return locust.wait(_LOOK_EVERY_S)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def so_far(history: Path) -> str:
+    """The last line of Locust's own table, in words."""
+    try:
+        with history.open(encoding="utf-8", newline="") as lines:
+            last = deque(csv.DictReader(lines), maxlen=1)[0]
+        return f"  {last['Total Request Count']} requests, {last['Total Failure Count']} failed …"
+    except (OSError, IndexError, KeyError):
+        return "  the users are starting …"

@@ -1,114 +1,161 @@
-"""A day at a filling station (充装站): empties arrive at a lane, are scanned, checked and, if permitted, filled.
+"""A day at a filling station (充装站): an empty is scanned on a lane's scale, checked, filled, weighed again, sent out.
 
-One user is one lane (枪位). Times are shortened: at the rate of a real lane ten seconds would see one cylinder.
+One user is one lane (枪位). As a station's agent does, a lane asks the service before each fill, one question at a
+time; what it did goes up in the device's own chain, some cylinders at a time.
 """
 
-import json
-import random
+import itertools
 import time
 from collections import deque
-from itertools import count
-from typing import Any, TextIO
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from locust import FastHttpUser, between, events, task
-from locust.env import Environment
+from locust import events, task
 
-import load_stations
-from load_stations import Body, Cylinder, Station
+from brief import Cylinder, StationBrief
+from device_chain import DeviceChain
+from users.caller import Body, Caller, Run, now_ms
 
 _NONSENSE = 0.02
 """Scans of something that is no code: a label of another firm, a torn one."""
 _LOST_ANSWER = 0.02
 """Checks that are asked again with the same id, as a station does that got no answer."""
-_FILL_S = (0.05, 0.3)
 _NET_G = 1_000
+_RESIDUE_G = 100
+_LINK = "HTTPS://ID.PINGLIAN.EXAMPLE/C/"
+_FILL_MS = 50
+_AT_A_TIME = 100
+_GATHER_S = 1.0
+"""So many records go up together, or what was told in this time."""
 
 
-class _Line:
-    """What the lanes of the station share: the cylinders that wait, the ids, the file of what was told."""
+class Filled(NamedTuple):
+    """A full cylinder that is on its way to a customer."""
 
-    def __init__(self, station: Station, told: TextIO, run_id: str) -> None:
-        self.station = station
-        self.arriving: deque[Cylinder] = deque(station.cylinders)
-        self.told = told
-        self.numbers = count()
-        self.lanes = count(1)
-        self.run_id = run_id
-
-    def new_id(self, kind: str) -> str:
-        return f"{self.run_id}-{kind}-{next(self.numbers)}"
+    place: "Place"
+    cylinder: Cylinder
+    order_no: str
 
 
-@events.test_start.add_listener  # type: ignore[untyped-decorator]
-def open_line(environment: Environment, **_: Any) -> None:
-    """Read the station and open the file of what will be told."""
-    options: Any = environment.parsed_options
-    told = options.told.open("w", encoding="utf-8", buffering=1)
-    StationDay.line = _Line(load_stations.read_station(options.station), told, options.run_id)
+def _two_of(names: Sequence[str], lane: int) -> tuple[str, str]:
+    """Who or what fills, and another one that checks."""
+    return names[lane % len(names)], names[(lane + 1) % len(names)]
 
 
-@events.test_stop.add_listener  # type: ignore[untyped-decorator]
-def close_line(environment: Environment, **_: Any) -> None:
-    """Close the file of what was told."""
-    StationDay.line.told.close()
+class Place:
+    """What the lanes of one station share: the empties that wait, the device's chain, and who is handing it over."""
+
+    full: deque[Filled] = deque()
+    """Of all stations; whoever delivers takes from it."""
+
+    def __init__(self, brief: StationBrief) -> None:
+        self.brief = brief
+        self.empty = deque(cylinder for cylinder in brief.cylinders if cylinder.status == "empty")
+        self.chain = DeviceChain(brief.device_id, brief.station_id, bytes.fromhex(brief.seed))
+        self.leaving: list[Filled] = []
+        self.uploading = False
+        self.handed_over_at = time.monotonic()
 
 
-class StationDay(FastHttpUser):
+class StationDay(Caller):
     """One lane."""
 
-    wait_time = between(0.02, 0.2)
-    line: _Line
+    rate = 0.5
+    places: list[Place] = []
+    _lanes = itertools.count()
 
     def on_start(self) -> None:
-        self.lane = next(self.line.lanes)
-        self.dice = random.Random(self.lane)
+        """Take the next free lane of the next station."""
+        number = next(StationDay._lanes)
+        self.place = self.places[number % len(self.places)]
+        self.lane = number // len(self.places)
+        station = self.place.brief
+        self.scale_id, self.checking_scale_id = _two_of(station.scales, self.lane)
+        self.worker_id, self.checker_id = _two_of(station.workers, self.lane)
 
     @task
     def cylinder_arrives(self) -> None:
-        """The next empty is put on the scale."""
+        """The next empty is put on the scale; where none waits the lane stands idle."""
         if self.dice.random() < _NONSENSE:
-            self._check(None, 15_000)
-            return
-        cylinder = self.line.arriving.popleft()
-        try:
-            self._work_on(cylinder)
-        finally:
-            self.line.arriving.append(cylinder)
+            self._check(None)
+        elif self.place.empty:
+            cylinder = self.place.empty.popleft()
+            if (check_id := self._check(cylinder)) is not None:
+                self._fill(cylinder, check_id)
 
-    def _work_on(self, cylinder: Cylinder) -> None:
-        self._take_back(cylinder)
-        asked, permitted = self._check(cylinder.code, cylinder.tare_g + 100)
-        if permitted:
-            started_at = load_stations.now_ms()
-            time.sleep(self.dice.uniform(*_FILL_S))  # Locust has replaced it: only this lane waits
-            body = load_stations.fill(asked, self.line.new_id("fill"), started_at, _NET_G)
-            self._post("/v1/fills", body, "fill 充装", "filled", str(body["id"]))
-
-    def _take_back(self, cylinder: Cylinder) -> None:
-        body = load_stations.empty_back(self.line.station, self.line.new_id("return"), cylinder.code)
-        self._post("/v1/returns", body, "empty back 空瓶回收", "returned", str(body["id"]))
-
-    def _check(self, code: str | None, empty_gross_g: int) -> tuple[Body, bool]:
-        station = self.line.station
-        asked = load_stations.fill_request(station, self.line.new_id("check"), self.lane, code, empty_gross_g)
+    def _check(self, cylinder: Cylinder | None) -> str | None:
+        """Ask whether it may be filled; the check's id if it may."""
+        asked = self._question(cylinder)
         answer = self._ask(asked, "fill check 准充")
         if self.dice.random() < _LOST_ANSWER:
             again = self._ask(asked, "fill check again 重发")
             answer = answer or again
-        return asked, bool(answer) and answer["decision"]["outcome"] != "DENY"
+        permitted = answer is not None and answer["decision"]["outcome"] != "DENY"
+        return str(asked["check_id"]) if permitted else None
+
+    def _question(self, cylinder: Cylinder | None) -> Body:
+        scan: Body = {"raw_scan": "?\r", "unreadable_because": "not_a_code", "empty_gross_g": 15_000}
+        if cylinder is not None:
+            weight = cylinder.tare_g + _RESIDUE_G
+            scan = {"raw_scan": f"{_LINK}{cylinder.code}\r", "code": cylinder.code, "empty_gross_g": weight}
+        return {
+            "check_id": Run.new_id("check"),
+            "station_id": self.place.brief.station_id,
+            "scale_id": self.scale_id,
+            "lane": self.lane,
+            "boot_id": Run.brief.run_id,
+            "worker_id": self.worker_id,
+            "requested_at": now_ms(),
+            **scan,
+        }
 
     def _ask(self, asked: Body, name: str) -> Any:
-        return self._post("/v1/fill-checks", asked, name, "fill_decided", str(asked["check_id"]))
+        return self.act("/v1/fill-checks", asked["check_id"], asked, name, self.place.brief.token)
 
-    def _post(self, path: str, body: Body, name: str, entry_type: str, entry_id: str) -> Any:
-        """Post `body`; note what the answer says was recorded. None when the answer is no receipt for it."""
-        headers = {**self.line.station.headers, "Idempotency-Key": entry_id}
-        with self.client.post(path, json=body, headers=headers, name=name, catch_response=True) as response:
-            answer = response.json() if response.status_code in (200, 201) else None
-            receipt = answer["receipt"] if answer else None
-            if receipt is None or receipt["id"] != entry_id:
-                response.failure(f"no receipt: {response.status_code} {(response.text or '')[:200]}")
-                return None
-            line = {"id": entry_id, "type": entry_type, "index": receipt["index"], "hash": receipt["hash"]}
-            self.line.told.write(json.dumps(line) + "\n")
-            return answer
+    def _fill(self, cylinder: Cylinder, check_id: str) -> None:
+        started_at, order_no = now_ms(), Run.new_id("order")
+        time.sleep(_FILL_MS / 1000)  # Locust has replaced it: only this lane waits
+        empty_g = cylinder.tare_g + _RESIDUE_G
+        shared = {"check_id": check_id, "station_id": self.place.brief.station_id, "worker_id": self.worker_id}
+        here = {**shared, "scale_id": self.scale_id, "lane": self.lane, "empty_gross_g": empty_g}
+        full = {"full_gross_g": empty_g + _NET_G, "net_g": _NET_G + _RESIDUE_G}
+        span = {"started_at": started_at, "ended_at": now_ms(), "ended_because": "limit_reached"}
+        self._tell(cylinder, "fill_started", here)
+        self._tell(cylinder, "filled", {**here, **full, **span})
+        checked = {**shared, "worker_id": self.checker_id, "scale_id": self.checking_scale_id}
+        self._tell(cylinder, "reweighed", {**checked, **full, "within_limit": True})
+        out = {"station_id": self.place.brief.station_id, "worker_id": self.worker_id, "order_no": order_no}
+        self._tell(cylinder, "left_station", out)
+        self.place.leaving.append(Filled(self.place, cylinder, order_no))
+        enough = len(self.place.chain.waiting) >= _AT_A_TIME
+        if enough or time.monotonic() - self.place.handed_over_at > _GATHER_S:
+            self._hand_over()
+
+    def _tell(self, cylinder: Cylinder, type: str, data: Body) -> None:
+        self.place.chain.tell(Run.new_id(type), f"cylinder/{cylinder.cylinder_id}", type, now_ms(), data)
+
+    def _hand_over(self) -> None:
+        """Send what waits in the device's chain, unless another lane is at it."""
+        place = self.place
+        if place.uploading or not place.chain.waiting:
+            return
+        place.uploading, leaving, place.handed_over_at = True, len(place.leaving), time.monotonic()
+        try:
+            name = "upload of a lane 上传"
+            answered = self.hand_over(place.brief.station_id, place.chain.upload(), name, place.brief.token)
+            place.chain.answered(answered)
+            if answered:
+                Place.full.extend(place.leaving[:leaving])
+                del place.leaving[:leaving]
+        finally:
+            place.uploading = False
+
+    def on_stop(self) -> None:
+        """The shift ends: what waits goes up."""
+        self._hand_over()
+
+
+@events.test_start.add_listener  # type: ignore[untyped-decorator]
+def open_stations(environment: Any, **_: Any) -> None:
+    """Open the stations of the brief."""
+    StationDay.places = [Place(station) for station in Run.brief.stations]

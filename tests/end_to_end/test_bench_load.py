@@ -1,6 +1,7 @@
 """The load test: whom it may load, and how it finds out that a record it was told of is not there exactly once."""
 
 import json
+import resource
 import socket
 import subprocess
 import sys
@@ -13,18 +14,40 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "loadtests"))
 
 import pytest
 
+from brief import Brief, Cylinder, QueueBrief, StationBrief, Users, read_brief
+from cylinder_api.acts.journal import SignedHead, is_signed, read_lines
 from cylinder_codes.keys import SigningKey
 from cylinder_trace.events import Returned, state_event
 from cylinder_trace.store.ledger import Ledger
-from load.command import CannotLoad, require_own
+from cylinder_trace.subjects import DeviceState
+from device_chain import DeviceChain, vkey_of
+from load.command import CannotLoad, require_files, require_own
+from load.levels import LEVELS, Level
 from load.reckoning import Reckoning, ReckoningError, reckon
-from load_stations import Cylinder, Station, fill_request, read_station, write_station
+from load_stations import Cylinder as Scanned
+from load_stations import Station, fill_request
 
 ROOT = Path(__file__).parents[2]
 NOW = 1_795_000_000_000
 STATION = Station(
-    "http://127.0.0.1:1", "a token", "station-1", ("scale-1",), ("worker-1",), (Cylinder("7K2M9QRT4XWZB8ND", 16_500),)
+    "http://127.0.0.1:1", "a token", "station-1", ("scale-1",), ("worker-1",), (Scanned("7K2M9QRT4XWZB8ND", 16_500),)
 )
+BRIEF = Brief(
+    run_id="load-1",
+    base_urls=("http://127.0.0.1:1", "http://127.0.0.1:2"),
+    users={"StationDay": Users(2, 0.5)},
+    stations=(
+        StationBrief(
+            "station-1", "company-1", "device-1", "a token", "00" * 32, ("scale-1",), ("worker-1",),
+            (Cylinder("cyl_1", "7K2M9QRT4XWZB8ND", 16_500, "empty"),),
+        ),
+    ),
+    delivery={"company-1": "another token"},
+    inspector="a third token",
+    to_inspect=("7K2M9QRT4XWZB8ND",),
+    regulator="a fourth token",
+    queues=(QueueBrief("station-1", "device-2", "a fifth token", "queue.jsonl"),),
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -36,6 +59,10 @@ def ledger_of_two(tmp_path: Path) -> Path:
             event = Returned(station_id="station-1")
             ledger.append([state_event(event, id=id, subject="station/station-1", occurred_at=NOW, by="station-1")])
     return database
+
+
+def url(database: Path) -> str:
+    return f"sqlite:///{database}"
 
 
 def told_of(database: Path, ids: Sequence[str], **changed: Any) -> Path:
@@ -52,25 +79,25 @@ def told_of(database: Path, ids: Sequence[str], **changed: Any) -> Path:
 
 
 def test_what_was_told_and_is_there_once_fits(ledger_of_two: Path) -> None:
-    reckoning = reckon(told_of(ledger_of_two, ["run-1", "run-2"]), ledger_of_two, "run-")
+    reckoning = reckon(told_of(ledger_of_two, ["run-1", "run-2"]), url(ledger_of_two), "run-")
     assert reckoning == Reckoning(told=2, recorded=2)
     assert reckoning.fits(unanswered=0)
 
 
 def test_a_record_told_twice_under_one_id_is_one_record(ledger_of_two: Path) -> None:
-    reckoning = reckon(told_of(ledger_of_two, ["run-1", "run-1", "run-2"]), ledger_of_two, "run-")
+    reckoning = reckon(told_of(ledger_of_two, ["run-1", "run-1", "run-2"]), url(ledger_of_two), "run-")
     assert (reckoning.told, reckoning.told_again, reckoning.recorded) == (2, 1, 2)
     assert reckoning.fits(unanswered=0)
 
 
 def test_a_record_told_but_not_there_is_missing(ledger_of_two: Path) -> None:
-    reckoning = reckon(told_of(ledger_of_two, ["run-1", "run-2", "run-3"]), ledger_of_two, "run-")
+    reckoning = reckon(told_of(ledger_of_two, ["run-1", "run-2", "run-3"]), url(ledger_of_two), "run-")
     assert reckoning.missing == ["run-3"]
     assert not reckoning.fits(unanswered=0)
 
 
 def test_a_record_that_was_never_told_is_explained_only_by_a_lost_answer(ledger_of_two: Path) -> None:
-    reckoning = reckon(told_of(ledger_of_two, ["run-1"]), ledger_of_two, "run-")
+    reckoning = reckon(told_of(ledger_of_two, ["run-1"]), url(ledger_of_two), "run-")
     assert reckoning.untold == ["run-2"]
     assert not reckoning.fits(unanswered=0)
     assert reckoning.fits(unanswered=1)
@@ -78,18 +105,18 @@ def test_a_record_that_was_never_told_is_explained_only_by_a_lost_answer(ledger_
 
 @pytest.mark.parametrize("changed", [{"hash": "00"}, {"index": 7}, {"type": "filled"}])
 def test_a_receipt_that_does_not_describe_the_entry_is_found(ledger_of_two: Path, changed: dict[str, Any]) -> None:
-    reckoning = reckon(told_of(ledger_of_two, ["run-1", "run-2"], **changed), ledger_of_two, "run-")
+    reckoning = reckon(told_of(ledger_of_two, ["run-1", "run-2"], **changed), url(ledger_of_two), "run-")
     assert reckoning.different == ["run-1", "run-2"]
     assert not reckoning.fits(unanswered=0)
 
 
 def test_a_run_in_which_nothing_was_told_never_fits(ledger_of_two: Path, tmp_path: Path) -> None:
-    assert not reckon(tmp_path / "never written", ledger_of_two, "nobody-").fits(unanswered=0)
+    assert not reckon(tmp_path / "never written", url(ledger_of_two), "nobody-").fits(unanswered=0)
 
 
 def test_a_ledger_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ReckoningError, match=r"cannot read .*nothing\.db"):
-        reckon(tmp_path / "told.jsonl", tmp_path / "nothing.db", "run-")
+        reckon(tmp_path / "told.jsonl", url(tmp_path / "nothing.db"), "run-")
 
 
 @pytest.mark.parametrize("host", ["http://127.0.0.1:8000", "http://localhost:8000", "https://[::1]:8000"])
@@ -109,11 +136,56 @@ def test_what_is_no_url_is_told_so(host: str) -> None:
         require_own(host, mine=True)
 
 
-def test_a_station_survives_the_way_through_a_file_that_only_its_owner_can_read(tmp_path: Path) -> None:
-    path = tmp_path / "station.json"
-    write_station(STATION, path)
-    assert read_station(path) == STATION
+def test_the_brief_survives_the_way_through_a_file_that_only_its_owner_can_read(tmp_path: Path) -> None:
+    path = tmp_path / "brief.json"
+    BRIEF.write(path)
+    assert read_brief(path) == BRIEF
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_the_devices_of_the_load_chain_and_sign_as_the_service_reads_it() -> None:
+    device = DeviceChain("device-1", "station-1", bytes(range(32)))
+    for number in range(3):
+        device.tell(f"run-{number}", "cylinder/cyl_1", "returned", NOW + number, {"station_id": "station-1"})
+    body = device.upload()
+    head = SignedHead.model_validate(body["head"])
+    lines, trouble = read_lines(body["records"], "device-1", head)
+    assert trouble is None
+    assert [line.seq for line in lines] == [0, 1, 2]
+    state = DeviceState(
+        device_id="device-1", station_id="station-1", vkey=vkey_of("load-device", bytes(range(32))), n=1
+    )
+    assert is_signed(state, head)
+
+
+def test_records_wait_until_they_are_answered_for() -> None:
+    device = DeviceChain("device-1", "station-1", bytes(32))
+    for number in range(3):
+        device.tell(f"run-{number}", "cylinder/cyl_1", "returned", NOW, {"station_id": "station-1"})
+    first = device.upload()
+    device.answered(2)
+    assert device.upload() == {**first, "records": first["records"][2:]}
+
+
+@pytest.mark.parametrize("level", LEVELS.values(), ids=LEVELS)
+def test_a_levels_users_make_the_events_that_it_names(level: Level) -> None:
+    # a fill is a check and four records of the device; a delivery is a sale, a check at the home, an empty back
+    made = 5 * level.fills + 3 * level.deliveries + level.queued + 30 * level.racks
+    assert made == pytest.approx(level.events, rel=0.03)
+    users = level.users()
+    assert sum(users[kind].count * users[kind].rate for kind in ("StationDay",)) == pytest.approx(level.fills)
+
+
+def test_half_of_a_levels_load_is_half_as_many_cylinders() -> None:
+    half = LEVELS["peak"].times(0.5)
+    assert (half.fills, half.events) == (LEVELS["peak"].fills / 2, LEVELS["peak"].events / 2)
+    assert half.users()["StationDay"].count * 2 == pytest.approx(LEVELS["peak"].users()["StationDay"].count, abs=2)
+
+
+def test_too_few_file_handles_are_told_before_the_service_is_started() -> None:
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with pytest.raises(CannotLoad, match="ulimit -n"):
+        require_files(hard + 1)
 
 
 def test_a_lane_beyond_the_last_scale_begins_again_with_the_first() -> None:
@@ -132,7 +204,8 @@ def run_load(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("--host", "http://127.0.0.1:9", "--data", "."), "nothing answers on http://127.0.0.1:9"),
         (("--host", "http://192.0.2.1:9", "--data", "."), "--host-is-mine"),
         (("--host", "http://127.0.0.1:9"), "--host needs --data"),
-        (("--users", "none"), "argument --users"),
+        (("--level", "none"), "argument --level"),
+        (("--seconds", "none"), "argument --seconds"),
     ],
 )
 def test_what_cannot_be_loaded_is_told_in_one_line(arguments: tuple[str, ...], said: str) -> None:
@@ -146,21 +219,28 @@ def test_a_port_in_use_is_told_in_one_line() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        answer = run_load("--port", str(taken.getsockname()[1]))
+        answer = run_load("--home-db", "sqlite", "--port", str(taken.getsockname()[1]))
     assert answer.returncode == 2
     assert "choose another with --port" in answer.stderr.splitlines()[-1]
     assert "Traceback" not in answer.stderr
 
 
+SHORT = ("--seconds", "4", "--cylinders", "1000", "--times", "0.5", "--json")
+
+
 @pytest.mark.slow
-def test_a_short_day_at_a_small_station_is_recorded_exactly_once() -> None:
-    answer = run_load("--seconds", "2", "--cylinders", "200", "--json")
+@pytest.mark.parametrize("home_db", ["sqlite", "postgres"])
+def test_a_short_day_of_everybody_is_recorded_exactly_once(home_db: str) -> None:
+    answer = run_load(*SHORT, "--home-db", home_db)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     outcome = json.loads(answer.stdout)
     assert outcome["ok"] is True
     assert outcome["audit_ok"] is True
     assert outcome["run"]["failures"] == []
-    kinds = {kind["name"]: kind["requests"] for kind in outcome["run"]["kinds"]}
-    assert kinds["fill 充装"] > 0
-    assert kinds["all"] == outcome["reckoning"]["told"] + outcome["reckoning"]["told_again"]
-    assert outcome["reckoning"]["recorded"] == outcome["reckoning"]["told"]
+    kinds = {kind["name"].split(" ")[0]: kind["requests"] for kind in outcome["run"]["kinds"]}
+    assert {"fill", "upload", "public", "rack", "all"} <= kinds.keys()
+    assert outcome["reckoning"]["recorded"] == outcome["reckoning"]["told"] > 30
+    assert outcome["reckoning"]["disputes"] == 0
+    report = Path(outcome["folder"])
+    assert {"report.html", "locust_stats.csv"} <= {file.name for file in report.iterdir()}
+    assert not any("token" in file.read_text(errors="replace") for file in report.glob("*.csv"))
