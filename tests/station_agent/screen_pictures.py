@@ -22,6 +22,7 @@ from station_agent.words import Said
 FOLDER = Path(__file__).parent / "screens"
 AT = 1_795_334_400_000
 STEEL = Steel("A22050001", "演示钢瓶厂", "YSP35.5", 16_500, "2030-05")
+OVERDUE_STEEL = STEEL._replace(serial="A22050002", due="2026-02")
 COUNTS = Counts(fills=12, net_g=174_000, refusals=2, faults=0, checks=11, to_drain=0, alarms=0)
 
 # fmt: off
@@ -57,12 +58,13 @@ TICKET = Ticket(
     codes=("R20",),
     found=(OVERDUE,),
     next_step=YELLOW,
-    serial="A22050001",
+    serial="A22050002",
 )
 REFUSED = replace(
     IDLE,
     verdict=verdicts.REFUSED,
-    steel=STEEL,
+    code="0000000000000002Q1HCXX3H62",
+    steel=OVERDUE_STEEL,
     says=OVERDUE,
     next_step=YELLOW,
     gross_g=16_600,
@@ -108,6 +110,7 @@ class Picture:
 ENGLISH = Desk(language="en")
 PICTURES: dict[str, Picture] = {
     "idle": Picture(station(replace(IDLE, worker_id=None, counts=None, noted=(words.FINDINGS["body_damaged"],)))),
+    "idle_nobody_on": Picture(station(replace(IDLE, worker_id=None, checker_id=None, counts=None)), width=100),
     "typing": Picture(station(IDLE), echo="0000000000000001AY"),
     "filling": Picture(ONE),
     "filling_in_english": Picture(ONE, ENGLISH),

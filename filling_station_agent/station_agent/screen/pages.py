@@ -33,12 +33,12 @@ _NAMES_WIDTH = 22
 _KEYS: tuple[tuple[str, str, str], ...] = (
     ("F1", "帮助", "help"),
     ("F2", "English", "中文"),
-    ("F3", "日间/夜间", "day/night"),
     ("F4", "充装前检查", "pre-fill list"),
     ("F5", "充装后检查", "check list after"),
     ("F6", "交班", "hand-over"),
     ("F7", "挂牌票", "rack ticket"),
     ("F9", "上岗", "sign on"),
+    ("F3", "日间/夜间", "day/night"),
     ("F8", "声音", "sound"),
 )
 _HELP: tuple[tuple[str, str, str], ...] = (
@@ -58,7 +58,7 @@ _HELP: tuple[tuple[str, str, str], ...] = (
 def draw(board: Board, desk: Desk, width: int, height: int, echo: str = "") -> Block:
     """The whole screen. `echo` is what somebody is typing as a code."""
     if desk.page == "lanes":
-        return draw_lanes(board, desk.language, desk.grown, width, height, _keys_row(desk, echo))
+        return draw_lanes(board, desk.language, desk.grown, width, height, _keys_row(board, desk, echo))
     if width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return too_small(board, desk.language, width, height)
     above = (header(board, desk.language, width), band(board, desk.language, width), *_strip(board, desk, width))
@@ -68,12 +68,21 @@ def draw(board: Board, desk: Desk, width: int, height: int, echo: str = "") -> B
     return (*above, *fit(inset(page, width), width, room - 1), foot)
 
 
-def _keys_row(desk: Desk, echo: str) -> tuple[str, ...]:
+def _keys_row(board: Board, desk: Desk, echo: str) -> tuple[str, ...]:
     """The keys, the most wanted first, or what is being typed."""
     zh = desk.language == "zh"
     if echo:
         return (f"{'键入' if zh else 'typed'} {echo}_",)
-    return tuple(f"{key} {in_zh if zh else in_en}" for key, in_zh, in_en in _KEYS)
+    lane = board.lane(board.active if desk.grown is None else desk.grown)
+    wanted = _wanted(lane)
+    keys = sorted(_KEYS, key=lambda key: key[0] not in wanted)
+    return tuple(f"{key} {in_zh if zh else in_en}" for key, in_zh, in_en in keys)
+
+
+def _wanted(lane: LaneFacts) -> tuple[str, ...]:
+    """Keys in front, whatever the width: to sign on where a place is free, the ticket where one is to be hung."""
+    free = lane.checker_id is None or (lane.kind == "fill" and lane.worker_id is None)
+    return "F1", "F2", *(["F9"] if free else []), *(["F7"] if lane.ticket else [])
 
 
 def _foot(desk: Desk) -> str:
