@@ -13,13 +13,14 @@ with warnings.catch_warnings():
 from cylinder_trace.epcis.cbv import PREFIXES
 
 
-def reference_prehashes(document: Mapping[str, Any]) -> list[str | None]:
+def reference_prehashes(document: Mapping[str, Any], *, forgetful: bool = False) -> list[str | None]:
     """The text that the reference hashes for each event; None for one that it cannot read.
 
-    Asked without what it stumbles over and what changes no hash: rules of type that stand in a context beside the
-    prefixes, and prefixes of GS1's own context, which are protected, declared once more.
+    It is told which prefixes GS1's own context declares: asked as it is, `forgetful`, it knows only those that stand in
+    the document once more, so that one event has two hashes.  And it is asked without what it stumbles over and what
+    changes no hash: rules of type in a context, and GS1's own prefixes declared once more.
     """
-    declared = own_prefixes(document["@context"])
+    declared = own_prefixes(document["@context"]) if forgetful else all_prefixes(document["@context"])
     context = [part for part in _listed(document["@context"]) if isinstance(part, str)]
     plain = {prefix: name for prefix, name in declared.items() if prefix not in PREFIXES}
     asked = {**document, "@context": [*context, plain]}
@@ -54,6 +55,11 @@ def own_prefixes(context: Any) -> dict[str, str]:
     """The prefixes that a document declares itself."""
     maps = [part for part in _listed(context) if isinstance(part, dict)]
     return {prefix: name for part in maps for prefix, name in part.items() if isinstance(name, str)}
+
+
+def all_prefixes(context: Any) -> dict[str, str]:
+    """Those, and what GS1's own context declares for everybody."""
+    return {**PREFIXES, **own_prefixes(context)}
 
 
 def _listed(context: Any) -> list[Any]:

@@ -94,18 +94,21 @@ _VOCABULARIES: Mapping[str, Vocabulary] = {
     "unset": DISPOSITIONS,
     "exception": ALERT_TYPES,
     "component": COMPONENTS,
-    "bizTransactionList/type": BIZ_TRANSACTION_TYPES,
-    "sourceList/type": SOURCE_DEST_TYPES,
-    "destinationList/type": SOURCE_DEST_TYPES,
-    "sensorReport/type": MEASUREMENT_TYPES,
 }
+_TYPES: Mapping[str, Vocabulary] = {
+    "bizTransactionList": BIZ_TRANSACTION_TYPES,
+    "sourceList": SOURCE_DEST_TYPES,
+    "destinationList": SOURCE_DEST_TYPES,
+    "sensorReport": MEASUREMENT_TYPES,
+}
+"""What a ``type`` is a word of, by the field it stands in."""
 
 
 def event_hash(event: Mapping[str, Any], prefixes: Mapping[str, str]) -> str:
     """The event hash ID of an event as parsed JSON.
 
-    `prefixes` are those that the document's own context declares.  What GS1's context declares for everybody is not
-    among them: the reference leaves such names short outside the standard's own fields, and an event has one hash.
+    `prefixes` are all that stand for a namespace in the event's document: those it declares, and those that GS1's
+    context declares for everybody (``context.Context.prefixes``, ``cbv.PREFIXES``).
     """
     return f"ni:///sha-256;{sha256(prehash(event, prefixes).encode()).hexdigest()}?ver=CBV2.0"
 
@@ -138,6 +141,7 @@ def _fields(value: Mapping[str, Any], prefixes: Mapping[str, str], inside: str) 
     return fields
 
 
+@lru_cache(maxsize=1024)
 def _element_of(name: str) -> str:
     """What the members of a list are called in XML; empty for what is no list."""
     if name == "childEPCs":
@@ -170,7 +174,7 @@ def _text(name: str, value: Any, prefixes: Mapping[str, str], inside: str) -> st
     prefix, colon, rest = text.partition(":")
     if colon and prefix in prefixes:
         text = prefixes[prefix] + rest
-    vocabulary = _VOCABULARIES.get(name) or _VOCABULARIES.get(f"{inside}/{name}")
+    vocabulary = _TYPES.get(inside) if name == "type" else _VOCABULARIES.get(name)
     return vocabulary.whole(text) if vocabulary else text
 
 
@@ -183,14 +187,16 @@ def _in_order(fields: list[Node], order: Order) -> str:
     What others added inside one of the standard's fields stands at that field's end.
     """
     added = _taken_out(fields)
+    named: dict[str, list[Node]] = {}
+    for field in fields:
+        named.setdefault(field[0], []).append(field)
     said: list[str] = []
-    for name, inner in order.items():
-        found = [field for field in fields if field[0] == name]
-        if found:
-            said += sorted(_said(field, inner) for field in found)
-            for field in found:
-                if not field[2]:
-                    fields.remove(field)
+    done: set[int] = set()
+    for name in [name for name in order if name in named]:
+        found = named[name]
+        said += sorted([_said(field, order[name]) for field in found])
+        done.update(id(field) for field in found if not field[2])
+    fields[:] = [field for field in fields if id(field) not in done]
     return "".join(said) + _sorted(added)
 
 
@@ -213,7 +219,7 @@ def _said(field: Node, inner: Order | None) -> str:
 
 def _sorted(fields: Sequence[Node]) -> str:
     """The text of fields that the standard does not order."""
-    return "".join(sorted(_plain(field) for field in fields))
+    return "".join(sorted([_plain(field) for field in fields]))
 
 
 def _plain(field: Node) -> str:

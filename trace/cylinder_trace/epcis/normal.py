@@ -101,7 +101,8 @@ def canonical(uri: str) -> str | None:
     """The canonical link of a GS1 identifier in any writing; None for a URI that does not claim to be one.
 
     Raises CodeError where it claims to be one and is not: a check digit that does not fit, a GRAI without its filler,
-    a serial that is too long, an escaped slash where a separator belongs.  ``position`` counts in `uri`.
+    a serial that is too long, an escaped slash where a separator belongs.  ``position`` counts in `uri`, an escape
+    before it as one character.
     """
     start = uri[:8].lower()
     if start == "urn:epc:":
@@ -142,7 +143,12 @@ class _Segment(NamedTuple):
     at: int
 
 
+_MAY_HOLD_A_KEY = re.compile(f"//id[.]gs1[.]org/|/(?:{'|'.join(KEYS)})/", re.IGNORECASE)
+
+
 def _from_link(uri: str) -> str | None:
+    if not _MAY_HOLD_A_KEY.search(uri):
+        return None
     host_at = uri.index("//") + 2
     path_at = uri.find("/", host_at)
     if path_at < 0:
@@ -214,8 +220,11 @@ def _check_value(key: Key, value: str, at: int) -> None:
         _check_digit(digits[: key.check_at], at)
     elif not re.match("[0-9]{4}", value):
         _refuse(CodeErrorKind.WRONG_CHARACTER, at + 1, f"/{key.ai} begins with a company prefix of digits")
-    if tail or not key.digits:
-        _check_tail(tail, key.tail or Tail(0, _N), f"what follows the digits of /{key.ai}", at + key.digits)
+    if tail and not key.tail:
+        _refuse(CodeErrorKind.WRONG_LENGTH, at + 1, f"/{key.ai} has {key.digits} digits, this has {len(value)}")
+    if key.tail and (tail or not key.digits):
+        what = f"the serial of /{key.ai}" if key.digits else f"/{key.ai}"
+        _check_tail(tail, key.tail, what, at + key.digits)
 
 
 def _check_digit(digits: str, at: int) -> None:
@@ -229,7 +238,7 @@ def _check_tail(text: str, tail: Tail, what: str, at: int) -> None:
     good = tail.characters.match(text)
     if good is None or good.end() < len(text):
         place = good.end() if good else 0
-        _refuse(CodeErrorKind.WRONG_CHARACTER, at + place + 1, f"{text[place]!a} stands in {what}, which holds none")
+        _refuse(CodeErrorKind.WRONG_CHARACTER, at + place + 1, f"{text[place]!a} may not stand in {what}")
     if len(text) > tail.longest:
         message = f"{what} has at most {tail.longest} characters, this has {len(text)}"
         _refuse(CodeErrorKind.SERIAL_TOO_LONG, at + tail.longest + 1, message)
@@ -265,8 +274,14 @@ def _from_urn(uri: str) -> str | None:
         _refuse(CodeErrorKind.WRONG_LENGTH, at + 1, message)
     if shape.pattern and parts[-1] != "*":
         _refuse(CodeErrorKind.WRONG_CHARACTER, at + text.rfind(".") + 2, "a pattern ends in .*")
+    if stray := _NOT_URN.search(text):
+        message = f"{stray.group()!a} stands in an EPC URI, where it is to be percent-encoded"
+        _refuse(CodeErrorKind.WRONG_CHARACTER, at + stray.start() + 1, message)
     _check_parts(parts, shape, at)
     return _link_of_parts(shape, [_unescaped(part, at) for part in parts], at)
+
+
+_NOT_URN = re.compile(r"[^!'()*+,\-.0-9:;=A-Z_a-z%]")
 
 
 class _Shape(NamedTuple):
