@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 
 from gs1.folder import conformance_folder
-from servers.postgres import QUICK, fresh_database, running_postgres
+from servers.postgres import QUICK, fresh_database, fresh_role, running_postgres
 from servers.redis import running_redis
 
 # No example may fail because the machine was busy; CI draws the same examples every time.
@@ -60,6 +60,13 @@ def postgres_server() -> Iterator[str]:
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """URL (postgresql+psycopg://…) of an empty database of this test's own."""
     with fresh_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def role_url(postgres_url: str) -> Iterator[str]:
+    """URL of the same database for a role that may log in and has no rights yet."""
+    with fresh_role(postgres_url) as url:
         yield url
 
 

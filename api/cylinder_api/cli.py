@@ -13,9 +13,10 @@ from typing import TypeAlias
 from unicodedata import normalize
 
 from cylinder_api.access import ROLES, SYSTEM_ROLES
-from cylinder_api.commands import clients, data, doctor, keep, lists, locking, migrate, people, serve, vault
+from cylinder_api.commands import clients, data, doctor, drill, keep, lists, locking, migrate, people, serve, vault
 from cylinder_api.commands.failure import CannotDo
 from cylinder_api.commands.town import DEFAULT_SEED
+from cylinder_api.diagnosis.backups import LONGEST_H
 from cylinder_api.folder import DEFAULT_ORIGIN, FolderError
 from cylinder_api.refusals import Refused
 from cylinder_api.town.plan import DEFAULT_CYLINDERS
@@ -48,6 +49,8 @@ examples:
   cylinder-api client assert --id dispatch --key dispatch.key --audience ledger.pinglian.example/cylinders
   cylinder-api lock-note --key au_01.key --authority au_01 --station st_01 --scale sc_01_3 --cause seal --id L1
   cylinder-api backup --to /backups/today --data ledger
+  cylinder-api backup --under /backups --keep 14 --data ledger
+  cylinder-api drill --backups /backups --data ledger
   cylinder-api restore --from /backups/today --data restored
   cylinder-api restore --from /backups/today --data restored --database-url postgresql://…
   cylinder-api rebuild-lists --data ledger
@@ -218,17 +221,38 @@ def _add_whom(parser: argparse.ArgumentParser, roles: Sequence[str], about: str)
 def _add_keep(commands: Commands) -> None:
     backup = _add(commands, "backup", keep.backup, "take a backup while the service runs, and audit it")
     about = "an empty folder; the backup is the same from SQLite and PostgreSQL, and holds the keys"
-    backup.add_argument("--to", type=Path, required=True, metavar="DIR", help=about)
+    where = backup.add_mutually_exclusive_group(required=True)
+    where.add_argument("--to", type=Path, metavar="DIR", help=about)
+    where.add_argument(
+        "--under", type=Path, metavar="DIR", help="a folder of backups: make one more, named by the moment"
+    )
+    about = "with --under: remove sound ones beyond the newest N, once this one is sound"
+    backup.add_argument("--keep", type=_several, metavar="N", help=about)
     restore = _add(commands, "restore", keep.restore, "fill an empty home, SQLite or PostgreSQL, from a backup")
     restore.add_argument("--from", dest="source", type=Path, required=True, metavar="DIR", help="the backup")
     about = "a checkpoint that a witness or client kept: is the backup older, it is not put back"
     restore.add_argument("--remembered", action="append", default=[], metavar="FILE", help=about)
+    _add_drill(commands)
     anew = _add(commands, "rebuild-lists", lists.rebuild_lists, "make lists and figures anew from the ledger")
     anew.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
     rotate = _add(commands, "rotate-master-key", vault.rotate_master_key, "exchange the key that opens the vault")
     rotate.add_argument("--to", type=Path, metavar="FILE", help="the new key, kept outside the folder")
     look = _add(commands, "doctor", doctor.doctor, "say what is wrong with an installation and how to mend it")
     look.add_argument("--redis-url", metavar="URL", help="also ask this Redis")
+    look.add_argument("--backups", type=Path, metavar="DIR", help="also look how old the newest backup in it is")
+
+
+def _add_drill(commands: Commands) -> None:
+    trial = _explained(commands, "drill", "try the newest backup: restore it into an empty place, audit it, remove it")
+    trial.set_defaults(command=drill.drill)
+    trial.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data folder whose log it must fit")
+    trial.add_argument("--backups", type=Path, required=True, metavar="DIR", help="the folder of backups")
+    trial.add_argument(
+        "--place", type=Path, metavar="DIR", help="where there is room for it; default: for temporary files"
+    )
+    about = f"hours; an older one is told with exit code 1 (default {LONGEST_H})"
+    trial.add_argument("--max-age", type=_several, default=LONGEST_H, metavar="HOURS", help=about)
+    trial.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
 
 def _add_locks(commands: Commands) -> None:
@@ -246,6 +270,12 @@ def _add_locks(commands: Commands) -> None:
     note.add_argument("--until", metavar="MOMENT", help="end of a lock, such as 2026-12-01T08:00:00+08:00")
     note.add_argument("--cause", required=True, metavar="TEXT", help="why; the station reads it")
     note.add_argument("--id", type=_id, required=True, help="id of the act, and its Idempotency-Key")
+
+
+def _several(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
 
 
 def _id(text: str) -> str:

@@ -24,7 +24,7 @@ from cylinder_codes.keys import decode_base64
 from cylinder_trace.store.durable import sync_folder, write_durably
 from cylinder_trace.store.vault import KEY_BYTES
 
-_FILE, _TEXT = "MASTER_KEY_FILE", "MASTER_KEY"
+FILE, _TEXT = "MASTER_KEY_FILE", "MASTER_KEY"
 _KEPT, _NEXT, _ROTATING = "master.key", "master.next", "rotating"
 
 
@@ -45,11 +45,11 @@ class Exchange:
 
 def outside_key(environment: Mapping[str, str] = os.environ) -> bytes | None:
     """The key that the environment holds or names; None when it does neither. Raises MasterKeyError."""
-    path, text = environment.get(_FILE), environment.get(_TEXT)
+    path, text = environment.get(FILE), environment.get(_TEXT)
     if path and text:
-        raise MasterKeyError(f"{_FILE} and {_TEXT} are both set: leave one of them out")
+        raise MasterKeyError(f"{FILE} and {_TEXT} are both set: leave one of them out")
     if path:
-        return _read(Path(path), _FILE)
+        return _read(Path(path), FILE)
     return _parsed(text, _TEXT) if text else None
 
 

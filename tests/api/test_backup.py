@@ -285,7 +285,7 @@ def test_an_old_backup_that_is_put_back_raises_the_fork_alarm_by_what_witness_an
         with House(data, place) as house:
             soon(lambda: {"409", "422"} == {json.loads(path.read_text())["status"] for path in alarms(house)})
             assert "(2 there)" in house.as_(None).get("/readyz").json()["alarm"]
-        assert "WRONG  witnesses" in run("doctor", "--data", data, "--database-url", place).out
+        assert "WRONG  fork alarm" in run("doctor", "--data", data, "--database-url", place).out
 
 
 def alarms(house: House) -> list[Path]:

@@ -4,7 +4,6 @@ The older version is real older code (tests/upgrade). Whoever calls tries nothin
 """
 
 import json
-import secrets
 import threading
 import time
 from collections import Counter
@@ -30,19 +29,6 @@ from upgrade.balancer import Balancer
 pytestmark = pytest.mark.slow
 _UPLOADED = 5
 """Records in each part of a journal."""
-
-
-@pytest.fixture
-def service_role(postgres_url: str) -> Iterator[str]:
-    """The URL of a role that may log in and has no rights yet, of the owner's database."""
-    name = f"service_{secrets.token_hex(4)}"
-    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE ROLE {name} LOGIN"))
-        yield make_url(postgres_url).set(username=name).render_as_string(hide_password=False)
-        connection.execute(text(f"DROP OWNED BY {name}"))
-        connection.execute(text(f"DROP ROLE {name}"))
-    engine.dispose()
 
 
 @pytest.fixture
@@ -165,10 +151,10 @@ class Traffic:
 
 
 def test_an_older_version_serves_while_the_tables_move_and_the_new_one_takes_over_and_no_request_fails(
-    postgres_url: str, service_role: str, ended: ExitStack, tmp_path: Path
+    postgres_url: str, role_url: str, ended: ExitStack, tmp_path: Path
 ) -> None:
-    data, role = tmp_path / "data", make_url(service_role).username or ""
-    owner, service = ("--data", data, "--database-url", postgres_url), ("--data", data, "--database-url", service_role)
+    data, role = tmp_path / "data", make_url(role_url).username or ""
+    owner, service = ("--data", data, "--database-url", postgres_url), ("--data", data, "--database-url", role_url)
     surroundings = older.unpacked(tmp_path / "older")
     made = older.answer_of_older(surroundings, "migrate", *owner, "--service-role", role)
     assert made["schema"]["to"] == older.SCHEMA

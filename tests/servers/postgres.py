@@ -9,6 +9,7 @@ import contextlib
 import importlib.util
 import os
 import pwd
+import re
 import secrets
 import shutil
 import stat
@@ -62,6 +63,18 @@ def fresh_database(server_url: str, like: str = "template1") -> Iterator[str]:
         yield f"{head}/{name}"
     finally:
         _execute(server_url, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextlib.contextmanager
+def fresh_role(owner_url: str) -> Iterator[str]:
+    """Create a role that may log in, hand out the URL with which it does, and drop it with its rights at the end."""
+    name = f"service_{secrets.token_hex(6)}"
+    _execute(owner_url, sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
+    try:
+        yield re.sub(r"//[^@]*@", f"//{name}@", owner_url)
+    finally:
+        _execute(owner_url, sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
+        _execute(owner_url, sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
 def may_be_entered_by_nobody(folder: Path) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
+from cylinder_api.backups import keep_newest, name_at
 from cylinder_api.commands.failure import CannotDo
 from cylinder_api.commands.output import show
 from cylinder_api.folder import open_folder
@@ -30,16 +31,17 @@ _SHOWN_FAULTS = 5
 def backup(options: argparse.Namespace) -> int:
     """Take a backup while the service may be running; 1 if the ledger is not sound."""
     settings = settings_for(options.data, options.database_url)
-    key = open_folder(settings.data).log
+    key, now = open_folder(settings.data).log, system_clock()
+    to = options.to or options.under / name_at(now)
     try:
-        made = _on_disk(
-            options.to,
-            lambda tell: make_backup(settings.database_url, settings.data, key, options.to, system_clock(), tell),
-        )
+        made = on_disk(to, lambda tell: make_backup(settings.database_url, settings.data, key, to, now, tell))
     except NotMirrored as error:
-        return _bad(options, f"the ledger is NOT sound: {error}; {options.to} is no backup, keep the older ones")
-    facts = {"to": str(options.to), "ok": not made.faults, **asdict(made)}
-    show(options, facts, f"{options.to}: {_held(made)}; it holds the keys, keep it safe\n{_verdict(made.faults)}")
+        return _bad(options, f"the ledger is NOT sound: {error}; {to} is no backup, keep the older ones")
+    # Only behind a sound one: whatever is wrong with the ledger, the older backups stay.
+    removed = keep_newest(options.under, options.keep) if options.under and options.keep and not made.faults else []
+    facts = {"to": str(to), "ok": not made.faults, **asdict(made), "removed": [str(path) for path in removed]}
+    gone = f"\n{len(removed)} older removed" if removed else ""
+    show(options, facts, f"{to}: {_held(made)}; it holds the keys, keep it safe\n{verdict(made.faults)}{gone}")
     return 1 if made.faults else 0
 
 
@@ -48,7 +50,7 @@ def restore(options: argparse.Namespace) -> int:
     settings = settings_for(options.data, options.database_url)
     try:
         kept = [kept_checkpoint(path) for path in options.remembered]
-        manifest, made = _on_disk(
+        manifest, made = on_disk(
             settings.data,
             lambda tell: restore_home(options.source, settings.database_url, settings.data, kept, tell),
         )
@@ -59,11 +61,12 @@ def restore(options: argparse.Namespace) -> int:
     faults = made.report.faults
     facts = {"data": str(settings.data), "finished": made.finished, "found": made.found, **made.report.as_json()}
     held = f"{settings.data}: {_held(manifest)}, {made.subjects} states made anew"
-    show(options, facts, f"{held}\n{_verdict(faults)}\n{_what_now(manifest, made)}")
+    show(options, facts, f"{held}\n{verdict(faults)}\n{_what_now(manifest, made)}")
     return 1 if faults else 0
 
 
-def _on_disk(folder: Path, work: Callable[[Tell], Done]) -> Done:
+def on_disk(folder: Path, work: Callable[[Tell], Done]) -> Done:
+    """Do work that fills `folder`, telling how far it is; raises CannotDo."""
     try:
         with few_collections(), Pace() as tell:
             return work(tell)
@@ -80,7 +83,8 @@ def _held(manifest: Manifest) -> str:
     return f"{manifest.entries} entries 条记录 of {manifest.origin}, {signed}"
 
 
-def _verdict(faults: list[Fault]) -> str:
+def verdict(faults: list[Fault]) -> str:
+    """What an audit found, in some lines."""
     if not faults:
         return "✔ audited 已核查: every entry, chain, tile, state, checkpoint and device record is sound"
     lines = [f"✘ {fault.kind}: index {fault.index}: {fault.message}" for fault in faults[:_SHOWN_FAULTS]]

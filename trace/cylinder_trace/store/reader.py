@@ -227,6 +227,16 @@ class Reader:
             row = connection.execute(query).one_or_none()
         return (row.size, row.published_at) if row else None
 
+    def newest_cosigned(self, key: str) -> tuple[int, int] | None:
+        """The same of the newest that a witness has cosigned; `key` is its name and key id, ``name+hex``."""
+        query = select(_checkpoint.c.size, _checkpoint.c.published_at).join(
+            _cosignature, _cosignature.c.size == _checkpoint.c.size
+        )
+        query = query.where(_cosignature.c.key == key).order_by(_checkpoint.c.size.desc()).limit(1)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return (row.size, row.published_at) if row else None
+
     def rotations(self) -> str:
         """The statements by which the log's key was rotated; empty when it never was."""
         return self._files.rotations()

@@ -43,6 +43,8 @@ _POWER = text(
     " has_table_privilege('entry', 'UPDATE, DELETE, TRUNCATE') AS changes"
 )
 
+_HAS_RIGHT = text("SELECT has_table_privilege(to_regclass(:table), :right)")
+
 _SQLITE_TRIGGERS = text("SELECT tbl_name, name FROM sqlite_master WHERE type = 'trigger'")
 _POSTGRES_TRIGGERS = text(
     "SELECT relname AS tbl_name, tgname AS name FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
@@ -79,6 +81,19 @@ def excess_of(engine: Engine) -> str | None:
         if is_so:
             return f"role {power.role} is {why}, who can switch off what keeps entries from being changed"
     return f"role {power.role} has rights to change entries" if power.changes else None
+
+
+def missing_rights(engine: Engine) -> list[str]:
+    """What the present role may not do, and the service must: ``table: right``."""
+    if engine.dialect.name != "postgresql":
+        return []
+    wanted = [(table, right) for table, rights in SERVICE_RIGHTS.items() for right in rights.split(", ")]
+    with engine.connect() as connection:
+        return [
+            f"{table}: {right}"
+            for table, right in wanted
+            if not connection.scalar(_HAS_RIGHT, {"table": table, "right": right})
+        ]
 
 
 def missing_guards(engine: Engine) -> list[str]:

@@ -1,0 +1,1 @@
+"""What an installation can get wrong, one look after the other; ``doctor`` prints it."""
