@@ -10,6 +10,7 @@ MINUTES ?= 60
 CYLINDERS ?= 5000
 SAMPLE ?= 100
 SECONDS ?= 60
+ENTRIES ?= 1000000
 WORKERS ?= auto
 ONLY ?=
 INTO ?=
@@ -20,7 +21,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # Tests start hundreds of processes; with nothing compiled kept, each compiles every package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo serve scales station test lint types contracts load bench bench-large damage soak fuzz fuzz-api mutants openapi wheels lock clean
+.PHONY: help setup demo serve scales station test lint types contracts load bench bench-large growth damage soak fuzz fuzz-api mutants openapi wheels lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +62,9 @@ bench: setup ## measure (ONLY=prefix of a row's name)
 
 bench-large: setup ## measure at the large sizes
 	@$(PY) loadtests/benchmarks --large $(if $(ONLY),--only "$(ONLY)")
+
+growth: setup ## how the figures grow with the ledger, drawn into docs/pictures (ENTRIES=1000000)
+	@$(PY) loadtests/benchmarks --growth "$(ENTRIES)" --pictures docs/pictures
 
 damage: setup ## how much damage a label stands, by two foreign decoders (INTO=docs/damage.md)
 	@$(PY) tests/damaged_labels $(if $(ONLY),--only "$(ONLY)") $(if $(INTO),--into "$(INTO)")

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from rich.console import Console
 
 from benchmarks.catalogue import ROWS
+from benchmarks.growth import SIZES, as_json, grow
+from benchmarks.growth_pictures import table, write_pictures
 from benchmarks.measure import (
     LARGE,
     QUICK,
@@ -22,7 +24,7 @@ from benchmarks.measure import (
     Unmeasured,
     measure,
 )
-from benchmarks.report import RESULTS, describe_run, print_table, write_results
+from benchmarks.report import RESULTS, describe_run, print_table, write_growth, write_results
 
 MEASURED, MISSED, NOT_MEASURED = 0, 1, 2
 
@@ -30,6 +32,8 @@ MEASURED, MISSED, NOT_MEASURED = 0, 1, 2
 def main(arguments: Sequence[str] | None = None, rows: Sequence[Row] = ROWS) -> int:
     """Measure the chosen rows and return the exit code."""
     options = _parser().parse_args(arguments)
+    if options.growth:
+        return _grow(options)
     named = [row for row in rows if row.name.startswith(options.only)]
     if not named:
         names = ", ".join(row.name for row in rows)
@@ -40,6 +44,21 @@ def main(arguments: Sequence[str] | None = None, rows: Sequence[Row] = ROWS) -> 
             print(f"{row.name:36}{row.kind:7}{'large  ' if row.large else '       '}{row.against}")
         return MEASURED
     return _run(options, [row for row in named if _is_wanted(row, options)])
+
+
+def _grow(options: argparse.Namespace) -> int:
+    """Measure the curves of growth up to a size; the pictures go where the documents show them."""
+    run = describe_run(USUAL, "growth")
+    sizes = [size for size in (*SIZES, options.growth) if size <= options.growth]
+    try:
+        points = list(grow(sorted(set(sizes)), lambda line: print(line, file=sys.stderr)))
+    except BenchError as error:
+        print(error, file=sys.stderr)
+        return NOT_MEASURED
+    document = write_growth({**run, "growth": as_json(points)}, options.results)
+    write_pictures(points, options.pictures or options.results)
+    print(json.dumps(document, ensure_ascii=False) if options.json else table(points))
+    return MEASURED
 
 
 def _is_wanted(row: Row, options: argparse.Namespace) -> bool:
@@ -103,6 +122,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--results", type=Path, default=RESULTS, metavar="FOLDER", help="where latest.json goes (default %(default)s)"
     )
+    parser.add_argument(
+        "--growth", type=int, metavar="ENTRIES", help="measure how the figures grow up to so many entries, and draw it"
+    )
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="where its pictures go (default: the results)")
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
         "--quick", dest="scale", action="store_const", const=QUICK, default=USUAL, help="small rounds, to see it run"

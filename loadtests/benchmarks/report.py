@@ -41,6 +41,13 @@ def write_results(
     return document
 
 
+def write_growth(document: dict[str, Any], folder: Path = RESULTS) -> dict[str, Any]:
+    """Write ``growth.json`` into `folder`, whole or not at all; return what was written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / "growth.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    return document
+
+
 def print_table(results: Sequence[Result], console: Console) -> None:
     """Print the rows for people."""
     table = Table(
