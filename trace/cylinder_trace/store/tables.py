@@ -354,7 +354,7 @@ class EpcisEventRow(SQLModel, table=True):
     log_index: int | None = Field(default=None, sa_type=BigInteger)
     """The entry that it was made from."""
     org_id: str
-    """Whoever captured it; of a ledger's event, who owned the cylinder then, empty where nobody did."""
+    """Whoever captured it; empty for a ledger's event: whose it is says the chain of the cylinder."""
     context_id: int = Field(sa_type=BigInteger)
     text: bytes = Field(sa_type=LargeBinary)
 

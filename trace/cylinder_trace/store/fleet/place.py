@@ -92,8 +92,10 @@ def write_followed(connection: Connection, before: Followed, after: Followed) ->
 
 def forget(connection: Connection) -> None:
     """Drop every row, so that the fold begins anew."""
-    for table in (FLEET, FIGURE, FOLLOWED):
+    for table in (FLEET, FIGURE):
         connection.execute(delete(table))
+    # Other followers keep their places in the same table.
+    connection.execute(delete(FOLLOWED).where(FOLLOWED.c.name.in_((_PLACE, _STATIONS, _RULES))))
 
 
 def count_of(connection: Connection) -> int:
