@@ -160,7 +160,7 @@ def _show_answer(operation: dict[str, Any]) -> None:
     good = next(said for status, said in operation["responses"].items() if status.startswith("2"))
     for content in good.get("content", {}).values():
         if answer is not None:
-            content["example"] = answer
+            content.setdefault("example", answer)
 
 
 def asks_for_key(method: str, path: str, operation_id: str) -> bool:

@@ -30,6 +30,11 @@ _SCAN_AGAIN = ("重新扫码，或按瓶身标签逐字核对", "Scan again, or 
 
 WORDS: dict[str, Words] = {
     "malformed_request": Words("请求无法读取", *_SEE_DETAIL),
+    "link_invalid": Words(
+        "链接不是有效的气瓶链接",
+        "重新扫码，或与标签逐字核对",
+        "Scan again, or compare the address with the label character by character",
+    ),
     "idempotency_key_missing": Words(
         "写操作须带 Idempotency-Key（幂等键）",
         "由调用方为每一行为生成一个编号，放入 Idempotency-Key；正文有 id 或 check_id 时用同一编号；重发时不变",
@@ -73,6 +78,11 @@ WORDS: dict[str, Words] = {
         "设备入网码不存在、已用或已过期", "请管理员另发一码", "Ask the administrator for a new code"
     ),
     "not_found": Words("此处没有内容", "核对地址；见 /openapi.json", "Check the address; see /openapi.json"),
+    "link_type_absent": Words(
+        "没有此类链接",
+        "用 linkType=linkset 查看全部链接，或不带 linkType",
+        "Ask with linkType=linkset for all links, or without linkType for the default one",
+    ),
     "cylinder_unknown": Words("此码之下没有建档的气瓶", *_SCAN_AGAIN),
     "station_unknown": Words("没有此充装站", *_LOOK_UP),
     "customer_unknown": Words("没有此用户", "改为提交实名信息", "Send the identity instead of the id"),

@@ -4,10 +4,12 @@ FastAPI works out anew for every request which dependency needs which, opens thr
 all routes: half of what a fill check costs. Most of our routes have a path without variables, no parameters but their
 body (see ``bodies``) and dependencies that are plain coroutines. For these the order is worked out once, from what
 FastAPI itself has made of the route; they call the same functions in the same order, and every other route goes
-FastAPI's own way.
+FastAPI's own way.  So do the routes of the resolver: one segment with the rest of the path behind it, which the
+endpoint reads from the request itself.
 """
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -66,11 +68,13 @@ class Direct:
     def __init__(self, app: FastAPI, router: ASGIApp) -> None:
         """Knows the routes that `app` has now."""
         self._router = router
-        self._ways = {(method, way.context.path): way for way in ways_of(app) for method in way.context.methods or ()}
+        ways = [(method, str(way.context.path), way) for way in ways_of(app) for method in way.context.methods or ()]
+        self._ways = {(method, path): way for method, path, way in ways if "{" not in path}
+        self._below = {(method, path.partition("{")[0]): way for method, path, way in ways if "{" in path}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_plain = scope["type"] == "http" and not scope.get("root_path")
-        way = self._ways.get((scope["method"], scope["path"])) if is_plain else None
+        way = self._way(scope["method"], scope["path"]) if is_plain else None
         if way is None:
             await self._router(scope, receive, send)
             return
@@ -78,12 +82,15 @@ class Direct:
         answer = await way.answer(Request(scope, receive, send))
         await answer(scope, receive, send)
 
+    def _way(self, method: str, path: str) -> Way | None:
+        return self._ways.get((method, path)) or self._below.get((method, path[: path.find("/", 1) + 1]))
+
 
 def ways_of(app: FastAPI) -> Iterator[Way]:
     """The routes of `app` that are answered in the short way."""
     for context in iter_route_contexts(app.routes):
         route = context.original_route
-        if isinstance(route, APIRoute) and _is_plain(context):
+        if isinstance(route, APIRoute) and (_is_plain(context) or _reads_path_itself(context)):
             steps: list[Step] = []
             _lay_out(context.dependant, steps, {})
             yield Way(route, context, tuple(steps))
@@ -93,6 +100,16 @@ def _is_plain(context: RouteContext) -> bool:
     is_json = isinstance(context.response_class, DefaultPlaceholder) and context.response_field is not None
     has_one_path = "{" not in (context.path or "{") and context.max_body_size is None
     return is_json and has_one_path and _needs_no_more(context.dependant)
+
+
+_OPEN_PATH = re.compile(r"(?:/[^/{}]+)+|/[^/{}]+/\{[a-z_]+:path\}")
+
+
+def _reads_path_itself(context: RouteContext) -> bool:
+    """Whether a route has one path, or one segment with the rest of the path behind it, and makes its own Response."""
+    answers_itself = context.response_class is Response and context.response_field is None
+    is_open = _OPEN_PATH.fullmatch(context.path or "") is not None and context.max_body_size is None
+    return answers_itself and is_open and _needs_no_more(context.dependant)
 
 
 _MORE = (

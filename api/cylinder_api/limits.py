@@ -71,6 +71,13 @@ class Limits:
 
     def take(self, kind: Kind, name: str) -> None:
         """Count one request; raises Refused once there were too many in this minute."""
+        self._require(kind, name, 1)
+
+    def require_left(self, kind: Kind, name: str) -> None:
+        """Count nothing; raises Refused where the next to be counted would be one too many."""
+        self._require(kind, name, 0)
+
+    def _require(self, kind: Kind, name: str, counted: int) -> None:
         most = self._most[kind]
         if most is None:
             return
@@ -79,7 +86,7 @@ class Limits:
             self._turn(int(now // _WINDOW_S))
             count = self._count(kind, name)
             if count.own + count.others < most:
-                count.own += 1
+                count.own += counted
                 return
         wait_s = _WINDOW_S - int(now % _WINDOW_S)
         raise Refused("too_many", f"more than {most} requests a minute; go on in {wait_s} s", wait_s)

@@ -16,6 +16,7 @@ class Kind(NamedTuple):
 
 KINDS: dict[str, Kind] = {
     "malformed_request": Kind(400, "The request cannot be read"),
+    "link_invalid": Kind(400, "This is not a valid link of a cylinder"),
     "idempotency_key_missing": Kind(400, "A write needs an Idempotency-Key"),
     "unauthenticated": Kind(401, "A valid bearer token is needed"),
     "not_allowed": Kind(403, "This role may not do this"),
@@ -34,6 +35,7 @@ KINDS: dict[str, Kind] = {
     "device_cut_off": Kind(403, "The device was cut off"),
     "enrolment_code_invalid": Kind(403, "The enrolment code is unknown, used or too old"),
     "not_found": Kind(404, "There is nothing here"),
+    "link_type_absent": Kind(404, "There is no link of this type"),
     "cylinder_unknown": Kind(404, "No cylinder is on file under this code"),
     "station_unknown": Kind(404, "No station is on file under this id"),
     "customer_unknown": Kind(404, "No customer is on file under this id"),

@@ -127,6 +127,10 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
         Sentence("there is no such code of a problem", "没有这一问题代码"),
         Sentence("you have no session of this id", "您没有这一编号的会话"),
     ),
+    "link_type_absent": (
+        Sentence("no link of this type leads on from here; linkType=linkset lists all",
+                 "此处没有这类链接；linkType=linkset 列出全部"),
+    ),
     "cylinder_unknown": (
         Sentence("no cylinder is on file under this code", "此码之下没有建档的气瓶"),
         Sentence("no cylinder is on file under this id", "此编号之下没有建档的气瓶"),

@@ -16,6 +16,7 @@ from cylinder_api.gathering import Delivery, Gathered
 from cylinder_api.live import Feed, MemoryPush, Push, RedisPush
 from cylinder_api.open_streams import OpenStreams
 from cylinder_api.presence import Presence
+from cylinder_api.resolving.finding import Finder, Found
 from cylinder_api.settings import Settings
 from cylinder_trace.store.accounts import accounts_of
 from cylinder_trace.store.fleet.follower import Follower
@@ -53,6 +54,8 @@ class Service:
     """All dead and black codes in the land, for the words alone."""
     presence: Presence
     """Which devices are connected, to look at."""
+    labels: Gathered[str, Found]
+    """The cylinder to which a code on a label leads, as the database has it at this moment."""
     _delivery: Delivery = field(default_factory=Delivery)
 
     async def commit(self, work: Callable[[Unit], Answer], hints: Hints = NO_HINTS) -> Answer:
@@ -70,6 +73,7 @@ class Service:
         self.follower.stop()
         self.dead_codes.stop()
         self.accounts.close()
+        self.labels.close()
         self.ledger.close()
 
 
@@ -96,7 +100,10 @@ def open_service(settings: Settings, clock: Callable[[], int] = system_clock) ->
     presence = Presence(settings.redis_url, clock, lambda: feed.beat.as_of)
     presence.start()
     vault = Vault(keys.master)
-    return Service(settings, keys, ledger, vault, feed, clock, accounts, follower, streams, dead_codes, presence)
+    labels = Gathered(Finder(ledger.engine, ledger.reader, settings.rulebook_id, clock))
+    return Service(
+        settings, keys, ledger, vault, feed, clock, accounts, follower, streams, dead_codes, presence, labels
+    )  # fmt: skip
 
 
 async def service_here(request: Request) -> Service:

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from api_house import House
 from every_write import Writes
+from public_labels import LABELLED, OPEN, QUERIES, label_places
 
 from cylinder_trace.events import AlarmFact, AlarmRaised
 
@@ -30,7 +31,7 @@ TOKEN_OF_READS: dict[str, str | None] = {
         ("list_imports", "get_import", "list_clients", "list_users", "list_sessions"), ADMIN
     ),
     **dict.fromkeys(
-        ("look_up_code", "get_checkpoint", "get_log_keys", "get_log_rotations", "get_tile", "get_problem_page",
+        (*LABELLED, *OPEN, "get_checkpoint", "get_log_keys", "get_log_rotations", "get_tile", "get_problem_page",
          "get_health", "get_readiness"),
     ),
     "get_metrics": "token-of-prometheus",
@@ -62,14 +63,14 @@ def reads(house: House, writes: Writes) -> dict[str, Read]:
     places: dict[str, dict[str, Any]] = {
         **{name: {"name": bottle.code} for name in ("get_history", "get_history_bundle", "get_cylinder")},
         **{name: {"station_id": "st_1"} for name in ("get_replica", "get_dead_codes", "list_devices")},
-        "look_up_code": {"code": bottle.code},
+        **label_places(house, bottle.code),
         "list_recalled": {"recall_id": recall},
         "get_import": {"import_id": writes.send(writes.new("import_cylinders")).json()["import_id"]},
         "get_entry_bundle": {"place": tile},
         "get_tile": {"level": 0, "place": tile},
         "get_problem_page": {"code": "too_many"},
     }
-    query = {"get_figures": {"month": "2026-11"}}
+    query = {"get_figures": {"month": "2026-11"}, **QUERIES}
     return {
         operation: Read(operation, token, places.get(operation, {}), query.get(operation, {}))
         for operation, token in TOKEN_OF_READS.items()

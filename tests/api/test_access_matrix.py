@@ -12,6 +12,7 @@ from access_matrix import EXPECTED, PUBLIC, WHOSE, YES
 from api_house import DEVICE, DEVICE_KEY, LATER, ORGS, House, new_id, now
 from every_read import newest_tile
 from every_write import HERE, World, Write, Writes
+from public_labels import LABELLED, RESOLVED, label_places
 from sqlalchemy import select
 from sqlmodel import SQLModel
 from test_machine_tokens import assertion
@@ -148,8 +149,8 @@ def _places(doors: Doors, operation: str, whose: str) -> dict[str, Any]:
     match operation:
         case "get_cylinder" | "get_history" | "get_history_bundle":
             return {"name": _bottle(doors, whose)}
-        case "look_up_code":
-            return {"code": _bottle(doors, whose)}
+        case _ if operation in LABELLED:
+            return label_places(doors.house, _bottle(doors, whose))[operation]
         case "get_import":
             return {
                 "import_id": doors.writes[whose].send(doors.writes[whose].new("import_cylinders")).json()["import_id"]
@@ -166,6 +167,7 @@ def _places(doors: Doors, operation: str, whose: str) -> dict[str, Any]:
 def _read(doors: Doors, operation: str, path: str, whose: str) -> Write:
     number = NUMBER[whose]
     asked = {
+        **dict.fromkeys(RESOLVED, "?linkType=linkset"),
         "list_fill_checks": f"?station_id=st_{number}",
         "list_cylinders": f"?owner=co_{number}",
         "get_figures": f"?month=2026-10&company=co_{number}",

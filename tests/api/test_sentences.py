@@ -15,8 +15,9 @@ from cylinder_api.sentences import SENTENCES, chinese_of
 ROOT = Path(__file__).parents[2]
 SOURCES = (
     "api/cylinder_api/*.py", "api/cylinder_api/acts/*.py", "api/cylinder_api/routers/*.py",
-    "api/cylinder_api/epcis/*.py", "trace/cylinder_trace/*.py", "trace/cylinder_trace/store/unit.py",
-    "trace/cylinder_trace/store/reader.py", "trace/cylinder_trace/store/understood.py",
+    "api/cylinder_api/resolving/*.py", "api/cylinder_api/epcis/*.py", "trace/cylinder_trace/*.py",
+    "trace/cylinder_trace/store/unit.py", "trace/cylinder_trace/store/reader.py",
+    "trace/cylinder_trace/store/understood.py",
 )  # fmt: skip
 CODES = {
     "StateError": "cannot_follow",

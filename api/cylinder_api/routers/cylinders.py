@@ -1,27 +1,21 @@
-"""One cylinder: what it is now, its whole history, and the history with its proof; and what anybody may know."""
+"""One cylinder: what it is now, its whole history, and the history with its proof."""
 
-import html
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Response
-from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from cylinder_api.access import Account, Caller
 from cylinder_api.acts.common import read_name
-from cylinder_api.acts.searching import newest_code
 from cylinder_api.acts.visible import may_see
 from cylinder_api.etags import IfNoneMatch, etag_of, names
 from cylinder_api.problems import documented
 from cylinder_api.refusals import Refused
 from cylinder_api.service import Service, ServiceHere
-from cylinder_codes.identifiers import Code, format_code_human, is_cylinder_id
-from cylinder_trace.cylinder import STATUS_ZH, CylinderState
-from cylinder_trace.dates import format_month, local_day
-from cylinder_trace.enactment import RulebookState, in_force
+from cylinder_codes.identifiers import is_cylinder_id
+from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.proof import HistoryBundle
-from cylinder_trace.rules.deadlines import due_month
 
 router = APIRouter(tags=["cylinders"])
 _NOT_FOUND = ("cylinder_unknown", "code_unreadable", "other_owner")
@@ -115,45 +109,3 @@ def _find(service: Service, name: str) -> CylinderState:
     if not isinstance(state, CylinderState):
         raise Refused("cylinder_unknown", "no cylinder is on file under this code")
     return state
-
-
-@router.get(
-    "/c/{code}",
-    summary="What anybody may know who scans the label",
-    response_class=HTMLResponse,
-    responses=documented("cylinder_unknown", "code_unreadable", public=True),
-)
-@router.get("/C/{code}", include_in_schema=False, response_class=HTMLResponse, name="look_up_code")
-def look_up_code(code: CylinderName, service: ServiceHere) -> str:
-    """A small page, Chinese and English: status, model, owner, next inspection. No personal data."""
-    cylinder = _find(service, code)
-    rows = _public_facts(service, cylinder)
-    lines = "".join(f"<dt>{term}</dt><dd>{html.escape(value)}</dd>" for term, value in rows)
-    return f"{_PAGE_HEAD}<h1>瓶链 PingLian</h1><dl>{lines}</dl></body></html>"
-
-
-_PAGE_HEAD = (
-    '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8"><title>瓶链 PingLian</title>'
-    '<meta name="viewport" content="width=device-width,initial-scale=1"></head><body>'
-)
-
-
-def _public_facts(service: Service, cylinder: CylinderState) -> list[tuple[str, str]]:
-    printed = newest_code(cylinder)
-    shown = format_code_human(Code(printed)) if printed else "-"
-    flags = ", ".join(cylinder.flags) or "无 none"
-    return [
-        ("气瓶码 Code", shown),
-        ("状态 Status", f"{STATUS_ZH[cylinder.status]} {cylinder.status}"),
-        ("标记 Flags", flags),
-        ("型号 Model", cylinder.stamp.model),
-        ("产权单位 Owner", cylinder.owner_id),
-        ("下次检验 Next inspection due", _next_due(service, cylinder)),
-    ]
-
-
-def _next_due(service: Service, cylinder: CylinderState) -> str:
-    state = service.ledger.reader.state(f"rulebook/{service.settings.rulebook_id}")
-    book = in_force(state, local_day(service.clock())) if isinstance(state, RulebookState) else None
-    due = due_month(cylinder, book) if book else None
-    return format_month(due) if due is not None else "-"
