@@ -10,11 +10,13 @@ log's proof can show that the event is true.
 Nothing of a person goes out: whoever bought is the opaque id of the ledger, and no event says at which door it was.
 """
 
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
+from cylinder_codes.identifiers import DEFAULT_HOST
 from cylinder_trace import events
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.dates import BEIJING_OFFSET_MS, DAY_MS, HOUR_MS, MINUTE_MS, format_day, local_day
@@ -738,9 +740,13 @@ def forges_ours(
     return _own_word(event, prefixes, "") or _own_step(event, prefixes, is_on_file or _is_below_our_host)
 
 
+_OWN_WORD = re.compile(rf"https?://{re.escape(DEFAULT_HOST)}(?::\d+)?/voc/", re.IGNORECASE)
+"""Any writing of an address below `VOCABULARY` that leads to the same place."""
+
+
 def _own_word(value: Any, prefixes: Mapping[str, str], path: str) -> str | None:
     if isinstance(value, str):
-        return path if _expanded(value, prefixes).lower().startswith(VOCABULARY) else None
+        return path if _OWN_WORD.match(_expanded(value, prefixes)) else None
     inside = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
     for key, item in inside:
         here = f"{path}/{key}"
@@ -768,8 +774,8 @@ def _things(event: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _expanded(text: str, prefixes: Mapping[str, str]) -> str:
-    prefix, colon, rest = text.partition(":")
-    return prefixes[prefix] + rest if colon and prefix in prefixes else text
+    prefix, _, rest = text.partition(":")
+    return prefixes[prefix] + rest if prefix in prefixes else text
 
 
 def _is_below_our_host(address: str) -> bool:
