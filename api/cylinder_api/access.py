@@ -119,6 +119,11 @@ ACCESS: dict[str, Rule | None] = {
     "list_disputes": _for("supervision:read", "regulator", "auditor"),
     "resolve_dispute": _for("supervision:write", "regulator"),
     "get_entry_bundle": _for("log:read", "auditor", "regulator"),
+    # the world's formats
+    **dict.fromkeys(
+        ("query_epcis_events", "get_epcis_event", "list_epcis_resources", "list_epcis_values",
+         "query_epcis_events_of", "get_epcis_value"), _for("epcis:query", "company", "regulator", "auditor"),
+    ),
     # running the service
     "issue_enrolment_code": _for("device:write", "admin", "manager"),
     "list_devices": _for("device:read", "admin", "manager", "company", "regulator", "auditor"),

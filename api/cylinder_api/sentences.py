@@ -372,7 +372,31 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
         Sentence("occurred_at lies after the service's clock; check the device's clock",
                  "occurred_at 晚于服务时钟；请核对设备时钟"),
     ),
+    "epcis_query_parameter": (
+        Sentence("nextPageToken: this is no token of this query; ask from its start",
+                 "nextPageToken：不是本次查询的令牌；请从头查询"),
+        Sentence("nextPageToken: the token has expired; ask from the start", "nextPageToken：令牌已过期；请从头查询"),
+        Sentence("only perPage and {PARAMETER} are taken here", "此处只接受 perPage 与 {PARAMETER}"),
+    ),
+    "epcis_unknown": (
+        Sentence("no event that you may see has this id", "没有您可见且为此编号的事件"),
+        Sentence("no event that you may see has this value", "没有您可见且有此取值的事件"),
+        Sentence("there is nothing of this name under /epcis", "/epcis 之下没有此名称的资源"),
+    ),
+    "epcis_query_too_large": (
+        Sentence("maxEventCount: the answer has more than {count} events", "maxEventCount：结果超过 {count} 个事件"),
+    ),
+    "epcis_uri_too_long": (
+        Sentence("the query has more than {count} bytes; make it a named query",
+                 "查询超过 {count} 字节；请改为命名查询"),
+    ),
     "epcis_not_acceptable": (
+        Sentence("answers are application/json or application/ld+json",
+                 "答复为 application/json 或 application/ld+json"),
+        Sentence("GS1-EPC-Format is one of {formats}", "GS1-EPC-Format 须为 {formats} 之一"),
+        Sentence("an identifier here has no EPC URN, or nobody said how long its company prefix is; "
+                 "ask with GS1-EPC-Format: Always_GS1_Digital_Link",
+                 "此处有标识没有 EPC URN，或厂商识别代码的长度未知；请以 GS1-EPC-Format: Always_GS1_Digital_Link 查询"),
         Sentence("this service speaks {name} {VERSION} and no other version of it",
                  "本服务只用 {name} {VERSION}"),
     ),

@@ -53,6 +53,8 @@ class Settings:
     patience: Patience = field(default_factory=Patience)
     metrics_token: str | None = None
     """Opens /metrics and nothing else."""
+    company_prefixes: tuple[str, ...] = ()
+    """GS1 company prefixes (厂商识别代码) whose length is known here; with them EPCIS answers in URNs too."""
     forms: ScanForms = field(default_factory=ScanForms)
     """Hosts whose links carry our codes, and what numbers from before look like here."""
 
@@ -66,7 +68,7 @@ def settings_for(
     """The settings for a data folder; what is not given comes from DATABASE_URL, REDIS_URL, RULEBOOK, FLAGS_PER_HOUR.
 
     PUBLIC_URL is where the service is reached from outside.  LINK_HOSTS names hosts, parted by blanks; LEGACY_FORMS
-    says how codes from before look, one a line.
+    says how codes from before look, one a line.  COMPANY_PREFIXES are GS1 company prefixes, parted by blanks.
     RATE_PER_ACCOUNT, RATE_PER_ADDRESS, RATE_OF_ATTEMPTS are requests a minute, or "off"; HEAD_SECONDS, BODY_SECONDS and
     MOST_CONNECTIONS bound slow clients; METRICS_TOKEN opens /metrics.  Raises LegacyFormError, CannotDo.
     """
@@ -85,11 +87,20 @@ def settings_for(
             connections=_count(environment, "MOST_CONNECTIONS", 10_000),
         ),
         metrics_token=environment.get("METRICS_TOKEN") or None,
+        company_prefixes=_prefixes(environment),
         forms=ScanForms(
             hosts=tuple(environment.get("LINK_HOSTS", "").split()) or (DEFAULT_HOST,),
             legacy_forms=parse_legacy_forms(environment.get("LEGACY_FORMS", "")),
         ),
     )
+
+
+def _prefixes(environment: Mapping[str, str]) -> tuple[str, ...]:
+    prefixes = tuple(environment.get("COMPANY_PREFIXES", "").split())
+    for prefix in prefixes:
+        if not (prefix.isascii() and prefix.isdecimal() and 6 <= len(prefix) <= 12):
+            raise CannotDo(f"COMPANY_PREFIXES holds GS1 company prefixes of 6 to 12 digits, not {prefix!r}")
+    return prefixes
 
 
 def _rates(environment: Mapping[str, str]) -> Rates:

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from api_house import House
+from epcis_events import epcis_places
 from every_write import Writes
 from public_labels import LABELLED, OPEN, QUERIES, label_places
 
@@ -35,6 +36,10 @@ TOKEN_OF_READS: dict[str, str | None] = {
          "get_health", "get_readiness"),
     ),
     "get_metrics": "token-of-prometheus",
+    **dict.fromkeys(
+        ("query_epcis_events", "get_epcis_event", "list_epcis_resources", "list_epcis_values",
+         "query_epcis_events_of", "get_epcis_value"), REGULATOR,
+    ),
 }  # fmt: skip
 ENDLESS = "stream_changes"
 AN_ALARM = AlarmRaised(
@@ -65,6 +70,7 @@ def reads(house: House, writes: Writes) -> dict[str, Read]:
         **{name: {"station_id": "st_1"} for name in ("get_replica", "get_dead_codes", "list_devices")},
         **label_places(house, bottle.code),
         "list_recalled": {"recall_id": recall},
+        **epcis_places(house, bottle.code),
         "get_import": {"import_id": writes.send(writes.new("import_cylinders")).json()["import_id"]},
         "get_entry_bundle": {"place": tile},
         "get_tile": {"level": 0, "place": tile},

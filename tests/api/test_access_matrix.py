@@ -10,6 +10,7 @@ import httpx
 import pytest
 from access_matrix import EXPECTED, PUBLIC, WHOSE, YES
 from api_house import DEVICE, DEVICE_KEY, LATER, ORGS, House, new_id, now
+from epcis_events import epcis_places
 from every_read import newest_tile
 from every_write import HERE, World, Write, Writes
 from public_labels import LABELLED, RESOLVED, label_places
@@ -157,6 +158,8 @@ def _places(doors: Doors, operation: str, whose: str) -> dict[str, Any]:
             }
         case "list_recalled":
             return {"recall_id": doors.writes[whose].done("open_recall").body["id"]}  # type: ignore[index]
+        case _ if "epcis" in operation:
+            return epcis_places(doors.house, _bottle(doors, whose)).get(operation, {})
         case "get_entry_bundle" | "get_tile":
             return {"level": "0", "place": newest_tile(doors.house)}
         case "get_problem_page":

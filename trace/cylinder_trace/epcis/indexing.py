@@ -17,7 +17,7 @@ import hashlib
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from cylinder_trace.epcis.addresses import VOCABULARY
@@ -117,6 +117,12 @@ def instant_of(text: str) -> int:
     seconds, fraction, zone = found.groups()
     since = datetime.fromisoformat(seconds + zone) - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1000 + int((fraction or "0").ljust(3, "0")[:3])
+
+
+def format_instant(at_ms: int) -> str:
+    """``1970-01-01T00:00:00.120Z`` of UTC ms."""
+    at = _EPOCH + timedelta(milliseconds=at_ms)
+    return at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def number_of(text: str) -> float | None:

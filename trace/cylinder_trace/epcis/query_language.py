@@ -529,3 +529,5 @@ _FAMILIES: tuple[tuple[re.Pattern[str], Callable[..., Iterable[Condition]]], ...
     (re.compile("EQ_(bizTransaction|source|destination)_(.+)", re.DOTALL), _paired),
     (re.compile(r"(EXISTS|EQ|GT|GE|LT|LE)_([^:]+:.+)", re.DOTALL), _field),
 )
+NAMES = (*sorted(_BY_NAME), *sorted(_FIXED - {"perPage"}))
+"""Parameters with one fixed name; the families come on top."""

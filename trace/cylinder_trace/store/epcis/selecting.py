@@ -153,7 +153,7 @@ class _Search:
         self._sql = [
             *(_of_column(one) for one in query.columns if one is not done),
             *(_has_term(one) for one in query.terms if not one.spans and one is not done),
-            *([] if visible.org_id is None else [_is_visible(connection, visible.org_id)]),
+            *([] if visible.org_id is None else [is_visible(connection, visible.org_id)]),
         ]
 
     def stretches(self, behind: Mark | None, most: int) -> Iterator[tuple[list[Mark], Mark | None]]:
@@ -333,7 +333,7 @@ def _within(column: Column[Any], span: Span) -> ColumnElement[bool]:
     return and_(true(), *ends, *([] if span.high is None else [column < span.high]))
 
 
-def _is_visible(connection: Connection, org_id: str) -> ColumnElement[bool]:
+def is_visible(connection: Connection, org_id: str) -> ColumnElement[bool]:
     """Whether an organisation may see an event: it captured it, or owns the cylinder whose entry it was made from."""
     # On PostgreSQL `entry` has no key by the index alone; the table beside it has.
     entry: Any = ENTRY_ID if connection.dialect.name == "postgresql" else _entry

@@ -1,0 +1,48 @@
+"""EPCIS events for tests of the doors to them: what is asked for, put where it is found."""
+
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+from api_house import House
+
+from cylinder_trace.epcis.context import PLAIN
+from cylinder_trace.epcis.indexing import index_of
+from cylinder_trace.store.epcis.writing import NewEvent, write_events
+
+CONTEXT = b'["https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"]'
+
+
+def put_event(
+    house: House, event: dict[str, Any], *, org_id: str, log_index: int | None = None, context: bytes = CONTEXT
+) -> str:
+    """Store one event, captured by an organisation or made from an entry of the log; its id."""
+    capture_id = None if log_index is not None else "cap_of_a_test"
+    new = NewEvent(
+        orjson.dumps(event), index_of(event, PLAIN.expand), event["eventID"], None, org_id, log_index
+    )  # fmt: skip
+    ledger = house.running.ledger
+    with ledger.engine.begin() as writing:
+        write_events(writing, [new], context, house.running.clock(), capture_id)
+    return str(event["eventID"])
+
+
+def epcis_places(house: House, code: str) -> dict[str, dict[str, Any]]:
+    """What goes into the address of each question about EPCIS events, with one event of the cylinder `code`."""
+    cylinder_id = house.running.ledger.reader.cylinder_id(code)
+    first = house.running.ledger.reader.history(f"cylinder/{cylinder_id}")[0]
+    event = {
+        "type": "ObjectEvent",
+        "eventID": f"urn:uuid:test-{first.index}",
+        "eventTime": "2026-04-01T08:00:00.000+08:00",
+        "eventTimeZoneOffset": "+08:00",
+        "action": "OBSERVE",
+        "bizStep": "inspecting",
+        "epcList": [f"https://id.pinglian.example/c/{code}"],
+    }
+    event_id = put_event(house, event, org_id="", log_index=first.index)
+    return {
+        "get_epcis_event": {"event_id": quote(event_id, safe="")},
+        "list_epcis_values": {"kind": "epcs"},
+        **{name: {"kind": "bizSteps", "value": "shipping"} for name in ("query_epcis_events_of", "get_epcis_value")},
+    }
