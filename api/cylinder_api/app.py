@@ -131,6 +131,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     feed = asyncio.create_task(service.feed.run())
     service.follower.start()
+    service.epcis.start()
+    service.captures.start()
     service.dead_codes.start()
     limits: Limits = app.state.limits
     limits.start()

@@ -19,6 +19,8 @@ from cylinder_api.presence import Presence
 from cylinder_api.resolving.finding import Finder, Found
 from cylinder_api.settings import Settings
 from cylinder_trace.store.accounts import accounts_of
+from cylinder_trace.store.epcis.capturing import Captures
+from cylinder_trace.store.epcis.following import EpcisFollower
 from cylinder_trace.store.fleet.follower import Follower
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.publishing import publishing_of
@@ -56,6 +58,10 @@ class Service:
     """Which devices are connected, to look at."""
     labels: Gathered[str, Found]
     """The cylinder to which a code on a label leads, as the database has it at this moment."""
+    epcis: EpcisFollower
+    """Keeps the ledger's own events in the EPCIS repository, beside all else."""
+    captures: Captures
+    """Takes what others send in EPCIS, and works it off."""
     _delivery: Delivery = field(default_factory=Delivery)
 
     async def commit(self, work: Callable[[Unit], Answer], hints: Hints = NO_HINTS) -> Answer:
@@ -71,6 +77,8 @@ class Service:
         self.presence.stop()
         self.feed.push.stop()
         self.follower.stop()
+        self.captures.stop()
+        self.epcis.stop()
         self.dead_codes.stop()
         self.accounts.close()
         self.labels.close()
@@ -94,6 +102,8 @@ def open_service(settings: Settings, clock: Callable[[], int] = system_clock) ->
     follower = Follower(ledger.engine, ledger.reader, settings.rulebook_id)
     ledger.listen(feed.committed)
     ledger.listen(lambda _version, _subjects: follower.notify())
+    epcis = EpcisFollower(ledger.engine, ledger.reader, clock)
+    ledger.listen(lambda _version, _subjects: epcis.notify())
     accounts = Gathered(partial(accounts_of, ledger.engine))
     streams = OpenStreams(ledger.engine, clock)
     dead_codes = DeadCodesKept(ledger.engine, ledger.reader, clock)
@@ -102,7 +112,8 @@ def open_service(settings: Settings, clock: Callable[[], int] = system_clock) ->
     vault = Vault(keys.master)
     labels = Gathered(Finder(ledger.engine, ledger.reader, settings.rulebook_id, clock))
     return Service(
-        settings, keys, ledger, vault, feed, clock, accounts, follower, streams, dead_codes, presence, labels
+        settings, keys, ledger, vault, feed, clock, accounts, follower, streams, dead_codes, presence, labels,
+        epcis, Captures(ledger, clock),
     )  # fmt: skip
 
 

@@ -64,10 +64,26 @@ def read_document(data: bytes) -> Document:
 def read_event(data: bytes) -> Document:
     """A single event with a `@context` of its own, as a document that holds nothing else; raises Invalid."""
     event, _ = _read(data)
+    return _single(event, data)
+
+
+def read_any(data: bytes) -> Document:
+    """Whatever was captured before: a document or a single event; raises Invalid."""
+    value, texts = _read(data)
+    return _document(value, texts) if _is_framed(value) else _single(value, data)
+
+
+def _is_framed(value: Any) -> bool:
+    """Whether it says that it is a document."""
+    kind = value.get("type") if isinstance(value, dict) else None
+    return isinstance(kind, str) and kind in _FRAMES
+
+
+def _single(event: Any, data: bytes) -> Document:
     faults, context = Faults(), Context()
     try:
         context = _frame_context(event, faults)
-        if isinstance(event, dict) and event.get("type") in (DOCUMENT, QUERY_DOCUMENT):
+        if _is_framed(event):
             faults.add(("type",), "not_one_of", ", ".join(sorted(EVENT_TYPES)))
         else:
             check_event(event, context, faults, ())
