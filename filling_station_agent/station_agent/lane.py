@@ -103,6 +103,8 @@ class Shift:
 
     since: int
     """UTC ms."""
+    first_fill: int = 0
+    """How many fills of the station were before it."""
     fills: int = 0
     net_g: int = 0
     """Gas filled, as the sum of the gains on the scale."""

@@ -35,7 +35,8 @@ class OwnFill:
     worker_id: str
     """The filler (充装人)."""
     lane: int
-    ended_at: int
+    n: int
+    """It is the n-th of this run of the agent, those of the journal included; from 0."""
     weighed: int = 0
     """How often it was weighed again."""
     checked: int = 0
@@ -67,6 +68,8 @@ class OwnFills:
         self._last: dict[str, OwnFill] = {}
         """Cylinder id → its fill, in the order of filling."""
         self._by_check: dict[str, OwnFill] = {}
+        self.count = 0
+        """How many fills there were: a shift remembers it, since the clock may be corrected in its middle."""
         for record in records:
             self.add(record)
 
@@ -85,7 +88,8 @@ class OwnFills:
 
     def _begin(self, cylinder_id: str, filled: Filled) -> None:
         self._forget(cylinder_id)
-        fill = OwnFill(cylinder_id, filled.check_id, filled.worker_id, filled.lane, filled.ended_at)
+        fill = OwnFill(cylinder_id, filled.check_id, filled.worker_id, filled.lane, self.count)
+        self.count += 1
         self._last[cylinder_id] = self._by_check[filled.check_id] = fill
         if len(self._last) > KEPT:
             self._forget(next(iter(self._last)))
@@ -98,10 +102,8 @@ class OwnFills:
         """The last fill of a cylinder here."""
         return self._last.get(cylinder_id)
 
-    def not_reweighed(self, since: int = 0, lane: int | None = None) -> list[OwnFill]:
-        """Fills that ended at `since` (UTC ms) or later, at one lane or all, never weighed again since (未复秤)."""
+    def not_reweighed(self, first: int = 0, lane: int | None = None) -> list[OwnFill]:
+        """Fills from the `first`-th on, at one lane or all, never weighed again (未复秤)."""
         return [
-            fill
-            for fill in self._last.values()
-            if not fill.weighed and fill.ended_at >= since and lane in (None, fill.lane)
+            fill for fill in self._last.values() if not fill.weighed and fill.n >= first and lane in (None, fill.lane)
         ]

@@ -64,11 +64,14 @@ class Shifts:
         before, shift = _people(lane), lane.shift
         left_other = _take_role(lane, role, worker_id)
         if lane.shift is None or _holder(lane, before) != _holder(lane, _people(lane)):
-            lane.shift = Shift(since=self._recorder.clock.now())
+            lane.shift = self._new_shift()
         self._tell_signed_on(lane, worker_id, role, left_other=left_other)
         if _people(lane) != before:
             ended = shift if lane.shift is not shift else None
             await self._record(lane, "signed_on", before, ended)
+
+    def _new_shift(self) -> Shift:
+        return Shift(self._recorder.clock.now(), self._recorder.fills.count)
 
     def _tell_signed_on(self, lane: Lane, worker_id: str, role: str, *, left_other: bool) -> None:
         known = self._replica.known
@@ -88,7 +91,7 @@ class Shifts:
             return
         left = await self._left()
         before, shift = _people(lane), lane.shift
-        lane.handover = page = self._page(lane, left, shift or Shift(since=self._recorder.clock.now()))
+        lane.handover = page = self._page(lane, left, shift or self._new_shift())
         _sign_off(lane)
         self._tell("handover", lane, asdict(page))
         await self._record(lane, "handed_over", before, shift, left, page)
@@ -114,7 +117,7 @@ class Shifts:
 
     def _page(self, lane: Lane, left: _Left, shift: Shift) -> HandOver:
         of_lane = None if lane.kind == "check" else lane.number
-        missing = self._recorder.fills.not_reweighed(shift.since, of_lane)
+        missing = self._recorder.fills.not_reweighed(shift.first_fill, of_lane)
         return HandOver(
             lane=lane.number,
             at=self._recorder.clock.now(),

@@ -113,7 +113,8 @@ class Sync:
                 continue
             backoff.reset()
             if sent_all:
-                self._idle.set()
+                if not self._recorded.is_set():  # what was recorded during the call is still to be sent
+                    self._idle.set()
                 await self._recorded.wait()
                 self._idle.clear()
                 await asyncio.sleep(_GATHER_S)

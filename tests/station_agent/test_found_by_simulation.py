@@ -1,8 +1,10 @@
 """What the simulated stations found: each as the shortest path that leads there."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -12,6 +14,9 @@ from cylinder_trace.events import Filled
 from station_agent.devices.scale_model import OPEN, SHUT, Controls
 from station_agent.lane import LaneState
 from stations.bench import Home, bench_for, home_in
+from stations.simulated.days import Month
+from stations.simulated.simulation import town_in
+from stations.simulated.station import Layout, People, SimulatedStation
 from vectors.admission.cases import base_case
 
 CODE = make_code(bytes(10), TagKey("tests", bytes(32))).text
@@ -41,3 +46,21 @@ def test_a_scale_that_shut_for_want_of_a_host_is_used_again_once_it_answers(home
     bench.scan_now(CODE)
     assert bench.lane.state is LaneState.DONE
     assert [type(record.event()) for record in bench.records()].count(Filled) == 1
+
+
+def test_an_agent_that_ends_while_an_upload_is_under_way_sends_what_was_recorded_since(tmp_path: Path) -> None:
+    with town_in(tmp_path, stations=1, cylinders=4) as (loop, town):
+        layout = Layout({1: "fill"}, lists=False, checks=False)
+        station = SimulatedStation(1, tmp_path / "station", town, Random(1), layout)
+        station.people = {1: People("fl_1", "ck_1")}
+        month = Month(station, Random(1), days=1, fills_a_day=2, cylinders=4)
+
+        async def fill_two_and_end() -> None:
+            await station.start()
+            await month.fill_one()
+            await asyncio.sleep(5)  # its records are on a line that takes a minute and more
+            await month.fill_one()
+            await station.stop()
+
+        loop.run_until_complete(fill_two_and_end())
+        assert [record.type for record, answered in station.records() if not answered] == []

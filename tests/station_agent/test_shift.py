@@ -100,6 +100,18 @@ def test_the_hand_over_page_tells_what_was_done_and_what_is_left(house: FloorHou
     assert house.said("handover")[0]["shift"]["fills"] == 1
 
 
+def test_a_clock_that_is_put_right_during_a_shift_hides_no_fill_from_its_page(house: FloorHouse) -> None:
+    house.people(1)
+    house.wall_error_ms = -MINUTE_MS
+    clock = house.now.recorder.clock
+    clock.learn(clock.now() + MINUTE_MS, clock.steady(), clock.steady())  # what the service says
+    house.fill(1)
+    house.take(Statement(1, "handover", False))
+    page = house.now.lane(1).handover
+    assert page is not None
+    assert page.not_reweighed == ("cyl_00000000000000000000000001",)
+
+
 def test_nobody_hands_over_while_a_cylinder_is_under_way(house: FloorHouse) -> None:
     house.people(1)
     house.scales[1].carry(EMPTY_G)

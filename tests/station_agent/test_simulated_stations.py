@@ -35,4 +35,4 @@ def test_every_trick_and_every_fault_is_drawn_by_some_seed_of_a_soak() -> None:
 def test_the_judge_sees_gas_that_no_decision_stands_behind() -> None:
     opened = Change(1_000, 1, "valve_opened", "cyl_1", 3_400, "command", 5_250)
     with pytest.raises(LawBroken, match="without a permit"):
-        check_valves("st_001", [opened], [])
+        check_valves("st_001", "sc_1", [opened], [])

@@ -159,6 +159,7 @@ class FloorHouse:
     hold_up: Callable[[], float] = lambda: 0.0
     """How long the disk takes for something, in seconds."""
     late_ms: int = 0
+    wall_error_ms: int = 0
     """By how much the clocks were set forward by a test."""
     told: list[dict[str, Any]] = field(default_factory=list)
     service: ScriptedService = field(default_factory=ScriptedService)
@@ -189,7 +190,7 @@ class FloorHouse:
 
     def _clock(self) -> TrustedClock:
         clock = TrustedClock(
-            wall=lambda: self.case.now + self.passed_ms(),
+            wall=lambda: self.case.now + self.passed_ms() + self.wall_error_ms,
             steady=lambda: 1_000_000 + self.passed_ms(),
             boot="machine-1",
         )

@@ -11,10 +11,11 @@ from random import Random
 
 from cylinder_trace.events import Flagged, Returned
 from station_agent.devices.scale_model import OPEN, SHUT, Controls
+from station_agent.devices.scanner import Finding, Scan
 from station_agent.filling import Watch, fill
 from station_agent.permit import Permit, PermitRefused
-from stations.simulated.ledger import BEGIN_MS, TARE_G, code_of, cylinder_id_of
-from stations.simulated.station import SimulatedStation
+from stations.simulated.ledger import BEGIN_MS, CHECKERS, FILLERS, TARE_G, code_of, cylinder_id_of
+from stations.simulated.station import People, SimulatedStation
 
 DAY_MS = 86_400_000
 _BACK_AFTER_DAYS = 2
@@ -43,11 +44,17 @@ class Month:
     """Day → the trick or fault of that day; the others are plain."""
     out: dict[int, int] = field(default_factory=dict)
     """Cylinder → day on which it was filled, until it is back."""
+    held: set[int] = field(default_factory=set)
+    """Cylinders that somebody has in his hands."""
     black: set[int] = field(default_factory=set)
     expected: list[tuple[int, Expected]] = field(default_factory=list)
     honest: list[tuple[int, int]] = field(default_factory=list)
     """From when to when nothing but honest work was done."""
+    released: list[int] = field(default_factory=list)
+    """Cylinders that were seen to pass their second weight and list."""
     refused: dict[str, int] = field(default_factory=dict)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One cylinder at a time stands on the scale of the check lane."""
 
     async def live(self) -> None:
         """Thirty days, one after another."""
@@ -72,70 +79,133 @@ class Month:
         """Empty cylinders come back to a station that can hear of it."""
         if not self.station.link.cut:
             back = [number for number, since in self.out.items() if day - since >= _BACK_AFTER_DAYS]
-            there = [number for number in back if self.station.town.cylinder(number).status == "filled"]
+            filled = self.station.town.filled_of(self.station.number)
+            there = [number for number in back if cylinder_id_of(number) in filled]
             returned = Returned(station_id=self.station.station_id)
             self.station.town.state([(f"cylinder/{cylinder_id_of(number)}", returned) for number in there])
             never = [number for number in back if day - self.out[number] > 5 and number not in there]
             for number in (*there, *never):
                 del self.out[number]
+        self.held.clear()
+        self.station.people = self._drawn_people()
         await self.station.start()
+
+    def _drawn_people(self) -> dict[int, People]:
+        """A filler for each lane, and a checker who works at all of them."""
+        layout, checker = self.station.layout, self.random.choice(CHECKERS)
+        fillers = self.random.sample(FILLERS, len(layout.fill_lanes))
+        of_lanes = {lane: People(filler, checker) for lane, filler in zip(layout.fill_lanes, fillers, strict=True)}
+        checking = {} if layout.check_lane is None else {layout.check_lane: People(None, checker)}
+        return {**of_lanes, **checking}
 
     async def _evening(self) -> None:
         self.station.clock_error_ms = 0
-        self.station.platform.clear()
-        self.station.platform.heal()
+        for platform in self.station.platforms.values():
+            platform.clear()
+            platform.heal()
         await asyncio.sleep(3)
         await self.station.stop()
 
     # ------------------------------------------------------------ honest work
 
     async def _plain_day(self, fills: int) -> None:
+        """All lanes fill; where there is enough to do, others take over in the middle of the day."""
+        if fills < 2 * _FILLS_OF_A_SHIFT:
+            await self._shift(fills)
+            return
+        await self._shift(fills // 2)
+        for lane, people in self._drawn_people().items():
+            await self.station.hand_over(lane, people)
+        await self._shift(fills - fills // 2)
+
+    async def _shift(self, fills: int) -> None:
+        lanes = self.station.layout.fill_lanes
+        shares = [fills // len(lanes) + (place < fills % len(lanes)) for place in range(len(lanes))]
+        await asyncio.gather(*(self._fill(lane, share) for lane, share in zip(lanes, shares, strict=True)))
+
+    async def _fill(self, lane: int, fills: int) -> None:
         for _ in range(fills):
-            await self.fill_one()
+            await self.fill_one(lane=lane)
 
     def next_cylinder(self) -> int:
-        """One that is in the yard and empty."""
+        """One that is in the yard and empty, and that nobody has in his hands."""
         start = self.random.randrange(self.cylinders)
         base = self.station.number * 1000
         numbers = (base + (start + step) % self.cylinders for step in range(self.cylinders))
-        return next(number for number in numbers if number not in self.out and number not in self.black)
+        gone = self.out.keys() | self.black | self.held
+        number = next(number for number in numbers if number not in gone)
+        self.held.add(number)
+        return number
 
-    async def fill_one(self, number: int | None = None) -> str:
+    async def fill_one(self, number: int | None = None, lane: int = 1) -> str:
         """Put a cylinder on, scan it, let it be filled if it is permitted, take it off. How it ended."""
         number = self.next_cylinder() if number is None else number
-        self.place(number)
+        platform = self.station.platforms[lane]
+        self.place(number, lane)
         await asyncio.sleep(self.random.uniform(1.5, 4))
-        ended = await self.scan(number)
+        ended = await self.scan(number, lane)
         await asyncio.sleep(self.random.uniform(1.5, 4))
-        self.station.platform.clear()
+        full_g = platform.load_g
+        platform.clear()
         await asyncio.sleep(self.random.uniform(2, 5))
+        if ended == "done" and self.station.layout.checks:
+            await self.check_one(number, full_g, lane)
+        self.held.discard(number)
         return ended
 
-    def place(self, number: int) -> None:
-        residue_g = self.random.randrange(0, 200, 10)
-        self.station.platform.place(cylinder_id_of(number), TARE_G + residue_g)
+    async def check_one(self, number: int, full_g: int, lane: int = 1, *, sealed: bool = True) -> str:
+        """Weigh a full cylinder again: at the check lane, or where it was filled. How it ended."""
+        at = self.station.layout.check_lane or lane
+        async with self.turn:
+            platform = self.station.platforms[at]
+            platform.place(cylinder_id_of(number), full_g)
+            await asyncio.sleep(self.random.uniform(1.5, 4))
+            if at == lane:
+                await self.station.card(at, "reweigh")
+            if sealed:
+                await self.station.card(at, f"seal=S{number}")
+                await self.station.card(at, f"label=L{number}")
+            ended = await self._scan(number, at)
+            await asyncio.sleep(self.random.uniform(1.5, 4))
+            platform.clear()
+            await asyncio.sleep(self.random.uniform(2, 5))
+        if ended == "checked":
+            self.released.append(number)
+        return ended
 
-    async def scan(self, number: int) -> str:
-        """Scan what stands there and wait for the end of it; the lane's state then, in a word."""
+    def place(self, number: int, lane: int = 1) -> None:
+        residue_g = self.random.randrange(0, 200, 10)
+        self.station.platforms[lane].place(cylinder_id_of(number), TARE_G + residue_g)
+
+    async def scan(self, number: int, lane: int = 1) -> str:
+        """Scan what is to be filled there, after its list, and wait for the end of it; the lane's state in a word."""
+        if self.station.layout.lists:
+            await self.station.card(lane, "checked")
+        return await self._scan(number, lane)
+
+    async def _scan(self, number: int, lane: int) -> str:
         run = self.station.run
         assert run is not None
         told = len(self.station.told)
-        lane = run.lane
-        if not lane.offer(code_of(number)):
-            return "busy"
+        await self.station.bring(Scan(lane, code_of(number), typed=False))
         async with asyncio.timeout(_PATIENCE_S):
-            await lane.ready()
-        for _, event, fields in self.station.told[told:]:
-            if event == "filling":  # how much went in is seen later, if the disk is full
-                self.out[number] = (self.station.town.now() - BEGIN_MS) // DAY_MS
-            if event == "refused":
-                for code in fields["reasons"]:
+            await run.lanes[lane].ready()
+        for one in self.station.told[told:]:
+            if one.lane != lane:
+                continue
+            if one.event == "filling":  # how much went in is seen later, if the disk is full
+                self.out[number] = day_of(self)
+            if one.event == "refused":
+                for code in one.fields["reasons"]:
                     self.refused[code] = self.refused.get(code, 0) + 1
-        return lane.state.value
+        return run.lanes[lane].state.value
 
     def expect(self, trick: str, alarms: str = "", reasons: str = "") -> None:
         expected = Expected(trick, frozenset(alarms.split()), frozenset(reasons.split()))
         self.expected.append((self.station.town.now(), expected))
+
+
+_FILLS_OF_A_SHIFT = 5
 
 
 Day = Callable[[Month, int], Awaitable[None]]
@@ -178,25 +248,31 @@ async def line_that_comes_and_goes(month: Month, day: int) -> None:
 @fault
 async def killed_again_and_again(month: Month, day: int) -> None:
     """The process dies at moments that nobody chooses, and a new one begins with what is on the disk."""
-    for _ in range(month.fills_a_day):
-        work = asyncio.create_task(month.fill_one())
+    lanes = month.station.layout.fill_lanes
+    for _ in range(month.fills_a_day // len(lanes)):
+        work = [asyncio.create_task(month.fill_one(lane=lane)) for lane in lanes]
         if month.random.random() < 0.5:
-            await asyncio.wait({work}, timeout=month.random.uniform(0, 25))
+            await asyncio.wait(work, timeout=month.random.uniform(0, 18))
             await _die(month, work)
-        await asyncio.gather(work, return_exceptions=True)
+        await asyncio.gather(*work)
 
 
-async def _die(month: Month, work: asyncio.Task[str]) -> None:
-    work.cancel()
+async def _die(month: Month, work: list[asyncio.Task[str]]) -> None:
+    ended = [task for task in work if not task.done()]
+    for task in ended:
+        task.cancel()
     await month.station.kill()
-    standing = month.station.platform.standing
+    await asyncio.gather(*ended, return_exceptions=True)
+    standing = [platform.standing for platform in month.station.platforms.values()]
     await asyncio.sleep(month.random.uniform(0.5, 8))
     await month.station.start()
     await asyncio.sleep(8)
-    if standing is not None:  # whatever went in before: it is looked at before it is filled again
-        month.out[_number_of(month, standing)] = day_of(month)
-    month.station.platform.clear()
+    for cylinder_id in filter(None, standing):  # whatever went in: it is looked at before it is filled again
+        month.out[_number_of(month, cylinder_id)] = day_of(month)
+    for platform in month.station.platforms.values():
+        platform.clear()
     await asyncio.sleep(3)
+    work[:] = [task for task in work if not task.cancelled()]
 
 
 def day_of(month: Month) -> int:
@@ -234,7 +310,7 @@ async def scale_line_lost(month: Month, day: int) -> None:
 
 
 async def _lose_scale(month: Month) -> None:
-    await asyncio.sleep(month.random.uniform(4, 14))
+    await asyncio.sleep(month.random.uniform(2, 9))
     month.station.platform.lost = True
     await asyncio.sleep(month.random.uniform(1, 15))
     month.station.platform.lost = False
@@ -291,6 +367,112 @@ async def topped_up_after_the_fill(month: Month, day: int) -> None:
         await asyncio.sleep(6)
     month.station.platform.heal()
     month.station.platform.clear()
+    await asyncio.sleep(4)
+
+
+@trick
+async def left_unweighed(month: Month, day: int) -> None:
+    """Some of a shift's cylinders leave without a second weight (漏复秤)."""
+    await month._until(month.station.town.now() + 60_000)
+    month.expect("left_unweighed", alarms="reweigh_missing")
+    done = 0
+    for place in range(4):
+        number = month.next_cylinder()
+        month.place(number)
+        await asyncio.sleep(3)
+        done += await month.scan(number) == "done"
+        full_g = month.station.platform.load_g
+        month.station.platform.clear()
+        await asyncio.sleep(4)
+        if place % 2 == 0:
+            await month.check_one(number, full_g)
+    assert done == 4
+    await month.station.card(1, "handover")
+    await asyncio.sleep(3)
+    await month.station.sign_on(1, month.station.people[1])
+
+
+@trick
+async def overfilled_and_found_at_the_check(month: Month, day: int) -> None:
+    """More goes in by the hand valve; the second weight finds it and it does not leave (超装)."""
+    number = month.next_cylinder()
+    month.place(number)
+    await asyncio.sleep(3)
+    assert await month.scan(number) == "done"
+    month.expect("overfilled_and_found_at_the_check", alarms="gas_after_permit")
+    await asyncio.sleep(3)
+    month.station.platform.meddle(bypass_g_s=100)
+    await asyncio.sleep(6)
+    month.station.platform.heal()
+    await asyncio.sleep(2)
+    full_g = month.station.platform.load_g
+    month.station.platform.clear()
+    await asyncio.sleep(4)
+    assert await month.check_one(number, full_g) == "refused"
+
+
+@trick
+async def filler_checks_his_own(month: Month, day: int) -> None:
+    """Nobody looks at his own work (自充自检)."""
+    number = month.next_cylinder()
+    month.place(number)
+    await asyncio.sleep(3)
+    assert await month.scan(number) == "done"
+    full_g, people = month.station.platform.load_g, month.station.people[1]
+    month.station.platform.clear()
+    await asyncio.sleep(4)
+    at = month.station.layout.check_lane or 1
+    await month.station.sign_on(at, People(None, people.filler))
+    assert await month.check_one(number, full_g) == "refused"
+    assert month.station.told[-1].event == "not_checked"
+    await month.station.sign_on(at, People(None, people.checker))
+    assert await month.check_one(number, full_g) == "checked"
+    await month.station.sign_on(1, people)
+
+
+@trick
+async def left_without_seal(month: Month, day: int) -> None:
+    """Without the numbers of seal and label no list is passed (无封口)."""
+    number = month.next_cylinder()
+    month.place(number)
+    await asyncio.sleep(3)
+    assert await month.scan(number) == "done"
+    full_g = month.station.platform.load_g
+    month.station.platform.clear()
+    await asyncio.sleep(4)
+    assert await month.check_one(number, full_g, sealed=False) == "refused"
+    assert await month.check_one(number, full_g) == "checked"
+
+
+@trick
+async def found_damaged(month: Month, day: int) -> None:
+    """What the filler shows of a cylinder refuses it, at whatever else it is good (带病充装)."""
+    month.expect("found_damaged", reasons="R40 R41")
+    finding = month.random.choice(("body_damaged", "valve_damaged"))
+    await month.station.bring(Finding(1, finding, typed=False))
+    assert await month.fill_one() == "refused"
+    await month._plain_day(2)
+
+
+@trick
+async def one_code_at_two_lanes(month: Month, day: int) -> None:
+    """The same code while its cylinder is under way at the other lane (一码两充)."""
+    if 2 not in month.station.layout.fill_lanes:
+        await month._plain_day(4)
+        return
+    month.expect("one_code_at_two_lanes", reasons="R03")
+    number, other = month.next_cylinder(), month.next_cylinder()
+    month.place(number)
+    month.place(other, 2)
+    await asyncio.sleep(4)
+    first = asyncio.create_task(month.scan(number))
+    await asyncio.sleep(month.random.uniform(2.5, 4))
+    openings = sum(change.event == "valve_opened" for change in month.station.platforms[2].log)
+    assert await month.scan(number, 2) == "refused"
+    assert openings == sum(change.event == "valve_opened" for change in month.station.platforms[2].log)
+    assert await first == "done"
+    for lane in (1, 2):
+        month.station.platforms[lane].clear()
     await asyncio.sleep(4)
 
 
@@ -425,7 +607,7 @@ async def permit_replayed(month: Month, day: int) -> None:
     openings = sum(change.event == "valve_opened" for change in month.station.platform.log)
     try:
         await fill(
-            run.lane.scale, permit, run.station._permits,
+            run.lanes[1].scale, permit, run.station._permits,
             cylinder_id=permit.cylinder_id, scale_id="sc_1", begin=_nothing, watch=_blind(run.clock.steady),
         )  # fmt: skip
         raise AssertionError("a permit of before was taken")
@@ -461,7 +643,7 @@ async def journal_copied_back(month: Month, day: int) -> None:
     month.station.put_journal_back("kept")
     await asyncio.sleep(60)
     await month.station.start()
-    await asyncio.sleep(600)
+    await asyncio.sleep(1_000)
     run = month.station.run
     assert run is not None
     assert run.journal.closed_because is not None

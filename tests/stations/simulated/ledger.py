@@ -35,14 +35,20 @@ BEGIN_MS = 1_795_219_200_000
 """Midnight before the first day, Beijing time minus eight hours: 2026-11-21 08:00."""
 TARE_G, TARGET_G, MODEL = 3_400, 1_900, "YSP4.7"
 """The smallest cylinder: filled in ten seconds, so that a simulated month has thousands of fills."""
+SCALES = ("sc_1", "sc_2", "sc_3")
+FILLERS, CHECKERS = ("fl_1", "fl_2", "fl_3"), ("ck_1", "ck_2")
 _TAG = TagKey("simulated", bytes(32))
 _BOOK = Path(events.__file__).parent / "rulebooks" / "cn-default.toml"
-_ROUND_S = 300.0
+_ROUND_S = 900.0
 _FORMS = ScanForms()
 
 
 def station_of(number: int) -> str:
     return f"st_{number:03}"
+
+
+def company_of(number: int) -> str:
+    return f"co_{number:03}"
 
 
 def device_of(number: int) -> str:
@@ -79,10 +85,10 @@ class Town:
         self.stated += 1
         return state_event(event, id=f"town.{self.stated}", subject=subject, occurred_at=self.now(), by=by)
 
-    def cylinder(self, number: int) -> CylinderState:
-        state = self.ledger.reader.state(f"cylinder/{cylinder_id_of(number)}")
-        assert isinstance(state, CylinderState)
-        return state
+    def filled_of(self, station: int) -> set[str]:
+        """Ids of the cylinders of a station's company that are full, by the ledger."""
+        states = self.ledger.reader.states("cylinder", owner_id=company_of(station))
+        return {state.cylinder_id for state in states if isinstance(state, CylinderState) and state.status == "filled"}
 
 
 @dataclass
@@ -112,7 +118,7 @@ class Link:
 
     async def upload(self, device_id: str, records: Sequence[bytes], head: dict[str, Any]) -> UploadAnswers:
         """The service takes records over; now and then its answer gets lost."""
-        await self._travel(20, 90)  # a line over the telephone: records go up in bunches
+        await self._travel(60, 300)  # a line over the telephone: records go up in bunches
         signed = journal.SignedHead(**head)
         lines, trouble = journal.read_lines([text.decode() for text in records], device_id, signed)
         act = partial(journal.take_records, device_id=device_id, lines=lines, trouble=trouble, head=signed)
@@ -140,7 +146,7 @@ class Link:
 
     @asynccontextmanager
     async def changes(self, since: int, unsent: int) -> AsyncIterator[AsyncIterator[Change]]:
-        """Every few minutes a call to look."""
+        """Four times an hour a call to look."""
         await self._travel(0.02, 0.2)
         yield self._changes(since)
 
@@ -195,11 +201,15 @@ def _furnish(unit: Unit, stations: int, cylinders: int) -> None:
     state("rulebook", "rulebook/cn-default", book)
     later = format_day(local_day(BEGIN_MS) + 400)
     for number in range(1, stations + 1):
-        station, company = station_of(number), f"co_{number:03}"
+        station, company = station_of(number), company_of(number)
         licensed = events.StationLicensed(company_id=company, licence_no=f"L{number}", valid_until=later, region="R")
         state(f"{station}.licence", f"station/{station}", licensed)
-        state(f"{station}.scale", f"station/{station}", events.ScaleVerified(scale_id="sc_1", valid_until=later))
-        state(f"{station}.filler", f"station/{station}", events.WorkerCertified(worker_id="fl_1", valid_until=later))
+        for scale in SCALES:
+            verified = events.ScaleVerified(scale_id=scale, valid_until=later)
+            state(f"{station}.{scale}", f"station/{station}", verified)
+        for worker in (*FILLERS, *CHECKERS):
+            certified = events.WorkerCertified(worker_id=worker, valid_until=later)
+            state(f"{station}.{worker}", f"station/{station}", certified)
         trust_device(unit, device_of(number), station, key_of(number).verifying_key, f"token-{number}")
         for place in range(cylinders):
             _register(state, number * 1000 + place, company)

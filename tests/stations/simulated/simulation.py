@@ -4,6 +4,8 @@ import asyncio
 import hashlib
 import random as everybodys
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,12 +14,23 @@ from tempfile import TemporaryDirectory
 
 from cylinder_codes.keys import format_vkey
 from cylinder_trace.audit import Auditor, read_vkey
-from cylinder_trace.events import AlarmRaised, Entry, FillDecided, Filled, Record, parse_entry
-from station_agent.devices.scale_model import Change
+from cylinder_trace.events import (
+    AlarmRaised,
+    Entry,
+    FillDecided,
+    Filled,
+    PostfillChecked,
+    PrefillChecked,
+    Record,
+    Reweighed,
+    parse_entry,
+)
+from station_agent.devices.scale_model import DIVISION_G, Change
 from station_agent.filling import NO_GAS_G
+from station_agent.lane import LaneKind
 from stations.simulated.days import FATAL, Month, drawn
-from stations.simulated.ledger import BEGIN_MS, LOG_KEY, Town, device_of, memory, open_town
-from stations.simulated.station import SimulatedStation
+from stations.simulated.ledger import BEGIN_MS, LOG_KEY, TARE_G, Town, cylinder_id_of, device_of, memory, open_town
+from stations.simulated.station import Layout, SimulatedStation, Told
 from stations.simulated.virtual_time import VirtualLoop
 
 _YARD_DAYS = 6
@@ -52,17 +65,25 @@ def simulate(seed: int, *, stations: int = 5, days: int = 30, fills: int = 28) -
 
 
 def _simulate(seed: int, folder: Path, stations: int, days: int, fills: int) -> Report:
-    random = Random(seed)
+    random, cylinders = Random(seed), fills * _YARD_DAYS
     everybodys.seed(seed)  # the pauses between tries are drawn from there
-    loop = VirtualLoop(partial(_held_up, Random(random.random())))
-    loop.set_exception_handler(lambda _loop, _context: None)  # killed tasks leave errors that nobody asks for
-    asyncio.set_event_loop(loop)
-    cylinders = fills * _YARD_DAYS
-    town = open_town(folder / "town", lambda: BEGIN_MS + int(loop.time() * 1000), stations, cylinders)
-    try:
+    with town_in(folder, stations, cylinders, partial(_held_up, Random(random.random()))) as (loop, town):
         months = [_month(number, folder, town, random, days, fills) for number in range(1, stations + 1)]
         loop.run_until_complete(_live(months))
         return judge(seed, town, months)
+
+
+@contextmanager
+def town_in(
+    folder: Path, stations: int, cylinders: int, hold_up: Callable[[], float] = lambda: 0.0
+) -> Iterator[tuple[VirtualLoop, Town]]:
+    """A ledger and virtual time; nothing is left on the loop when it is closed, whatever was broken."""
+    loop = VirtualLoop(hold_up)
+    loop.set_exception_handler(lambda _loop, _context: None)  # killed tasks leave errors that nobody asks for
+    asyncio.set_event_loop(loop)
+    town = open_town(folder / "town", lambda: BEGIN_MS + int(loop.time() * 1000), stations, cylinders)
+    try:
+        yield loop, town
     finally:
         loop.run_until_complete(_end_all())
         town.ledger.close()
@@ -71,7 +92,6 @@ def _simulate(seed: int, folder: Path, stations: int, days: int, fills: int) -> 
 
 
 async def _end_all() -> None:
-    """Nothing is left on the loop when it is closed, whatever was broken."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
@@ -85,11 +105,22 @@ def _held_up(random: Random) -> float:
 
 def _month(number: int, folder: Path, town: Town, random: Random, days: int, fills: int) -> Month:
     own = Random(random.random())
-    station = SimulatedStation(number, folder / f"station-{number}", town, Random(own.random()))
+    layout = _layout(own)
+    station = SimulatedStation(number, folder / f"station-{number}", town, Random(own.random()), layout)
     plan = dict(drawn(own, days - 1))
     if number == 1:
         plan[days - 1] = own.choice(sorted(FATAL))
     return Month(station, own, days, fills, fills * _YARD_DAYS, plan)
+
+
+def _layout(random: Random) -> Layout:
+    """One fill lane or two, with a lane for weighing again or without; a third works by lists, a third checks all."""
+    lanes: dict[int, LaneKind] = {1: "fill"}
+    if random.random() < 0.4:
+        lanes[2] = "fill"
+    if random.random() < 0.4:
+        lanes[3] = "check"
+    return Layout(lanes, lists=random.random() < 0.35, checks=random.random() < 0.35)
 
 
 async def _live(months: list[Month]) -> None:
@@ -116,7 +147,10 @@ def judge(seed: int, town: Town, months: list[Month]) -> Report:
         lines = month.station.records()
         records = [record for record, _ in lines]
         report.records += len(records)
-        check_valves(month.station.station_id, month.station.platform.log, records)
+        for lane, platform in month.station.platforms.items():
+            check_valves(month.station.station_id, f"sc_{lane}", platform.log, records)
+        check_people(month.station, records)
+        check_lists(month, records)
         report.fills += _every_fill_on_record_once(month, records)
         # Of a journal that was put back, what had not been sent lies in the copy that somebody took away.
         sent = [record for record, answered in lines if answered or month.plan.get(month.days - 1) not in FATAL]
@@ -133,12 +167,14 @@ def _require(holds: bool, station_id: str, law: str) -> None:
         raise LawBroken(f"station {station_id}: {law}")
 
 
-def check_valves(station_id: str, log: list[Change], records: list[Record]) -> None:
+def check_valves(station_id: str, scale_id: str, log: list[Change], records: list[Record]) -> None:
     """Each opening by an agent stands behind a decision of its own, no longer ago than a permit lives."""
     permits = {
         event.decision.check_id: event
         for record in records
-        if isinstance(event := record.event(), FillDecided) and event.decision.permits
+        if isinstance(event := record.event(), FillDecided)
+        and event.decision.permits
+        and event.request.scale_id == scale_id
     }
     by_cylinder: dict[str | None, list[FillDecided]] = {}
     for decided in permits.values():
@@ -166,9 +202,9 @@ _FORCED_G = 8_400
 def _every_fill_on_record_once(month: Month, records: list[Record]) -> int:
     """For every opening that let gas in there is one record of a fill, and no record without an opening."""
     filled = Counter(record.subject for record in records if record.type == Filled.type)
-    log = month.station.platform.log
-    opened = Counter(f"cylinder/{change.label}" for change in _opened_by_agents(log))
-    gained = Counter(f"cylinder/{label}" for label in _gained(log))
+    logs = [platform.log for platform in month.station.platforms.values()]
+    opened = Counter(f"cylinder/{change.label}" for log in logs for change in _opened_by_agents(log))
+    gained = Counter(f"cylinder/{change.label}" for log in logs for change in _gained(log))
     for subject, count in filled.items():
         _require(
             count <= opened[subject],
@@ -184,18 +220,84 @@ def _every_fill_on_record_once(month: Month, records: list[Record]) -> int:
     return sum(filled.values())
 
 
-def _gained(log: list[Change]) -> list[str]:
+def _gained(log: list[Change]) -> list[Change]:
     """Each opening under which more than noise went in."""
-    labels: list[str] = []
+    gained: list[Change] = []
     opened: Change | None = None
     for change in log:
         if change.event == "valve_opened" and change.stop_at_gross_g != _FORCED_G:
             opened = change
         elif change.event == "valve_shut" and opened is not None:
             if change.load_g - opened.load_g > 2 * NO_GAS_G:
-                labels.append(str(opened.label))
+                gained.append(opened)
             opened = None
-    return labels
+    return gained
+
+
+def check_people(station: SimulatedStation, records: list[Record]) -> None:
+    """Every record of a fill names those who were signed on at its lane; nobody looks at what he filled himself."""
+    scanned = {one.fields["check_id"]: one for one in station.told if one.event == "scanned"}
+    fillers: dict[str, str] = {}
+    for record in records:
+        event = record.event()
+        if isinstance(event, Filled):
+            people, fillers[event.check_id] = scanned[event.check_id].people, event.worker_id
+            named = {"worker/" + person for person in (people.filler, people.checker) if person}
+            whole = event.worker_id == people.filler and named <= set(record.refs)
+            _require(whole, station.station_id, f"{record.id} names {record.refs}, there were {people}")
+        if isinstance(event, Reweighed | PostfillChecked) and event.check_id in fillers:
+            own = event.worker_id == fillers[event.check_id]
+            _require(not own, station.station_id, f"{record.id} is by {event.worker_id}, who filled it")
+    for place, one in enumerate(station.told):
+        if one.event == "handover":
+            check_page(station, one, station.told[:place])
+
+
+def check_page(station: SimulatedStation, page: Told, before: list[Told]) -> None:
+    """A hand-over page tells who goes, and as many fills as the scale's own log has since they came."""
+    assert page.lane is not None
+    people = (page.fields["worker_id"], page.fields["checker_id"])
+    here = (page.people.filler, page.people.checker)
+    _require(people == here, station.station_id, f"the page at {page.at} names {people}, there were {here}")
+    since = max((one.at for one in before if _begins_shift(one, page)), default=page.at)
+    gained = _gained(station.platforms[page.lane].log)
+    fills = sum(since <= change.t_ms <= page.at for change in gained)
+    told = page.fields["shift"]["fills"]
+    _require(told == fills, station.station_id, f"the page at {page.at} tells {told} fills, the scale had {fills}")
+
+
+def _begins_shift(one: Told, page: Told) -> bool:
+    return one.event == "signed_on" and one.lane == page.lane and one.fields["role"] == "filler"
+
+
+def check_lists(month: Month, records: list[Record]) -> None:
+    """Where lists are worked by, each fill has one before it; what leaves was weighed, rightly, and found in order."""
+    station_id, before = month.station.station_id, {record.id: record.event() for record in records}
+    passed: Counter[str] = Counter()
+    for record in records:
+        event = record.event()
+        if isinstance(event, Filled) and month.station.layout.lists:
+            listed = before.get(f"{event.check_id}.prefill")
+            whole = isinstance(listed, PrefillChecked) and listed.passed and listed.worker_id == event.worker_id
+            _require(whole, station_id, f"{record.id} has no list before it")
+        if isinstance(event, PostfillChecked) and event.passed:
+            passed[record.subject] += 1
+            weights = (one for one in before.values() if isinstance(one, Reweighed) and one.check_id == event.check_id)
+            _require(any(one.within_limit for one in weights), station_id, f"{record.id} without its weight")
+    released = Counter(f"cylinder/{cylinder_id_of(number)}" for number in month.released)
+    _require(released <= passed, station_id, f"released without a list: {sorted((released - passed).elements())[:3]}")
+    for one in month.station.told:
+        if one.event == "reweighed" and any(begun <= one.at <= ended for begun, ended in month.honest):
+            check_weight(month.station, one)
+
+
+def check_weight(station: SimulatedStation, weighed: Told) -> None:
+    """A second weight is what really stands on that scale, to two of its divisions."""
+    assert weighed.lane is not None
+    log = station.platforms[weighed.lane].log
+    placed = max((one for one in log if one.event == "placed" and one.t_ms <= weighed.at), key=lambda one: one.t_ms)
+    off_g = abs(placed.load_g - TARE_G - weighed.fields["net_g"])
+    _require(off_g <= 2 * DIVISION_G, station.station_id, f"a second weight at {weighed.at} is {off_g} g off")
 
 
 def _nothing_lost_or_doubled(month: Month, records: list[Record], entries: list[Entry]) -> None:
@@ -211,7 +313,7 @@ def _nothing_lost_or_doubled(month: Month, records: list[Record], entries: list[
 
 
 def _alarms_where_they_belong(month: Month, records: list[Record]) -> Counter[str]:
-    alarms = [(at, fields["kind"]) for at, event, fields in month.station.told if event == "alarm"]
+    alarms = [(one.at, one.fields["kind"]) for one in month.station.told if one.event == "alarm"]
     for begun, ended in month.honest:
         wrong = [kind for at, kind in alarms if begun <= at <= ended]
         _require(
@@ -224,9 +326,9 @@ def _alarms_where_they_belong(month: Month, records: list[Record]) -> Counter[st
         heard = {kind for told_at, kind in alarms if at <= told_at <= end}
         reasons = {
             code
-            for told_at, event, fields in month.station.told
-            if event == "refused" and at <= told_at <= end
-            for code in fields["reasons"]
+            for one in month.station.told
+            if one.event == "refused" and at <= one.at <= end
+            for code in one.fields["reasons"]
         }
         seen = bool(heard & expected.alarms) or bool(reasons & expected.reasons)
         _require(
