@@ -3,12 +3,13 @@
 import json
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from drawn_events import entries
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from told_in_epcis import CODE, STORED, TOLD, Row, told
 
 from cylinder_trace.chain import Head, seal
 from cylinder_trace.epcis.cbv import BIZ_STEPS, DISPOSITIONS
@@ -29,30 +30,6 @@ from cylinder_trace.events import EVENT_CLASSES, Event, parse_entry, parse_entry
 from cylinder_trace.reasons import REASONS
 from gs1.reference import all_prefixes, events_of, reference_prehashes
 from gs1.schema import example_paths, schema_fault
-
-CODE = "https://id.pinglian.example/c/7K2M9QRT4XWZB8NDPVHC3J5E42"
-STORED: list[dict[str, str]] = json.loads((Path(__file__).parents[1] / "vectors/entries.json").read_text("utf-8"))[
-    "entries"
-]
-
-
-class Row(NamedTuple):
-    """An entry's place in the log."""
-
-    index: int  # type: ignore[assignment] # the ledger's word
-    hash: bytes
-    text: bytes
-
-
-def told(stored: dict[str, str], index: int = 7) -> tuple[EpcisEvent, ...]:
-    """What a stored entry is in EPCIS."""
-    text = stored["text"].encode()
-    entry, event = parse_entry_and_event(text)
-    known = Known(CODE) if entry.subject.startswith("cylinder/") else None
-    return epcis_of(entry, event, Row(index, bytes.fromhex(stored["hash"]), text), known)
-
-
-TOLD: list[EpcisEvent] = [event for index, stored in enumerate(STORED) for event in told(stored, index)]
 
 
 def test_every_event_is_in_the_table_or_named_as_not_of_a_cylinders_life() -> None:
