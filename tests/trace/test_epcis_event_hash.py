@@ -252,6 +252,25 @@ def test_whatever_others_add_hashes_like_the_reference(added: dict[str, Any]) ->
     assert ours(INSPECTED, added) == theirs(INSPECTED, added)
 
 
+STANDARD = ["type", "eventTime", "epcList", "childEPCs", "bizTransactionList", "sourceList", "source", "quantityList"]
+STANDARD += ["sensorElementList", "sensorReport", "persistentDisposition", "set", "readPoint", "id", "#text", "time"]
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["type", "urn:epc:"]),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.sampled_from(STANDARD), inside, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(STANDARD), ANYTHING, max_size=6))
+def test_no_object_is_too_strange_to_be_hashed(event: dict[str, Any]) -> None:
+    assert event_hash(event, all_prefixes(CONTEXT)).endswith("?ver=CBV2.0")
+
+
 @given(st.permutations(list(INSPECTED)))
 def test_the_order_of_fields_never_matters(names: list[str]) -> None:
     turned = {name: INSPECTED[name] for name in names}

@@ -247,6 +247,14 @@ def test_an_author_whose_clock_runs_ahead_is_taken_at_the_moment_of_recording() 
     assert record_of(event).occurred_at == record.occurred_at
 
 
+def test_an_entry_whose_text_was_changed_behind_the_ledgers_back_and_is_still_one_is_told_as_it_stands() -> None:
+    stored = next(stored for stored in STORED if stored["type"] == "returned")
+    entry = parse_entry(stored["text"].encode())
+    spaced = json.dumps(json.loads(stored["text"]), indent=1).encode()
+    (event,) = epcis_of(entry, entry.event(), Row(0, bytes.fromhex(stored["hash"]), spaced), Known(CODE))
+    assert record_of(event) == entry.record()
+
+
 @pytest.mark.parametrize("record", [..., 7, "{}", '{"v":1}', "no record"])
 def test_an_event_without_a_record_of_ours_gives_none_back(record: Any) -> None:
     event = {**TOLD[0], "pl:record": record}

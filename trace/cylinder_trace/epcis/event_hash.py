@@ -127,11 +127,12 @@ def _fields(value: Mapping[str, Any], prefixes: Mapping[str, str], inside: str) 
     """The fields of a JSON object; a list gives a field for each member, and a ``…List`` one around them, as in XML."""
     fields: list[Node] = []
     for key, item in value.items():
-        if key in _COMMENTS or item == []:
+        if key in _COMMENTS:
             continue
-        prefix, colon, rest = key.partition(":")
-        name = f"{{{prefixes[prefix]}}}{rest}" if colon and prefix in prefixes else key
+        name = _whole_name(key, prefixes) if ":" in key else key
         members = item if isinstance(item, list) else [item]
+        if not members:  # says nothing
+            continue
         if name in _PAIRS:
             fields.append((name, "", [_pair(member, name, prefixes) for member in members]))
         elif element := _element_of(name):
@@ -139,6 +140,11 @@ def _fields(value: Mapping[str, Any], prefixes: Mapping[str, str], inside: str) 
         else:
             fields += [_field(name, member, prefixes, inside) for member in members]
     return fields
+
+
+def _whole_name(key: str, prefixes: Mapping[str, str]) -> str:
+    prefix, _, rest = key.partition(":")
+    return f"{{{prefixes[prefix]}}}{rest}" if prefix in prefixes else key
 
 
 @lru_cache(maxsize=1024)
@@ -162,6 +168,8 @@ def _field(name: str, value: Any, prefixes: Mapping[str, str], inside: str) -> N
 
 def _pair(member: Any, name: str, prefixes: Mapping[str, str]) -> Node:
     """A paper, a source or a destination: its type first, whichever of the two the document writes first."""
+    if not isinstance(member, dict):
+        return _field(_PAIRS[name], member, prefixes, name)
     said = [(key, _text(key, member[key], prefixes, name)) for key in ("type", _PAIRS[name]) if key in member]
     return "".join(f"{key}={_canonical(text)}" for key, text in said), "", []
 
@@ -171,9 +179,10 @@ def _text(name: str, value: Any, prefixes: Mapping[str, str], inside: str) -> st
     if not isinstance(value, str):
         return str(value)
     text = value.strip()
-    prefix, colon, rest = text.partition(":")
-    if colon and prefix in prefixes:
-        text = prefixes[prefix] + rest
+    if ":" in text:
+        prefix, _, rest = text.partition(":")
+        if prefix in prefixes:
+            text = prefixes[prefix] + rest
     vocabulary = _TYPES.get(inside) if name == "type" else _VOCABULARIES.get(name)
     return vocabulary.whole(text) if vocabulary else text
 

@@ -33,7 +33,7 @@ from cylinder_trace.epcis.addresses import (
 from cylinder_trace.epcis.cbv import BIZ_STEPS
 from cylinder_trace.epcis.event_hash import event_hash
 from cylinder_trace.epcis.normal import escaped, linked
-from cylinder_trace.events import Entry, Event, EventError, Record, Stamp, parse_record
+from cylinder_trace.events import Entry, Event, EventError, Record, Stamp, parse_entry, parse_record, record_text
 from cylinder_trace.values import Evidence
 
 EpcisEvent = dict[str, Any]
@@ -155,9 +155,13 @@ def _ours(entry: Entry, logged: Logged) -> EpcisEvent:
 def _record_text(entry_text: bytes) -> bytes:
     """The author's record, cut out of the stored text of its entry: the bytes that the author's device chained."""
     # In canonical order the fields of an entry's place stand around the moment; behind `data` no value holds a quote.
-    before, _, rest = entry_text.rpartition(b',"n":')
-    moment, _, rest = rest.partition(b',"prev":')
-    return b"".join((before, moment[moment.index(b",") :], rest[rest.index(b',"refs":') :]))
+    before, n, rest = entry_text.rpartition(b',"n":')
+    place, refs, after = rest.partition(b',"refs":')
+    _, comma, rest = place.partition(b",")
+    moment, prev, _ = rest.partition(b',"prev":')
+    if n and refs and comma and prev:
+        return b"".join((before, comma, moment, refs, after))
+    return record_text(parse_entry(entry_text).record())  # changed behind the ledger's back, and still an entry
 
 
 def _time(at: int) -> str:
