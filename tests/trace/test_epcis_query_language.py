@@ -1,4 +1,4 @@
-"""Every parameter of EPCIS 2.0's query language: what it finds and what is refused, by tests/vectors/epcis/queries.json."""
+"""Each parameter of EPCIS 2.0's query language: what it finds, what is refused (tests/vectors/epcis/queries.json)."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -32,6 +32,8 @@ from cylinder_trace.store.epcis.selecting import Mark, Page, Visible, count_upto
 router = APIRouter(prefix="/epcis", tags=["epcis"], dependencies=[Depends(negotiate)])
 _LONGEST_QUERY = 16_000
 """Bytes of a URL's query; what is longer is asked as a named query."""
+_PATIENCE_S = 2.0
+"""A question waits so long for what was recorded before it."""
 _OF_ONE_ID = 100
 """An event and the declarations of errors in it."""
 _CODES: Mapping[str, str] = {
@@ -317,8 +319,9 @@ def _onward(request: Request, pages: Pages, turn: Turn) -> dict[str, str]:
 
 
 def complete_to(service: Service) -> dict[str, str]:
-    """Wait until what is recorded is among the events; the header that says to where it is."""
-    return {}
+    """Wait until what is recorded is among the events, for a while; the header that says to where it is."""
+    entries = service.epcis.complete(_PATIENCE_S)
+    return {"PingLian-Log-Index": str(entries - 1)} if entries else {}
 
 
 def _document(
