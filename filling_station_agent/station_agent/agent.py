@@ -66,7 +66,7 @@ async def assembled(settings: Settings, data: Path, device: Device, tell: Tell) 
         regulators = trusted_regulators(settings, data)
         replica = Replica(data / REPLICA_FILE, device.station_id, device.key.seed, regulators)
         stack.callback(replica.close)
-        clock = _clock(replica)
+        clock = _clock(replica, journal)
         lookout = Lookout(device.station_id, replica, clock, tell)
         devices = Devices(settings, data, steady_ms)
         stack.callback(devices.close)
@@ -118,14 +118,14 @@ async def assembled(settings: Settings, data: Path, device: Device, tell: Tell) 
         yield Agent(station, floor, lookout, recorder, sync, journal, replica, clock, settings, devices)
 
 
-def _clock(replica: Replica) -> TrustedClock:
+def _clock(replica: Replica, journal: Journal) -> TrustedClock:
     clock = TrustedClock()
     try:
         kept = replica.reference()
         reference = Reference.from_json(kept) if kept else None
     except (ReplicaDamaged, KeyError, TypeError, ValueError):
         reference = None
-    clock.restore(reference)
+    clock.restore(reference, journal.last_at)
     return clock
 
 
@@ -154,6 +154,7 @@ async def run(agent: Agent, tell: Tell, people: People) -> None:
         others = [
             asyncio.create_task(agent.sync.follow_for_ever()),
             asyncio.create_task(agent.sync.upload_for_ever()),
+            asyncio.create_task(agent.sync.keep_time_for_ever()),
             asyncio.create_task(agent.lookout.write_for_ever(agent.recorder)),
             asyncio.create_task(agent.floor.watch_for_ever()),
             *(asyncio.create_task(agent.lookout.look_for_ever(lane)) for lane in agent.lanes),

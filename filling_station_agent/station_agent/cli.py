@@ -189,8 +189,7 @@ async def _run_on_screen(settings: Settings, data: Path, device: Device) -> None
                 lanes=parts.lanes,
                 link=parts.sync.state,
                 known=lambda: parts.replica.known,
-                skew_ms=parts.clock.skew_ms,
-                now=parts.clock.likely_now,
+                clock=parts.clock,
                 take=parts.floor.take,
                 sorter=KeySorter(
                     agent.wedge_decoder(parts),

@@ -11,7 +11,10 @@ says the time again, also if somebody puts it right meanwhile: what was dated in
 After a start without network the reference saved at the last contact is used, but only if the machine has not been
 restarted since: the steady clock still counts from it then, and the skew is as good as before.  After a restart of the
 machine nobody can tell how long it was off, and whoever may set its clock could make yesterday out of today and so keep
-old data young for ever.  So the skew is unknown until the service says the time, and an unknown skew is refused (R65).
+old data young for ever.  So the skew is unknown until the service says the time, and an unknown skew is refused (R65),
+but for the hours that the rulebook may grant after a power cut (`unchecked`): they count from the last moment at which
+the time was known, whatever restarts come between, and never begin before what was recorded last.  So a clock that is
+set back gains those hours once for each contact, and no more.
 
 While the machine sleeps (休眠) the steady clock counts on where the system has one that does; where it has none, the
 wall clock seems to have jumped when it wakes, and is doubted.
@@ -22,7 +25,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 _SLOWEST_ANSWER_MS = 5_000  # an answer that took longer says too little about the present
 _SET_BY_HAND_MS = 30_000  # a time server's corrections are smaller, or slower, than this
@@ -83,6 +86,15 @@ class Reference:
         return asdict(self)
 
 
+class Unchecked(NamedTuple):
+    """A clock after a restart of the machine, as nobody has checked it yet (重启未核)."""
+
+    skew_ms: int
+    """How far it was wrong when that was known last."""
+    beyond_ms: int
+    """How far it stands beyond the last moment at which the time was known; negative if before what was recorded."""
+
+
 class TrustedClock:
     """The wall clock together with what is known of its error."""
 
@@ -97,9 +109,10 @@ class TrustedClock:
         self._steady = steady
         self._boot = machine_boot() if boot is None else boot
         self._reference: Reference | None = None
-        self._ahead_ms = wall() - steady()
-        """Wall clock minus steady clock when they were last compared."""
+        self._ahead_ms = self._began_ahead_ms = wall() - steady()
+        """Wall clock minus steady clock when they were last compared, and at the start."""
         self._was_set = False
+        self._recorded_at = 0
 
     def now(self) -> int:
         """UTC milliseconds by the wall clock; every record of the station is dated by it."""
@@ -111,12 +124,16 @@ class TrustedClock:
 
     @property
     def reference(self) -> Reference | None:
-        """The last contact with the service's time, to be kept for a start without network."""
-        return self._reference
+        """The last moment at which the time was known, to be kept for a start without network."""
+        reference = self._reference
+        if reference is None or self.skew_ms() is None:
+            return reference
+        passed_ms = self._steady() - reference.steady_at
+        return Reference(reference.server_at + passed_ms, self._wall(), reference.steady_at + passed_ms, self._boot)
 
-    def restore(self, reference: Reference | None) -> None:
-        """Take up what an earlier run knew."""
-        self._reference = reference
+    def restore(self, reference: Reference | None, recorded_at: int = 0) -> None:
+        """Take up what an earlier run knew; `recorded_at` is the latest date on any record, by the wall clock."""
+        self._reference, self._recorded_at = reference, recorded_at
 
     def learn(self, server_at: int, asked_at: int, answered_at: int) -> None:
         """The service said that it was `server_at`; asked and answered are on the steady clock."""
@@ -144,6 +161,20 @@ class TrustedClock:
             return None
         skew_ms = self._wall() - reference.server_at - (self._steady() - reference.steady_at)
         return None if self._was_set and abs(skew_ms) < _PLAIN_MS else skew_ms
+
+    def unchecked(self) -> Unchecked | None:
+        """What can be said of the clock after a restart of the machine; None where it is known, or was set since.
+
+        It counts by the steady clock from the agent's start on: what is done to the wall clock meanwhile gains nothing.
+        """
+        self._look_whether_set()
+        kept = self._reference
+        drifted_ms = self._wall() - self._steady() - self._began_ahead_ms
+        if kept is None or self._counts_on(kept) or self._was_set or abs(drifted_ms) > _SET_BY_HAND_MS:
+            return None
+        wall = self._began_ahead_ms + self._steady()
+        since = self._recorded_at if wall < self._recorded_at else kept.wall_at
+        return Unchecked(kept.wall_at - kept.server_at, wall - since)
 
     def _look_whether_set(self) -> None:
         """Between two looks both clocks run as far; where they did not, somebody has set one of them."""

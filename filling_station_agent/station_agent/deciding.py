@@ -103,11 +103,19 @@ class Deciding:
         book = known.book_at(now)
         lot = known.lots.get(request.lot_id) if request.lot_id else None
         facts = facts_for(known.station, request, known.as_of, skew_ms, lot, now=now, locks=known.locks)
+        facts = facts if skew_ms is not None else self._with_unchecked_clock(facts, book)
         replica_id = f"{self._station_id}.{known.version}"
         if cylinder is None:
             return Knowledge(None, self._with_dead_list(facts, request.code), book, replica_id=replica_id)
         cylinder, own_act_ids = self._recorder.acts.on_top_of(cylinder, known.version)
         return Knowledge(cylinder, facts, book, own_act_ids, replica_id)
+
+    def _with_unchecked_clock(self, facts: StationFacts, book: Rulebook) -> StationFacts:
+        """After a restart of the machine: what the rulebook judges the clock by, if it does at all."""
+        unchecked = self._clock.unchecked() if book.station.clock_unchecked_hours else None
+        if unchecked is None:
+            return facts
+        return facts.model_copy(update={"clock_skew_ms": unchecked.skew_ms, "clock_unchecked_ms": unchecked.beyond_ms})
 
     def _with_dead_list(self, facts: StationFacts, code: str | None) -> StationFacts:
         dead = self._replica.dead

@@ -40,6 +40,7 @@ _GATHER_S = 0.1  # what follows within this goes up together
 _POLL_S = 3.0  # while there is no stream of changes
 _BETWEEN_PULLS_S = 0.1
 _KEEP_MS = 2_000
+_KEEP_TIME_S = 30.0
 _GREETING_S = 3.0
 _DEAD_CODES_EVERY_MS = 600_000
 
@@ -338,6 +339,13 @@ class Sync:
             return False
         self._tell("log_key_rotated", {})
         return True
+
+    async def keep_time_for_ever(self) -> None:
+        """Keep until when the time was known, also while nobody is heard: a power cut ends that without a word."""
+        while True:
+            await asyncio.sleep(_KEEP_TIME_S)
+            with contextlib.suppress(ReplicaRefused):  # a full disk is told by what must be written
+                await self._keep()
 
     async def _keep(self, *, at_once: bool = False) -> None:
         now = self._clock.steady()

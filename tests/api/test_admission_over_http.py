@@ -124,4 +124,4 @@ def test_a_scan_at_the_service_is_decided_as_the_vectors_say(houses: Houses, num
 
 def test_nearly_every_case_can_be_told_to_a_service() -> None:
     untold = [f"{case.file}: {case.name}" for case in load_cases() if not can_be_told(case)]
-    assert len(untold) <= 20, untold
+    assert len(untold) <= 25, untold

@@ -30,7 +30,7 @@ def can_be_told(case: Case) -> bool:
     """
     facts, inspection = case.station, case.cylinder.inspection if case.cylinder else None
     own = facts.clock_skew_ms is None or facts.data_as_of != case.now or facts.journal_writable is False
-    own = own or facts.busy_lane is not None
+    own = own or facts.busy_lane is not None or facts.clock_unchecked_ms is not None
     ahead = case.cylinder and (case.cylinder.last_seen_at or 0) > case.now
     unlicensed = facts.licence_valid_until is None or facts.company_id is None
     incomplete = inspection and inspection.result == "passed" and inspection.items_complete is False

@@ -125,6 +125,7 @@ PICTURES: dict[str, Picture] = {
     "offline": Picture(OFFLINE),
     "window_over": Picture(replace(OFFLINE, data_minutes=72 * 60 + 1)),
     "no_data": Picture(replace(station(IDLE), data_minutes=None, data_limit_hours=None, clock="unknown")),
+    "after_restart": Picture(replace(OFFLINE, clock="unknown", unchecked_minutes=95)),
     "journal_closed": Picture(replace(OFFLINE, link=LINK_SAID[Link.JOURNAL_CLOSED], stopped=True)),
     "alarm": Picture(replace(station(FILLING), alarms=(ALARM, ALARM))),
     "two_lanes": Picture(station(FILLING, REFUSED), width=110, height=30),

@@ -15,7 +15,7 @@ from station_agent.replica import Known
 from station_agent.screen.app import Sources, StationApp
 from station_agent.screen.board import Memory
 from station_agent.screen.keys import KeySorter
-from stations.bench import BenchScale, station_state
+from stations.bench import BenchScale, frozen_clock, station_state
 from vectors.admission.cases import base_case
 
 CASE = base_case()
@@ -33,8 +33,7 @@ class Stage:
             lanes=[self.lane],
             link=LinkState(online=True, link=Link.ONLINE),
             known=lambda: KNOWN,
-            skew_ms=lambda: 0,
-            now=lambda: CASE.now,
+            clock=frozen_clock(CASE.now, 0),
             take=self._take,
             sorter=KeySorter(WedgeDecoder(), prefix="~"),
         )

@@ -29,7 +29,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 def _scan(case: Case, home: Home) -> Bench:
     """Scan the case's cylinder on the case's scale."""
     case = readable(case, _TAG)
-    bench = bench_for(case, home, skew_ms=case.station.clock_skew_ms, remembers=False)
+    facts = case.station
+    bench = bench_for(case, home, skew_ms=facts.clock_skew_ms, unchecked_ms=facts.clock_unchecked_ms, remembers=False)
     if case.request.empty_gross_g:
         bench.scale.model.place("here", case.request.empty_gross_g, 0)
     bench.scan_now(case.request.code or case.request.raw_scan)

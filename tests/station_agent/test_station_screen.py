@@ -15,7 +15,7 @@ from cylinder_trace.vocabulary.filling import CheckItem
 from station_agent import words
 from station_agent.headless import Headless
 from station_agent.lane import Lane, LaneState, LaneView, Reweigh
-from station_agent.link import LinkState
+from station_agent.link import Link, LinkState
 from station_agent.replica import Known
 from station_agent.screen.app import cannot_draw
 from station_agent.screen.blocks import as_text
@@ -36,10 +36,11 @@ def _drawn(
     known: Known | None = KNOWN,
     memory: Memory | None = None,
     skew_ms: int | None = 0,
+    unchecked_ms: int | None = None,
 ) -> str:
     lanes = [lanes] if isinstance(lanes, Lane) else list(lanes)
     memory = memory or Memory("station-1")
-    board = memory.photograph(lanes, link or LinkState(online=True), known, skew_ms, CASE.now)
+    board = memory.photograph(lanes, link or LinkState(online=True), known, skew_ms, CASE.now, unchecked_ms)
     return as_text(draw(board, Desk(), 110, 40))
 
 
@@ -101,6 +102,15 @@ def test_a_clock_that_nobody_can_check_or_that_is_off_is_said() -> None:
     assert "时钟 ✔" in _drawn(_lane(LaneState.IDLE))
     assert "时钟未核对" in _drawn(_lane(LaneState.IDLE), skew_ms=None)
     assert "时钟不准" in _drawn(_lane(LaneState.IDLE), skew_ms=HOUR_MS)
+
+
+def test_how_long_a_clock_that_was_not_checked_since_the_restart_is_believed_is_said() -> None:
+    gone, lane = LinkState(online=False, link=Link.UNREACHABLE), _lane(LaneState.IDLE)
+    text = _drawn(lane, gone, skew_ms=None, unchecked_ms=25 * 60_000)
+    assert "时钟未核对" in text
+    assert "还可 95 分钟 · 离线" in text, "that is over before the data is too old"
+    for over_ms in (-1, 2 * HOUR_MS):
+        assert "分钟 · 离线" not in _drawn(lane, gone, skew_ms=None, unchecked_ms=over_ms)
 
 
 def test_a_lane_that_the_regulator_locked_says_so_before_anybody_scans() -> None:

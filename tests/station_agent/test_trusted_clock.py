@@ -139,3 +139,58 @@ def test_a_kept_reference_reads_back() -> None:
     kept = Machine().synchronised(NOON).reference
     assert kept
     assert Reference.from_json(kept.to_json()) == kept
+
+
+# ---------------------------------------------------------------- after a restart of the machine, unchecked
+
+
+def restarted(before: Machine, wall: int, recorded_at: int = 0, ahead_ms: int = 0) -> tuple[Machine, TrustedClock]:
+    """The machine of which `before` knew the time, switched on again with its clock at `wall`."""
+    kept = before.synchronised(before.wall - ahead_ms).reference
+    again = Machine(wall=wall, steady=10, boot="boot-b")
+    clock = again.clock()
+    clock.restore(kept, recorded_at)
+    return again, clock
+
+
+def test_after_a_restart_it_counts_from_the_last_moment_at_which_the_time_was_known() -> None:
+    machine, clock = restarted(Machine(), NOON + HOUR, ahead_ms=3_000)
+    assert clock.skew_ms() is None
+    assert clock.unchecked() == (3_000, HOUR)
+    machine.pass_ms(HOUR)
+    assert clock.unchecked() == (3_000, 2 * HOUR)
+
+
+def test_the_time_stays_known_while_the_agent_runs_alone_and_that_is_kept() -> None:
+    before = Machine()
+    clock = before.synchronised(NOON)
+    before.pass_ms(5 * HOUR)
+    kept = clock.reference
+    again = Machine(wall=NOON + 6 * HOUR, steady=10, boot="boot-b").clock()
+    again.restore(kept)
+    assert again.unchecked() == (0, HOUR)
+
+
+def test_a_clock_that_stands_before_what_was_known_or_recorded_is_behind() -> None:
+    for wall, recorded_at, behind_ms in ((NOON - 1, 0, -1), (NOON + HOUR, NOON + HOUR + 5, -5)):
+        _machine, clock = restarted(Machine(), wall, recorded_at)
+        unchecked = clock.unchecked()
+        assert unchecked is not None
+        assert unchecked.beyond_ms == behind_ms
+
+
+def test_what_is_done_to_the_wall_clock_after_the_restart_gains_nothing() -> None:
+    machine, clock = restarted(Machine(), NOON + HOUR)
+    machine.pass_ms(HOUR)
+    machine.wall -= 20_000
+    assert clock.unchecked() == (0, 2 * HOUR), "by the steady clock"
+    for _ in range(2):
+        machine.pass_ms(1_000)
+        machine.wall -= 20_000
+        clock.unchecked()
+    assert clock.unchecked() is None, "also where it is set back in steps too small to be seen"
+
+
+def test_nothing_is_said_of_a_clock_that_was_never_known_or_is_known() -> None:
+    assert Machine().clock().unchecked() is None
+    assert Machine().synchronised(NOON).unchecked() is None

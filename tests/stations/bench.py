@@ -14,7 +14,7 @@ from cylinder_trace.events import FillDecided, Record, parse_record
 from cylinder_trace.locks import Lock
 from cylinder_trace.lots import LotState
 from cylinder_trace.station import StationState, facts_for
-from station_agent.clock import TrustedClock
+from station_agent.clock import Reference, TrustedClock
 from station_agent.devices.scale import ScaleFault, ScaleReading
 from station_agent.devices.scale_model import OPEN, SHUT, Change, Controls, SimulatedScale
 from station_agent.journal import Journal
@@ -190,6 +190,7 @@ def bench_for(
     *,
     known: bool = True,
     skew_ms: int | None = 0,
+    unchecked_ms: int | None = None,
     scale: BenchScale | None = None,
     remembers: bool = True,
     forms: ScanForms | None = None,
@@ -200,7 +201,9 @@ def bench_for(
     def tell(event: str, lane: Lane | None, fields: dict[str, Any]) -> None:
         told.append({"event": event, "lane": lane.number if lane else None, **fields})
 
-    clock = frozen_clock(case.now, skew_ms)
+    clock = (
+        frozen_clock(case.now, skew_ms) if unchecked_ms is None else restarted_clock(case.now, skew_ms, unchecked_ms)
+    )
     journal, replica = home.journal, home.replica
     if known:
         cylinders = (case.cylinder,) if case.cylinder else ()
@@ -228,6 +231,14 @@ def frozen_clock(now: int, skew_ms: int | None, steady: Callable[[], int] = lamb
     clock = TrustedClock(wall=lambda: now, steady=steady, boot="machine-1")
     if skew_ms is not None:
         clock.learn(now - skew_ms, steady(), steady())
+    return clock
+
+
+def restarted_clock(now: int, skew_ms: int | None, unchecked_ms: int) -> TrustedClock:
+    """A clock after a restart of the machine, so far beyond the last moment at which it was right but for `skew_ms`."""
+    clock = TrustedClock(wall=lambda: now, steady=lambda: 1_000, boot="machine-2")
+    known_at = now - max(0, unchecked_ms)
+    clock.restore(Reference(known_at - (skew_ms or 0), known_at, 1_000_000, "machine-1"), now - min(0, unchecked_ms))
     return clock
 
 

@@ -346,6 +346,7 @@ STATIONS = st.builds(
     scale_locked=st.booleans(),
     worker_certified_until=st.none() | DAYS,
     clock_skew_ms=st.sampled_from([None, 0, -120_001, 120_000]),
+    clock_unchecked_ms=st.sampled_from([None, None, -1, 0, 7_199_999, 7_200_000]),
     data_as_of=INSTANTS,
     region=st.sampled_from([None, "here"]),
     lot_product=st.sampled_from([None, "lpg", "industrial_propane", "other"]),

@@ -107,6 +107,9 @@ class StationFacts(Frozen):
     """Another lane of the station at which the same cylinder is under way; absent = at none."""
     lock: StandingLock | None = None
     """Why `scale_locked`, where a regulator's own statement says so."""
+    clock_unchecked_ms: int | None = None
+    """After a restart of the machine without a network (重启未核): how far its clock stands beyond the last moment at
+    which the time was known, negative if before what was recorded since; `clock_skew_ms` is then the last one known."""
 
 
 class Refusal(Frozen):

@@ -129,6 +129,9 @@ class StationRules(Frozen):
 
     data_max_age_hours: Hours
     clock_skew_max_seconds: Seconds
+    clock_unchecked_hours: Annotated[int, Field(ge=0, le=24)] = 0
+    """After a restart of the machine without a network (停电又断网): for how many hours beyond the last moment at which
+    the time was known its own clock is believed; 0 = not before the next contact."""
     gas_lot: Stated = "if_stated"
     """Whether each fill must name a released gas lot (气质批次放行)."""
 

@@ -18,6 +18,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from station_agent.clock import TrustedClock
 from station_agent.devices.scanner import ScannerEvent
 from station_agent.lane import Lane
 from station_agent.replica import Known
@@ -45,8 +46,7 @@ class Sources:
     lanes: Iterable[Lane]
     link: LinkState
     known: Callable[[], Known | None]
-    skew_ms: Callable[[], int | None]
-    now: Callable[[], int]
+    clock: TrustedClock
     take: Callable[[ScannerEvent], Awaitable[None]]
     sorter: KeySorter
 
@@ -151,8 +151,11 @@ class StationApp(App[None]):
         return "•" * len(self._echo) if any(lane.asks_pin for lane in board.lanes) else self._echo
 
     def _photograph(self) -> Board:
-        sources = self._sources
-        board = self._memory.photograph(sources.lanes, sources.link, sources.known(), sources.skew_ms(), sources.now())
+        sources, clock = self._sources, self._sources.clock
+        skew_ms, unchecked = clock.skew_ms(), clock.unchecked()
+        beyond_ms = unchecked.beyond_ms if unchecked else None
+        now = clock.likely_now()
+        board = self._memory.photograph(sources.lanes, sources.link, sources.known(), skew_ms, now, beyond_ms)
         return replace(board, leaving=True) if self._leaving else board
 
     def _forget_page(self) -> None:

@@ -12,6 +12,7 @@ from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.dates import format_minute
 from cylinder_trace.decision import Decision
 from cylinder_trace.reasons import REASONS, next_step
+from cylinder_trace.rulebook import Rulebook
 from station_agent import words
 from station_agent.lane import HandOver, Lane, LaneKind, LaneState, Shift
 from station_agent.link import Link, LinkSaid, LinkState
@@ -123,6 +124,8 @@ class Board:
     """Age of the data; None if there is none."""
     data_limit_hours: int | None = None
     clock: ClockStanding = "checked"
+    unchecked_minutes: int | None = None
+    """How long a clock that nobody has checked since the machine's restart is believed yet; None where it is not."""
     last: tuple[Tile, ...] = ()
     notice: Said | None = None
     alarms: tuple[Said, ...] = ()
@@ -179,9 +182,18 @@ class Memory:
             self._notices[number] = said
 
     def photograph(
-        self, lanes: Iterable[Lane], link: LinkState, known: Known | None, skew_ms: int | None, now: int
+        self,
+        lanes: Iterable[Lane],
+        link: LinkState,
+        known: Known | None,
+        skew_ms: int | None,
+        now: int,
+        unchecked_ms: int | None = None,
     ) -> Board:
-        """The station at the moment `now`; `skew_ms` is the clock's error, None where nobody can tell."""
+        """The station at the moment `now`; `skew_ms` is the clock's error, None where nobody can tell.
+
+        `unchecked_ms`: how far it stands, after a restart, beyond the last moment at which somebody could.
+        """
         lanes = tuple(lanes)
         book = known.book_at(now) if known else None
         slack_ms = book.station.clock_skew_max_seconds * 1000 if book else 0
@@ -201,6 +213,7 @@ class Memory:
             data_minutes=max(0, now - known.as_of) // _MINUTE_MS if known else None,
             data_limit_hours=book.station.data_max_age_hours if book else None,
             clock=clock,
+            unchecked_minutes=_unchecked_left(book, unchecked_ms) if clock == "unknown" else None,
             last=tuple(self._last),
             notice=self._notices.get(None),
             alarms=tuple(self._alarms),
@@ -240,6 +253,13 @@ class Memory:
 
 def _counts(shift: Shift) -> Counts:
     return Counts(shift.fills, shift.net_g, shift.refusals, shift.faults, shift.checks, shift.to_drain, shift.alarms)
+
+
+def _unchecked_left(book: Rulebook | None, unchecked_ms: int | None) -> int | None:
+    hours = book.station.clock_unchecked_hours if book else 0
+    if unchecked_ms is None or not 0 <= unchecked_ms < hours * 60 * _MINUTE_MS:
+        return None
+    return hours * 60 - unchecked_ms // _MINUTE_MS
 
 
 def _steel(cylinder: CylinderState) -> Steel:

@@ -127,16 +127,24 @@ def band(board: Board, language: str, width: int) -> Row:
     if board.stopped and board.link:
         return middle_row(span(f"■ {_link_words(board.link, language)}", "band.red"), width, "band.red")
     if not board.online:
-        left_hours = (board.data_limit_hours or 0) - (board.data_minutes or 0) // 60
-        hours = f"还可 {left_hours} 小时" if zh else f"{left_hours} h left"
         said = _link_words(board.link, language) if board.link else "离线" if zh else "Offline"
-        return middle_row(span(f"○ {hours} · {said}", "band.grey"), width, "band.grey")
+        return middle_row(span(f"○ {_time_left(board, language)} · {said}", "band.grey"), width, "band.grey")
     if board.alarms:
         text = f"▲ {pick(board.alarms[0], language)}" + (f"  (+{len(board.alarms) - 1})" if board.alarms[1:] else "")
         return middle_row(span(text, "band.alarm"), width, "band.alarm")
     if board.notice:
         return middle_row(span(pick(board.notice, language), "notice"), width)
     return span(" " * width)
+
+
+def _time_left(board: Board, language: str) -> str:
+    """How long may be filled without the network: as the data and, after a restart, the clock allow."""
+    minutes = (board.data_limit_hours or 0) * 60 - (board.data_minutes or 0)
+    if board.unchecked_minutes is not None and board.unchecked_minutes < minutes:
+        left = board.unchecked_minutes
+        return f"还可 {left} 分钟" if language == "zh" else f"{left} min left"
+    hours = (board.data_limit_hours or 0) - (board.data_minutes or 0) // 60
+    return f"还可 {hours} 小时" if language == "zh" else f"{hours} h left"
 
 
 def _link_words(link: LinkSaid, language: str) -> str:

@@ -51,9 +51,12 @@ def scale_locked(case: Case) -> Findings | None:
 
 
 def clock_suspect(case: Case) -> Findings | None:
-    """R65: station clock too far from trusted time, or nobody can tell."""
-    skew = case.station.clock_skew_ms
-    return when(skew is None or abs(skew) > case.book.station.clock_skew_max_seconds * 1000)
+    """R65: station clock too far from trusted time, or nobody can tell, or not checked for too long after a restart."""
+    station, rules = case.station, case.book.station
+    skew, unchecked = station.clock_skew_ms, station.clock_unchecked_ms
+    if unchecked is not None and not 0 <= unchecked < rules.clock_unchecked_hours * HOUR_MS:
+        return when(True)
+    return when(skew is None or abs(skew) > rules.clock_skew_max_seconds * 1000)
 
 
 def data_too_old(case: Case) -> Findings | None:
