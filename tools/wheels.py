@@ -8,11 +8,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from hashlib import sha256
 from pathlib import Path
+
+from packaging.utils import parse_wheel_filename
 
 from shipped import EVERYTHING, OURS, ROOT, locked, third_party
 
 WHEELS = ROOT / "dist" / "wheels"
+REQUIREMENTS = "requirements.txt"
 PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 
 
@@ -23,12 +27,14 @@ def main() -> None:
     try:
         build_ours(WHEELS)
         download_theirs(WHEELS)
+        write_requirements(WHEELS)
         see_that_it_is_complete(WHEELS)
     except subprocess.CalledProcessError as failure:
         print(f"dist/wheels is not complete: {failure.stderr or 'see the message above'}", file=sys.stderr)
         sys.exit(2)
-    print(f"{len(list(WHEELS.iterdir()))} wheels in {WHEELS.relative_to(ROOT)}; install with")
+    print(f"{len(list(WHEELS.glob('*.whl')))} wheels in {WHEELS.relative_to(ROOT)}; install with")
     print(f"  pip install --no-index --find-links {WHEELS.relative_to(ROOT)} station-agent")
+    print(f"or all of them, each held to its hash, with --require-hashes -r {WHEELS.relative_to(ROOT)}/{REQUIREMENTS}")
 
 
 def build_ours(folder: Path) -> None:
@@ -47,11 +53,21 @@ def download_theirs(folder: Path) -> None:
         subprocess.run([*download, "--dest", str(folder), "--requirement", str(pinned)], check=True)
 
 
+def write_requirements(folder: Path) -> None:
+    """Write down every wheel in the folder with its hash, ours too, for `pip install --require-hashes`."""
+    lines = []
+    for wheel in sorted(folder.glob("*.whl")):
+        name, version, _, _ = parse_wheel_filename(wheel.name)
+        lines.append(f"{name}=={version} --hash=sha256:{sha256(wheel.read_bytes()).hexdigest()}\n")
+    (folder / REQUIREMENTS).write_text("".join(lines), "utf-8")
+
+
 def see_that_it_is_complete(folder: Path) -> None:
-    """Let pip plan an install from this folder alone, into nothing."""
+    """Let pip plan an install from this folder alone, into nothing: of what ships, and of all, by hash."""
     with tempfile.TemporaryDirectory() as nothing:
         plan = [*PIP, "install", "--dry-run", "--no-index", "--find-links", str(folder), "--target", nothing]
         subprocess.run([*plan, *EVERYTHING], check=True)
+        subprocess.run([*plan, "--require-hashes", "--requirement", str(folder / REQUIREMENTS)], check=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cylinder_api.commands.failure import CannotDo
+from cylinder_api.secret_files import with_secrets
 from cylinder_codes.identifiers import DEFAULT_HOST
 from cylinder_codes.legacy_forms import ScanForms, parse_legacy_forms
 
@@ -67,12 +68,13 @@ def settings_for(
 ) -> Settings:
     """The settings for a data folder; what is not given comes from DATABASE_URL, REDIS_URL, RULEBOOK, FLAGS_PER_HOUR.
 
+    DATABASE_URL_FILE, REDIS_URL_FILE and METRICS_TOKEN_FILE name files that hold the same.
     PUBLIC_URL is where the service is reached from outside.  LINK_HOSTS names hosts, parted by blanks; LEGACY_FORMS
     says how codes from before look, one a line.  COMPANY_PREFIXES are GS1 company prefixes, parted by blanks.
     RATE_PER_ACCOUNT, RATE_PER_ADDRESS, RATE_OF_ATTEMPTS are requests a minute, or "off"; HEAD_SECONDS, BODY_SECONDS and
     MOST_CONNECTIONS bound slow clients; METRICS_TOKEN opens /metrics.  Raises LegacyFormError, CannotDo.
     """
-    folder = data.absolute()
+    folder, environment = data.absolute(), with_secrets(environment)
     return Settings(
         data=folder,
         database_url=database_url or environment.get("DATABASE_URL") or f"sqlite:///{folder / 'ledger.db'}",

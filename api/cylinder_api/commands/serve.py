@@ -3,9 +3,12 @@
 import argparse
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 
 from cylinder_api.access_log import JsonLines
 from cylinder_api.app import create_app
@@ -68,7 +71,18 @@ def _prepare_demo(service: Service, settings: Settings, options: argparse.Namesp
 def _announce(door: socket.socket, settings: Settings, options: argparse.Namespace) -> None:
     url = url_of(door)
     facts = {"listening": url, "data": str(settings.data), "generated": is_generated(settings.data)}
+    tell_systemd("READY=1")
     show(options, facts, f"PingLian listens on {url}; its data is in {settings.data}; stop it with Ctrl-C")
+
+
+def tell_systemd(state: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Tell the service manager, if one started us (sd_notify, ``Type=notify``): its start ends when we serve."""
+    address = environment.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line, suppress(OSError):
+        line.connect(f"\0{address[1:]}" if address.startswith("@") else address)
+        line.send(state.encode())
 
 
 def _run(server: Server, door: socket.socket) -> None:
