@@ -74,7 +74,7 @@ class Caller(FastHttpUser):
 
     def get(self, path: str, name: str, headers: dict[str, str], good: Iterable[int] = _GOOD) -> Any:
         """The answer to a question, None when it is not the one that was hoped for."""
-        with self.client.get(path, headers=headers, name=name, catch_response=True, allow_redirects=False) as response:
+        with self.client.get(path, headers=headers, name=name, catch_response=True) as response:
             if response.status_code not in good:
                 response.failure(f"{response.status_code} {(response.text or '')[:600]}")
                 return None
