@@ -288,6 +288,49 @@ def test_an_old_backup_that_is_put_back_raises_the_fork_alarm_by_what_witness_an
         assert "WRONG  fork alarm" in run("doctor", "--data", data, "--database-url", place).out
 
 
+def test_the_way_out_of_a_fork_alarm_is_the_newest_copy_that_holds_what_the_witness_has_seen(tmp_path: Path) -> None:
+    """The steps of docs/operations.md, "When the fork alarm rings"."""
+    first, old, mended = tmp_path / "first", tmp_path / "old", tmp_path / "mended"
+    kept, backups = tmp_path / "kept.checkpoint", tmp_path / "backups"
+    with running_witness(tmp_path / "witness", [key_of(first)]) as witness:
+        ask(first, witness)
+        with House(first) as house:
+            published(house)
+            answer("backup", "--data", first, "--to", backups / "old")
+            bottle = house.new_bottle()
+            size = published(house)
+            soon(lambda: is_cosigned(first, size))
+            kept.write_text(house.as_(None).get("/log/checkpoint").text)
+            answer("backup", "--data", first, "--to", backups / "newest")
+        answer("restore", "--from", backups / "old", "--data", old)
+        with House(old) as house:
+            soon(lambda: house.as_(None).get("/readyz").json()["alarm"])
+        told = {finding["what"]: finding for finding in looked(old)}
+        assert (told["fork alarm"]["level"], "When the fork alarm rings" in told["fork alarm"]["mend"]) == (
+            "wrong",
+            True,
+        )
+
+        for backup, ended in (("old", 1), ("newest", 0)):
+            data = mended if ended == 0 else tmp_path / "tried"
+            done = run("restore", "--from", backups / backup, "--data", data, "--remembered", kept, "--json")
+            assert (done.code, json.loads(done.out)["finished"]) == (ended, ended == 0)
+        with House(mended) as house:
+            assert house.running.ledger.reader.cylinder_id(bottle.code) == bottle.cylinder_id
+            house.new_bottle()
+            grown = published(house)
+            soon(lambda: is_cosigned(mended, grown))
+            assert house.as_(None).get("/readyz").json()["status"] == "ok"
+        told = {finding["what"]: finding for finding in looked(mended)}
+        assert told["fork alarm"]["level"] == told[f"witness {W1.name}"]["level"] == "good"
+
+
+def looked(data: Path) -> list[dict[str, Any]]:
+    """What the doctor says."""
+    findings: list[dict[str, Any]] = json.loads(run("doctor", "--data", data, "--json").out)["findings"]
+    return findings
+
+
 def alarms(house: House) -> list[Path]:
     return house.running.ledger.publisher.alarms()
 
