@@ -49,6 +49,7 @@ from cylinder_api.routers import (
     search,
     stations,
     transfers,
+    webhooks,
 )
 from cylinder_api.service import Service
 from cylinder_api.serving import Bounded
@@ -80,6 +81,7 @@ ROUTERS = (
     imports,
     devices,
     clients,
+    webhooks,
     people,
     oauth,
     log,
@@ -131,6 +133,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     feed = asyncio.create_task(service.feed.run())
     service.follower.start()
+    service.deliverer.start()
     service.epcis.start()
     service.captures.start()
     service.dead_codes.start()

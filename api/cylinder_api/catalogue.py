@@ -96,6 +96,8 @@ WORDS: dict[str, Words] = {
     "client_unknown": Words("没有此对接系统", *_LOOK_UP),
     "user_unknown": Words("没有此用户账号", *_LOOK_UP),
     "import_unknown": Words("没有此导入", *_LOOK_UP),
+    "webhook_unknown": Words("没有此推送地址", *_LOOK_UP),
+    "message_unknown": Words("没有此消息", *_LOOK_UP),
     "method_not_allowed": Words("此处不提供该方法", "见 /openapi.json", "See /openapi.json"),
     "too_slow": Words("正文传送过慢", "分次提交，或换用更快的线路", "Send it in parts, or over a faster line"),
     "still_running": Words("同一请求仍在处理中", *_AGAIN),
@@ -114,6 +116,8 @@ WORDS: dict[str, Words] = {
         "请本机关另一人复核已作的标记",
         "Let another person of the authority look at the marks so far",
     ),
+    "webhook_off": Words("推送地址已关闭", "先将其打开", "Switch it on first; it goes on where it stopped"),
+    "webhooks_full": Words("推送地址数量已满", "先删除不用的一个", "Delete one that is not used any more"),
     "changed_meanwhile": Words(
         "读取之后已有变化", "重新读取，核对后再写", "Read it again, compare, and write with the new ETag"
     ),

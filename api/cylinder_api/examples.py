@@ -383,3 +383,9 @@ USER: dict[str, Any] = {"user_id": "li", "role": "checker", "org_id": "st_01"}
 INVITATION_ACCEPTED: dict[str, Any] = {"code": "4X7K-9QRT-2MWZ-B8ND", "password": "eight small green cylinders"}
 SIGN_IN: dict[str, Any] = {"user_id": "li", "password": "eight small green cylinders", "totp": "123456"}
 PASSWORD_CHANGE: dict[str, Any] = {"old": "eight small green cylinders", "new": "nine large silver cylinders"}
+WEBHOOK: dict[str, Any] = {
+    "url": "https://erp.example/pinglian",
+    "types": ["org.pinglian.cylinder.filled.v1", "org.pinglian.fill.decided.v1"],
+}
+WEBHOOK_CHANGE: dict[str, Any] = {"url": "https://erp.example/pinglian-2", "state": "on"}
+WEBHOOK_REPLAY: dict[str, Any] = {"from_at": _OCCURRED_AT}

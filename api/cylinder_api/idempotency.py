@@ -35,7 +35,7 @@ from cylinder_trace.store.unit import Unit
 
 HEADER = "Idempotency-Key"
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-SECRET = frozenset({"issue_enrolment_code", "enrol_device", "invite_user"})
+SECRET = frozenset({"issue_enrolment_code", "enrol_device", "invite_user", "create_webhook", "exchange_webhook_secret"})
 """Operations whose answer shows a secret once: it is derived from the key again, and never kept."""
 EXEMPT = frozenset({"sign_in", "accept_invitation", "tell_bad_rows"})
 """Operations under /v1 that ask for no key."""

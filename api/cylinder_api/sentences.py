@@ -202,6 +202,8 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
                  "须先由本机关第二人处理争议 {dispute_id}"),
     ),
     "changed_meanwhile": (
+        Sentence("the webhook was changed since you read it; read it again", "读取之后推送地址已被修改；请重新读取"),
+        Sentence("somebody changed the webhook at this moment; read it again", "推送地址刚被他人修改；请重新读取"),
         Sentence("something was recorded of it since you read it; read it again", "读取之后又有记录；请重新读取"),
     ),
     "reading_over": (
@@ -224,6 +226,10 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
         Sentence("send Content-Type: application/json", "请带 Content-Type: application/json"),
     ),
     "invalid": (
+        Sentence("/body/types: there is no type {type}; docs/webhooks.md lists them",
+                 "/body/types：没有事件类型 {type}；见 docs/webhooks.md"),
+        Sentence("/query/after: not a place that an answer named; begin without it",
+                 "/query/after：不是答复中给出的位置；请不带此项从头开始"),
         Sentence("/body/client_id: ids in {prefix}… are those of stations' devices",
                  "/body/client_id：以 {prefix} 开头的编号留给充装站的设备"),
         Sentence("/body/field: {type} has no field {field} that holds one text or number",
@@ -283,6 +289,8 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
                  "{header} 须与正文中的编号相同：一个行为一个编号"),
     ),
     "id_conflict": (
+        Sentence("this key made a webhook that was deleted or has another secret by now",
+                 "此编号建立的推送地址已被删除，或已更换密钥"),
         Sentence("this {header} was used for another request; take a new one for each act",
                  "该 {header} 已用于另一请求；每个行为各用一个新的"),
         Sentence("id {id} is taken by an entry that says something else", "编号 {id} 已用于内容不同的记录"),
@@ -415,6 +423,20 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
     "not_published": (
         Sentence("{subject} has no entry under a published checkpoint yet",
                  "{subject} 在已发布的检查点之下还没有记录；请稍候再问"),
+    ),
+    "webhook_unknown": (
+        Sentence("no webhook is on file under this id", "没有登记此编号的推送地址"),
+    ),
+    "message_unknown": (
+        Sentence("no message of this webhook has this id, or it was cleaned away",
+                 "此推送地址没有此编号的消息，或已被清理"),
+    ),
+    "webhook_off": (
+        Sentence("the webhook is switched off; switch it on first", "推送地址已关闭；请先打开"),
+    ),
+    "webhooks_full": (
+        Sentence("an organisation has at most {most} webhooks; delete one first",
+                 "一个单位最多有 {most} 个推送地址；请先删除一个"),
     ),
     "unavailable": (
         Sentence("the list of dead codes is being made; ask again", "正在生成报废注销码名单；请稍候再问"),

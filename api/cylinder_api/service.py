@@ -1,5 +1,6 @@
 """What every route works with: the ledger, the keys, the vault, the feed of changes."""
 
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,10 @@ from sqlalchemy import Row
 
 from cylinder_api.acts.dead_codes import DeadCodesKept
 from cylinder_api.answers import Recorded
+from cylinder_api.delivery.addresses import Guard
+from cylinder_api.delivery.cloud_events import Bodies
+from cylinder_api.delivery.deliverer import Deliverer
+from cylinder_api.delivery.secret_box import SecretBox
 from cylinder_api.folder import FolderError, Keys, open_folder
 from cylinder_api.gathering import Delivery, Gathered
 from cylinder_api.live import Feed, MemoryPush, Push, RedisPush
@@ -56,6 +61,8 @@ class Service:
     """All dead and black codes in the land, for the words alone."""
     presence: Presence
     """Which devices are connected, to look at."""
+    deliverer: Deliverer
+    """Brings messages to webhooks, beside all else."""
     labels: Gathered[str, Found]
     """The cylinder to which a code on a label leads, as the database has it at this moment."""
     epcis: EpcisFollower
@@ -77,6 +84,7 @@ class Service:
         self.presence.stop()
         self.feed.push.stop()
         self.follower.stop()
+        self.deliverer.stop()
         self.captures.stop()
         self.epcis.stop()
         self.dead_codes.stop()
@@ -102,6 +110,8 @@ def open_service(settings: Settings, clock: Callable[[], int] = system_clock) ->
     follower = Follower(ledger.engine, ledger.reader, settings.rulebook_id)
     ledger.listen(feed.committed)
     ledger.listen(lambda _version, _subjects: follower.notify())
+    deliverer = _deliverer_of(ledger, keys, settings, clock)
+    ledger.listen(lambda _version, _subjects: deliverer.notify())
     epcis = EpcisFollower(ledger.engine, ledger.reader, clock)
     ledger.listen(lambda _version, _subjects: epcis.notify())
     accounts = Gathered(partial(accounts_of, ledger.engine))
@@ -112,9 +122,14 @@ def open_service(settings: Settings, clock: Callable[[], int] = system_clock) ->
     vault = Vault(keys.master)
     labels = Gathered(Finder(ledger.engine, ledger.reader, settings.rulebook_id, clock))
     return Service(
-        settings, keys, ledger, vault, feed, clock, accounts, follower, streams, dead_codes, presence, labels,
-        epcis, Captures(ledger, clock),
+        settings, keys, ledger, vault, feed, clock, accounts, follower, streams, dead_codes, presence,
+        deliverer, labels, epcis, Captures(ledger, clock),
     )  # fmt: skip
+
+
+def _deliverer_of(ledger: Ledger, keys: Keys, settings: Settings, clock: Callable[[], int]) -> Deliverer:
+    guard, bodies = Guard(settings.private_receivers), Bodies(keys.log.name, settings.public_url)
+    return Deliverer(ledger.engine, ledger.reader, guard, SecretBox(keys.master), bodies, clock, random.random)
 
 
 async def service_here(request: Request) -> Service:

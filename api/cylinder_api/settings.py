@@ -56,6 +56,8 @@ class Settings:
     """Opens /metrics and nothing else."""
     company_prefixes: tuple[str, ...] = ()
     """GS1 company prefixes (厂商识别代码) whose length is known here; with them EPCIS answers in URNs too."""
+    private_receivers: bool = False
+    """Messages also go over plain http and to addresses that are not public: for development, and in one house."""
     forms: ScanForms = field(default_factory=ScanForms)
     """Hosts whose links carry our codes, and what numbers from before look like here."""
 
@@ -72,7 +74,8 @@ def settings_for(
     PUBLIC_URL is where the service is reached from outside.  LINK_HOSTS names hosts, parted by blanks; LEGACY_FORMS
     says how codes from before look, one a line.  COMPANY_PREFIXES are GS1 company prefixes, parted by blanks.
     RATE_PER_ACCOUNT, RATE_PER_ADDRESS, RATE_OF_ATTEMPTS are requests a minute, or "off"; HEAD_SECONDS, BODY_SECONDS and
-    MOST_CONNECTIONS bound slow clients; METRICS_TOKEN opens /metrics.  Raises LegacyFormError, CannotDo.
+    MOST_CONNECTIONS bound slow clients; METRICS_TOKEN opens /metrics; RECEIVERS is "public", or "any" for receivers
+    within the house.  Raises LegacyFormError, CannotDo.
     """
     folder, environment = data.absolute(), with_secrets(environment)
     return Settings(
@@ -90,6 +93,7 @@ def settings_for(
         ),
         metrics_token=environment.get("METRICS_TOKEN") or None,
         company_prefixes=_prefixes(environment),
+        private_receivers=_choice(environment, "RECEIVERS", ("public", "any")) == "any",
         forms=ScanForms(
             hosts=tuple(environment.get("LINK_HOSTS", "").split()) or (DEFAULT_HOST,),
             legacy_forms=parse_legacy_forms(environment.get("LEGACY_FORMS", "")),
@@ -116,6 +120,14 @@ def _rates(environment: Mapping[str, str]) -> Rates:
 
 def _rate(environment: Mapping[str, str], name: str, default: int | None) -> int | None:
     return None if environment.get(name) == "off" else _count(environment, name, default or 0)
+
+
+def _choice(environment: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
+    """One of some words; the first where nothing is said."""
+    word = environment.get(name) or words[0]
+    if word not in words:
+        raise CannotDo(f"{name} must be one of {', '.join(words)}, not {word!r}; set it right or leave it out")
+    return word
 
 
 def _count(environment: Mapping[str, str], name: str, default: int) -> int:

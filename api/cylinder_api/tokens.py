@@ -35,8 +35,15 @@ def derived_code(master: bytes, *names: str) -> str:
     return _grouped(_derived(master, "code", names)[:_CODE_BYTES])
 
 
+def derived_secret(master: bytes, *names: str) -> bytes:
+    """The 32 bytes of the secret of the act called `names`."""
+    return _derived(master, "secret", names)
+
+
 SECOND_FACTOR = "second factor"
 """What the key is derived for that seals second factors."""
+MESSAGES = "signing messages"
+"""What the key is derived for that seals the secrets which messages to others are signed with."""
 
 
 def derived_key(master: bytes, use: str) -> bytes:

@@ -88,6 +88,8 @@ class House:
     rulebook: str = RULEBOOK.read_text("utf-8")
     rates: Rates = field(default_factory=Rates)
     patience: Patience = field(default_factory=Patience)
+    private_receivers: bool = False
+    """Messages go to receivers of the tests as well."""
     two_processes: bool = False
     """A second one, `cylinder-api serve`, shares the work: the calls of a client go to both in turn."""
     url: str = ""
@@ -103,6 +105,7 @@ class House:
         settings = Settings(
             data=self.folder, database_url=database_url, redis_url=self.redis_url, rulebook_id=book.rulebook_id,
             rates=self.rates, patience=self.patience, metrics_token="token-of-prometheus",
+            private_receivers=self.private_receivers,
         )  # fmt: skip
         self.service = open_service(settings, self.clock)
         if self.service.ledger.reader.size() == 0:

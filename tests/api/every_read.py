@@ -20,6 +20,7 @@ class Read(NamedTuple):
 
 
 REGULATOR, STATION, ADMIN = "token-of-regulator", "token-of-station", "token-of-admin"
+WEBHOOKS = ("list_webhooks", "get_webhook", "list_deliveries")
 TOKEN_OF_READS: dict[str, str | None] = {
     **dict.fromkeys(
         ("list_fill_checks", "list_cylinders", "get_history", "get_history_bundle", "get_cylinder", "get_figures",
@@ -35,6 +36,7 @@ TOKEN_OF_READS: dict[str, str | None] = {
         (*LABELLED, *OPEN, "get_checkpoint", "get_log_keys", "get_log_rotations", "get_tile", "get_problem_page",
          "get_health", "get_readiness"),
     ),
+    **dict.fromkeys(WEBHOOKS, "token-of-company"),
     "get_metrics": "token-of-prometheus",
     **dict.fromkeys(
         ("query_epcis_events", "get_epcis_event", "list_epcis_resources", "list_epcis_values",
@@ -65,6 +67,7 @@ def reads(house: House, writes: Writes) -> dict[str, Read]:
     house.append("station/st_1", AN_ALARM)
     recall = (writes.done("open_recall").body or {})["id"]
     tile = newest_tile(house)
+    webhook = {"webhook_id": writes.send(writes.new("create_webhook")).json()["webhook_id"]}
     places: dict[str, dict[str, Any]] = {
         **{name: {"name": bottle.code} for name in ("get_history", "get_history_bundle", "get_cylinder")},
         **{name: {"station_id": "st_1"} for name in ("get_replica", "get_dead_codes", "list_devices")},
@@ -75,6 +78,7 @@ def reads(house: House, writes: Writes) -> dict[str, Read]:
         "get_entry_bundle": {"place": tile},
         "get_tile": {"level": 0, "place": tile},
         "get_problem_page": {"code": "too_many"},
+        **dict.fromkeys(WEBHOOKS[1:], webhook),
     }
     query = {"get_figures": {"month": "2026-11"}, **QUERIES}
     return {

@@ -290,6 +290,17 @@ def _named(name: str) -> Callable[[Writes, Write], Write]:
     return lambda writes, write: _with(_plain(writes, write), **{name: new_id(name)})
 
 
+def _webhook(writes: Writes, write: Write) -> Write:
+    made = writes.send(writes.new("create_webhook")).json()
+    return _at(_plain(writes, write), "webhook_id", made["webhook_id"])
+
+
+def _message(writes: Writes, write: Write) -> Write:
+    tested = writes.new("test_webhook")
+    there = _at(write, "webhook_id", tested.path.split("/")[3])
+    return _at(there, "message_id", writes.send(tested).json()["message_id"])
+
+
 def _acceptance(writes: Writes, write: Write) -> Write:
     invited = writes.send(writes.new("invite_user")).json()
     return _with(write, code=invited["code"])
@@ -347,6 +358,10 @@ _MAKE: dict[str, Callable[[Writes, Write], Write]] = {
     "revoke_client": _answers("register_client", "client_id", "client_id"),
     "invite_user": _named("user_id"),
     "lock_user": _answers("invite_user", "user_id", "user_id"),
+    **dict.fromkeys(
+        ("change_webhook", "delete_webhook", "exchange_webhook_secret", "replay_webhook", "test_webhook"), _webhook
+    ),
+    "resend_delivery": _message,
     "accept_invitation": _acceptance,
     "sign_in": _sign_in,
     **dict.fromkeys(("sign_out", "end_session", "end_all_sessions", "change_password"), _session),
@@ -358,7 +373,8 @@ _ROLE: dict[str, str | None] = {
     **dict.fromkeys(
         ("register_cylinder", "import_cylinders", "tell_bad_rows", "undo_import", "bind_code", "request_tag",
          "transfer_cylinder", "send_to_inspection", "report_lost", "report_found", "hand_over_cylinder", "receive_lot",
-         "test_lot", "release_lot", "block_lot"), "company",
+         "test_lot", "release_lot", "block_lot", "create_webhook", "change_webhook", "delete_webhook",
+         "exchange_webhook_secret", "replay_webhook", "test_webhook", "resend_delivery"), "company",
     ),
     "hand_in_entries": "manager",
     "clear_flag": "regulator-2",

@@ -19,7 +19,7 @@ from every_read import ENDLESS  # noqa: E402
 import cylinder_api  # noqa: E402
 
 FILE = Path(cylinder_api.__file__).with_name("example_answers.json")
-_SECRETS = ("token", "access_token", "otpauth_uri")
+_SECRETS = ("token", "access_token", "otpauth_uri", "secret")
 _MOST_ITEMS = 2
 _STREAM = (
     'event: change\nid: 4711\ndata: {"version":4711,"subjects":["cylinder/cyl_01"]}\n\n'

@@ -156,6 +156,9 @@ def _places(doors: Doors, operation: str, whose: str) -> dict[str, Any]:
             return {
                 "import_id": doors.writes[whose].send(doors.writes[whose].new("import_cylinders")).json()["import_id"]
             }
+        case "get_webhook" | "list_deliveries":
+            writes = doors.writes[whose]
+            return {"webhook_id": writes.send(writes.new("create_webhook")).json()["webhook_id"]}
         case "list_recalled":
             return {"recall_id": doors.writes[whose].done("open_recall").body["id"]}  # type: ignore[index]
         case _ if "epcis" in operation:

@@ -56,7 +56,7 @@ def other(write: Write) -> Write:
 
 _CHANGEABLE = (
     "occurred_at", "requested_at", "ended_at", "cause", "station_id", "vkey", "device_id", "user_id",
-    "client_id", "old",
+    "client_id", "old", "url", "from_at",
 )  # fmt: skip
 ENDS_ITSELF = ("sign_out", "end_session", "end_all_sessions")
 """After these the session opens nothing any more, not even the same answer."""

@@ -8,7 +8,9 @@ connection goes to one of these addresses: a name that leads elsewhere a moment 
 import asyncio
 import ipaddress
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -108,10 +110,31 @@ def _literal(host: str) -> Address | None:
 
 
 async def resolve(host: str, port: int) -> Sequence[Address]:
-    """All addresses of a host's name, as the system resolves it; raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    """All addresses of a host's name, as the system resolves it; raises OSError.
+
+    In a thread of its own that nobody waits for: a name server that does not answer holds up neither other names nor
+    the end of the process.
+    """
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[list[Any]] = loop.create_future()
+
+    def tell(answer: list[Any], failure: Exception | None) -> None:
+        if not found.done():
+            found.set_exception(failure) if failure else found.set_result(answer)
+
+    def ask() -> None:
+        answer: list[Any] = []
+        failure: Exception | None = None
+        try:
+            answer = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            failure = error
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(tell, answer, failure)
+
+    threading.Thread(target=ask, name="resolve", daemon=True).start()
     # A link-local address comes with its zone (fe80::1%eth0).
-    return [ipaddress.ip_address(str(info[4][0]).partition("%")[0]) for info in found]
+    return [ipaddress.ip_address(str(info[4][0]).partition("%")[0]) for info in await found]
 
 
 class GuardedNetwork(httpcore.AsyncNetworkBackend):

@@ -37,8 +37,8 @@ class Vault:
         salt, data_key = salt or os.urandom(SALT_BYTES), os.urandom(KEY_BYTES)
         return PersonRow(
             customer_id=customer_id,
-            wrapped_key=_encrypt(self._master, data_key, customer_id),
-            sealed=_encrypt(AESGCM(data_key), salt + identity.model_dump_json().encode(), customer_id),
+            wrapped_key=encrypt(self._master, data_key, customer_id),
+            sealed=encrypt(AESGCM(data_key), salt + identity.model_dump_json().encode(), customer_id),
             commitment=commit_identity(identity, salt),
             company_id=company_id,
         )
@@ -47,8 +47,8 @@ class Vault:
         """The identity in a row; raises VaultError. The caller records who read it and why."""
         if row.wrapped_key is None:
             raise VaultError(f"customer {row.customer_id} was erased")
-        data_key = _decrypt(self._master, row.wrapped_key, row.customer_id)
-        plain = _decrypt(AESGCM(data_key), row.sealed, row.customer_id)
+        data_key = decrypt(self._master, row.wrapped_key, row.customer_id)
+        plain = decrypt(AESGCM(data_key), row.sealed, row.customer_id)
         return Identity.model_validate_json(plain[SALT_BYTES:])
 
 
@@ -66,24 +66,26 @@ def rewrap(sealed: bytes, name: str, new: bytes, old: Sequence[bytes]) -> bytes 
         return None
     for key in old:
         if _opens(key, sealed, name):
-            return _encrypt(AESGCM(new), _decrypt(AESGCM(key), sealed, name), name)
+            return encrypt(AESGCM(new), decrypt(AESGCM(key), sealed, name), name)
     raise VaultError(f"{name} was sealed with a key that is not at hand")
 
 
 def _opens(key: bytes, sealed: bytes, name: str) -> bool:
     try:
-        _decrypt(AESGCM(key), sealed, name)
+        decrypt(AESGCM(key), sealed, name)
     except VaultError:
         return False
     return True
 
 
-def _encrypt(cipher: AESGCM, plain: bytes, name: str) -> bytes:
+def encrypt(cipher: AESGCM, plain: bytes, name: str) -> bytes:
+    """`plain`, sealed for `name`: under another name it does not open."""
     nonce = os.urandom(_NONCE_BYTES)
     return nonce + cipher.encrypt(nonce, plain, name.encode())
 
 
-def _decrypt(cipher: AESGCM, sealed: bytes, name: str) -> bytes:
+def decrypt(cipher: AESGCM, sealed: bytes, name: str) -> bytes:
+    """What `encrypt` sealed; raises VaultError."""
     try:
         return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], name.encode())
     except InvalidTag as error:

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, Table, select, update
 
 from cylinder_trace.store.progress import Tell, silent
-from cylinder_trace.store.tables import LoginRow, PersonRow
+from cylinder_trace.store.tables import EpcisSubscriptionRow, LoginRow, PersonRow, WebhookRow
 from cylinder_trace.store.vault import rewrap
 
 _PAGE = 500
 _PERSON: Table = PersonRow.__table__  # type: ignore[attr-defined]
 _LOGIN: Table = LoginRow.__table__  # type: ignore[attr-defined]
+_WEBHOOK: Table = WebhookRow.__table__  # type: ignore[attr-defined]
+_SUBSCRIPTION: Table = EpcisSubscriptionRow.__table__  # type: ignore[attr-defined]
 
 
 class Sealed(NamedTuple):
@@ -29,6 +31,12 @@ class Sealed(NamedTuple):
 
 DATA_KEYS = Sealed(_PERSON, "customer_id", "wrapped_key")
 SECOND_FACTORS = Sealed(_LOGIN, "user_id", "totp_sealed")
+SIGNING_SECRETS = (
+    Sealed(_WEBHOOK, "webhook_id", "secret_sealed"),
+    Sealed(_WEBHOOK, "webhook_id", "old_secret_sealed"),
+    Sealed(_SUBSCRIPTION, "id", "secret_sealed"),
+)
+"""What messages to others are signed with."""
 
 
 def rewrap_all(engine: Engine, what: Sealed, new: bytes, old: Sequence[bytes], tell: Tell = silent) -> int:

@@ -1,0 +1,447 @@
+"""Webhooks end to end: what is recorded reaches a real receiver, signed, thin, once the receiver is there."""
+
+import base64
+import hmac
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from api_house import LATER, House, check_body, new_id, now
+
+from cylinder_api.acts.enrolment import grant
+from cylinder_api.delivery.signing import parse_secret
+from cylinder_api.examples import SALE
+from cylinder_trace import events
+from cylinder_trace.store.tables import AccountRow
+from cylinder_trace.store.unit import Unit
+from servers.postgres import fresh_database
+from servers.receiver import Received, Receiver, never, says
+
+Json = dict[str, Any]
+HOUR, DAY = 3_600_000, 24 * 3_600_000
+FILLED, DECIDED = "org.pinglian.cylinder.filled.v1", "org.pinglian.fill.decided.v1"
+
+
+class Clock:
+    """The system's, moved ahead by hand."""
+
+    def __init__(self) -> None:
+        self.ahead = 0
+
+    def __call__(self) -> int:
+        return now() + self.ahead
+
+
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[House]:
+    """A service whose messages reach the loopback, on each home."""
+    folder = tmp_path_factory.mktemp("webhooks")
+    if request.param == "sqlite":
+        with House(folder, private_receivers=True, clock=clock) as house:
+            yield house
+        return
+    with (
+        fresh_database(request.getfixturevalue("postgres_server")) as url,
+        House(folder, url, private_receivers=True, clock=clock) as house,
+    ):
+        yield house
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def hooked(home: House, receiver: Receiver) -> Iterator["Hook"]:
+    hook = Hook(home, receiver.url())
+    yield hook
+    hook.client.delete(hook.path)
+
+
+class Hook:
+    """A webhook of a company, or of another role."""
+
+    def __init__(self, house: House, url: str, *types: str, role: str = "company", token: str | None = None) -> None:
+        self.house = house
+        self.client = house.as_(role, token)
+        answer = self.client.post("/v1/webhooks", json={"url": url, "types": list(types)})
+        assert answer.status_code == 201, answer.text
+        self.made: Json = answer.json()
+        self.path = f"/v1/webhooks/{self.made['webhook_id']}"
+
+    def get(self) -> Json:
+        answer: Json = self.client.get(self.path).json()
+        return answer
+
+    def change(self, **changes: Any) -> Json:
+        answer = self.client.patch(self.path, json=changes)
+        assert answer.status_code == 200, answer.text
+        changed: Json = answer.json()
+        return changed
+
+    def deliveries(self, **query: str) -> list[Json]:
+        items: list[Json] = self.client.get(f"{self.path}/deliveries", params=query).json()["items"]
+        return items
+
+    def post(self, act: str, **body: Any) -> httpx.Response:
+        return self.client.post(f"{self.path}/{act}", json=body or None)
+
+    def until(self, what: Callable[[Json], bool], patience_s: float = 60) -> Json:
+        """The webhook, as soon as it is so."""
+        item: Json = until(self.get, what, patience_s)
+        return item
+
+    def until_delivered(self, count: int) -> list[Json]:
+        """Its delivered messages, as soon as there are so many."""
+        items: list[Json] = until(lambda: self.deliveries(state="delivered"), lambda items: len(items) >= count)
+        return items
+
+
+def until(look: Callable[[], Any], what: Callable[[Any], bool], patience_s: float = 60) -> Any:
+    """What `look` sees, as soon as it is so."""
+    end = time.monotonic() + patience_s
+    while not what(seen := look()):
+        assert time.monotonic() < end, seen
+        time.sleep(0.01)
+    return seen
+
+
+def event_of(request: Received) -> Json:
+    event: Json = json.loads(request.body)
+    return event
+
+
+def is_signed(request: Received, secret: str) -> bool:
+    """As a receiver checks it, by the text of Standard Webhooks."""
+    key = parse_secret(secret)
+    assert key is not None
+    signed = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode() + request.body
+    mine = "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+    return mine in request.headers["webhook-signature"].split(" ")
+
+
+# ------------------------------------------------------------------ what arrives
+
+
+def test_what_is_recorded_of_an_own_cylinder_arrives_signed_and_thin(
+    home: House, receiver: Receiver, hooked: Hook
+) -> None:
+    bottle = home.new_bottle()
+    first, second = receiver.wait_for(2)[:2]
+    registered = min((first, second), key=lambda one: event_of(one)["data"]["log_index"])
+    entry = home.entries_of(bottle.subject)[0]
+    row = home.running.ledger.reader.history(bottle.subject)[0]
+    assert event_of(registered) == {
+        "specversion": "1.0",
+        "id": entry.id,
+        "source": "https://ledger.example/tests",
+        "type": "org.pinglian.cylinder.registered.v1",
+        "subject": bottle.subject,
+        "time": "2024-07-03T09:46:40.000Z",
+        "datacontenttype": "application/json",
+        "data": {
+            "entry_id": entry.id,
+            "event": "cylinder_registered",
+            "log_index": row.index,
+            "entry_hash": row.hash.hex(),
+            "recorded_at": entry.recorded_at,
+            "link": f"/v1/cylinders/{bottle.cylinder_id}/history",
+        },
+    }
+    assert registered.headers["content-type"] == "application/cloudevents+json"
+    assert is_signed(registered, hooked.made["secret"])
+    assert not is_signed(registered, "whsec_" + base64.b64encode(bytes(32)).decode())
+
+
+def test_only_the_types_that_were_asked_for_arrive(home: House, receiver: Receiver) -> None:
+    hook = Hook(home, receiver.url(), DECIDED)
+    bottle = home.new_bottle()
+    check = home.as_("station").post("/v1/fill-checks", json=check_body(bottle))
+    assert check.status_code == 200
+    (decided,) = receiver.wait_for(1)
+    assert event_of(decided)["type"] == DECIDED
+    hook.until(lambda item: item["behind"] == item["waiting"] == 0)
+    assert len(receiver.at()) == 1
+
+
+def test_a_company_is_told_of_its_own_cylinders_and_of_one_that_it_gave_away_for_the_last_time(
+    home: House, receiver: Receiver
+) -> None:
+    mine = Hook(home, receiver.url("/mine"))
+    theirs = Hook(home, receiver.url("/theirs"), token="token-of-company-2")
+    bottle = home.new_bottle()
+    given = events.OwnershipTransferred(from_owner_id="co_1", to_owner_id="co_2", cosigned=True)
+    home.append(bottle.subject, given)
+    home.append(bottle.subject, events.ReportedLost(holder_id="co_2", cause="lost"))
+    for hook in (mine, theirs):
+        hook.until(lambda item: item["behind"] == item["waiting"] == 0)
+    told = {
+        path: [event_of(one)["type"].split(".")[-2] for one in sorted(receiver.at(path), key=place)]
+        for path in ("/mine", "/theirs")
+    }
+    assert told == {"/mine": ["registered", "code_bound", "ownership_transferred"],
+                    "/theirs": ["ownership_transferred", "reported_lost"]}  # fmt: skip
+
+
+def place(request: Received) -> int:
+    index: int = event_of(request)["data"]["log_index"]
+    return index
+
+
+def test_an_authority_is_told_of_its_district_alone_and_one_without_a_district_of_all(
+    home: House, receiver: Receiver
+) -> None:
+    home.running.ledger.transact(_let_in_an_authority_of_3301)
+    near = Hook(home, receiver.url("/near"), token="token-of-3301")
+    all_over = Hook(home, receiver.url("/all"), role="regulator")
+    for station, region in (("st_7", "330106"), ("st_8", "320100")):
+        licensed = events.StationLicensed(company_id=f"co_{station}", licence_no="L", valid_until=LATER, region=region)
+        home.append(f"station/{station}", licensed)
+    here, there = home.new_bottle("co_st_7"), home.new_bottle("co_st_8")
+    for hook in (near, all_over):
+        hook.until(lambda item: item["behind"] == item["waiting"] == 0)
+    told = {event_of(one)["subject"] for one in receiver.at("/near")}
+    assert told == {"station/st_7", here.subject}
+    assert {event_of(one)["subject"] for one in receiver.at("/all")} == told | {"station/st_8", there.subject}
+    for hook in (near, all_over):
+        hook.client.delete(hook.path)
+
+
+def _let_in_an_authority_of_3301(unit: Unit) -> None:
+    grant(unit, "token-of-3301", "regulator_3301", "regulator", "au_3301")
+    row = unit.find(AccountRow, unit.staged_rows(AccountRow)[-1].token_sha256)
+    assert row is not None
+    unit.put(row.model_copy(update={"district": "3301"}))
+
+
+# ------------------------------------------------------------------ receivers that are not there
+
+
+def test_a_receiver_that_is_down_gets_every_message_when_it_is_back(home: House, clock: Clock) -> None:
+    with Receiver() as gone:
+        url = gone.url()
+    hook = Hook(home, url)
+    home.new_bottle()
+    item = hook.until(lambda item: item["failures"] > 0)
+    assert (item["waiting"], item["state"]) == (2, "on")
+    assert item["rests_until"] <= item["failing_since"] + 20_000
+    said = next(one for one in hook.deliveries() if one["attempts"])
+    assert (said["state"], said["status"]) == ("waiting", None)
+    assert "nobody listens" in said["said"]
+    assert "无人监听" in said["said_zh"]
+    with Receiver() as back:
+        hook.change(url=back.url())
+        received = back.wait_for(2)
+        assert sorted(event_of(one)["data"]["event"] for one in received) == ["code_bound", "cylinder_registered"]
+    assert hook.until_delivered(2)
+    assert hook.get()["failing_since"] is None
+
+
+def test_a_message_that_is_sent_again_bears_the_same_id_and_bytes(
+    home: House, receiver: Receiver, clock: Clock, hooked: Hook
+) -> None:
+    receiver.will(says(500), says(503, "Retry-After: 7200\r\n"), says(204))
+    hooked.post("test")
+    receiver.wait_for(1)
+    hooked.until(lambda item: item["failures"] == 1)
+    clock.ahead += 2 * 20_000
+    receiver.wait_for(2)
+    item = hooked.until(lambda item: item["failures"] == 2)
+    assert item["rests_until"] > clock() + HOUR
+    clock.ahead += 2 * HOUR
+    received = receiver.wait_for(3)
+    assert len({(one.headers["webhook-id"], one.body) for one in received}) == 1
+    assert [one.headers["webhook-timestamp"] for one in received] == sorted(
+        {one.headers["webhook-timestamp"] for one in received}
+    )
+    (delivery,) = hooked.until_delivered(1)
+    assert (delivery["attempts"], delivery["status"], delivery["type"]) == (3, 204, "org.pinglian.webhook.tested.v1")
+
+
+def test_a_dead_receiver_holds_up_no_other(home: House, receiver: Receiver) -> None:
+    receiver.will(never, path="/dead")
+    dead = [Hook(home, receiver.url("/dead")) for _ in range(3)]
+    alive = Hook(home, receiver.url("/alive"))
+    for _ in range(20):
+        home.new_bottle()
+    receiver.wait_for(40, "/alive")
+    assert alive.until_delivered(40)
+    assert {hook.get()["waiting"] for hook in dead} == {40}
+    for hook in (*dead, alive):
+        hook.client.delete(hook.path)
+
+
+def test_a_receiver_that_fails_for_days_is_switched_off_and_its_owner_can_see_why(
+    home: House, receiver: Receiver, clock: Clock, hooked: Hook
+) -> None:
+    receiver.will(says(500))
+    home.new_bottle()
+    item = hooked.until(lambda item: item["failures"] > 0)
+    while item["state"] == "on":
+        clock.ahead += 9 * HOUR
+        item = hooked.until(_tried_since(item))
+    assert "three days" in item["off_because"]
+    assert "三天" in item["off_because_zh"]
+    assert {one["said"] for one in hooked.deliveries()} == {"the receiver answered 500"}
+    assert hooked.post("test").json()["code"] == "webhook_off"
+    home.new_bottle()
+    receiver.will(says(204))
+    assert hooked.change(state="on")["off_because"] is None
+    receiver.wait_for(len(receiver.at()) + 2)
+
+
+def _tried_since(before: Json) -> Callable[[Json], bool]:
+    return lambda item: item["failures"] > before["failures"] or item["state"] == "off"
+
+
+def test_410_switches_a_webhook_off_at_once_and_loses_nothing(home: House, receiver: Receiver, hooked: Hook) -> None:
+    receiver.will(says(410))
+    home.new_bottle()
+    item = hooked.until(lambda item: item["state"] == "off")
+    assert "410" in item["off_because"]
+    receiver.will(says(204))
+    before = len(receiver.at())
+    home.new_bottle()
+    hooked.change(state="on")
+    receiver.wait_for(before + 4)
+    told = {event_of(one)["id"] for one in receiver.at()[before:]}
+    assert len(told) == 4
+
+
+def test_a_message_that_is_never_taken_holds_up_no_other_and_is_given_up_after_three_days(
+    home: House, receiver: Receiver, clock: Clock, hooked: Hook
+) -> None:
+    # The receiver takes everything but the first message of all.
+    poison: list[str] = []
+
+    def picky(stream: Any, ends: Any) -> None:
+        request = receiver.received[-1]
+        poison.append(request.headers["webhook-id"]) if not poison else None
+        (says(400) if request.headers["webhook-id"] == poison[0] else says(204))(stream, ends)
+
+    receiver.will(picky)
+    hooked.post("test")
+    hooked.until(lambda item: item["failures"] == 1)
+    clock.ahead += 30_000
+    for _ in range(3):
+        home.new_bottle()
+        clock.ahead += 9 * HOUR
+        hooked.until(lambda item: item["waiting"] == 1 and item["behind"] == 0)
+    assert len(hooked.until_delivered(6)) == 6
+    for _ in range(6):
+        clock.ahead += 9 * HOUR
+        hooked.until(_tried_since(hooked.get()) if hooked.get()["waiting"] else lambda _item: True)
+    (given_up,) = until(lambda: hooked.deliveries(state="failed"), bool)
+    assert given_up["status"] == 400
+
+
+# ------------------------------------------------------------------ by hand
+
+
+def test_one_message_is_sent_again_by_hand(home: House, receiver: Receiver, hooked: Hook) -> None:
+    hooked.post("test")
+    (first,) = hooked.until_delivered(1)
+    answer = hooked.post(f"deliveries/{first['message_id']}/resend")
+    assert (answer.status_code, answer.json()) == (202, {"message_id": first["message_id"]})
+    received = receiver.wait_for(2)
+    assert {one.headers["webhook-id"] for one in received} == {first["message_id"]}
+    assert hooked.post("deliveries/msg_of_nobody/resend").json()["code"] == "message_unknown"
+
+
+def test_everything_since_an_instant_is_sent_again_under_the_same_ids(
+    home: House, receiver: Receiver, clock: Clock, hooked: Hook
+) -> None:
+    home.new_bottle()
+    receiver.wait_for(2)
+    hooked.until_delivered(2)
+    clock.ahead += HOUR
+    since = clock()
+    home.new_bottle()
+    receiver.wait_for(4)
+    hooked.until_delivered(4)
+    answer = hooked.post("replay", from_at=since).json()
+    assert answer["entries"] == 2
+    again = receiver.wait_for(6)
+    ids = [one.headers["webhook-id"] for one in again]
+    assert sorted(ids[4:]) == sorted(ids[2:4])
+    assert len(hooked.until_delivered(4)) == 4
+    assert hooked.post("replay", from_at=clock() + DAY).json()["entries"] == 0
+
+
+def test_while_the_secret_is_exchanged_both_sign_and_a_day_later_the_new_one_alone(
+    home: House, receiver: Receiver, clock: Clock, hooked: Hook
+) -> None:
+    old = hooked.made["secret"]
+    headers = {"Idempotency-Key": new_id("rotate")}
+    made = hooked.client.post(f"{hooked.path}/secret", headers=headers).json()
+    assert hooked.client.post(f"{hooked.path}/secret", headers=headers).json() == made
+    assert made["secret"] != old
+    assert made["old_secret_until"] > clock()
+    hooked.post("test")
+    request = receiver.wait_for(1)[0]
+    assert is_signed(request, old)
+    assert is_signed(request, made["secret"])
+    clock.ahead += DAY
+    hooked.post("test")
+    request = receiver.wait_for(2)[1]
+    assert not is_signed(request, old)
+    assert is_signed(request, made["secret"])
+
+
+def test_a_webhook_is_made_once_however_often_it_is_asked_for_under_one_key(home: House, receiver: Receiver) -> None:
+    client, headers = home.as_("company"), {"Idempotency-Key": new_id("hook")}
+    body = {"url": receiver.url()}
+    made = client.post("/v1/webhooks", json=body, headers=headers)
+    again = client.post("/v1/webhooks", json=body, headers=headers)
+    assert made.json()["secret"] == again.json()["secret"]
+    assert made.json()["webhook_id"] == again.json()["webhook_id"]
+    assert client.delete(f"/v1/webhooks/{made.json()['webhook_id']}").status_code == 200
+    assert client.post("/v1/webhooks", json=body, headers=headers).json()["code"] == "id_conflict"
+
+
+def test_who_read_another_state_of_it_changes_nothing(home: House, receiver: Receiver, hooked: Hook) -> None:
+    tag = hooked.client.get(hooked.path).headers["ETag"]
+    changed = hooked.client.patch(hooked.path, json={"types": [FILLED]}, headers={"If-Match": tag})
+    assert changed.json()["types"] == [FILLED]
+    late = hooked.client.patch(hooked.path, json={"types": []}, headers={"If-Match": tag})
+    assert (late.status_code, late.json()["code"]) == (412, "changed_meanwhile")
+    assert hooked.client.delete(hooked.path, headers={"If-Match": tag}).status_code == 412
+    assert hooked.get()["types"] == [FILLED]
+
+
+def test_a_webhook_that_is_deleted_is_told_nothing_and_found_by_nobody(home: House, receiver: Receiver) -> None:
+    hook = Hook(home, receiver.url())
+    hook.post("test")
+    hook.until_delivered(1)
+    assert hook.client.delete(hook.path).status_code == 200
+    home.new_bottle()
+    assert hook.client.get(hook.path).json()["code"] == "webhook_unknown"
+    assert hook.made["webhook_id"] not in {
+        item["webhook_id"] for item in hook.client.get("/v1/webhooks").json()["items"]
+    }
+    assert len(receiver.at()) == 1
+
+
+# ------------------------------------------------------------------ what nobody is to learn
+
+
+def test_no_message_about_a_sale_tells_who_bought(home: House, receiver: Receiver, hooked: Hook) -> None:
+    bottle = home.new_bottle()
+    sale = {**SALE, "id": new_id("sale"), "code": bottle.code, "occurred_at": now()}
+    answer = home.as_("delivery").post("/v1/sales", json=sale)
+    assert answer.status_code == 201, answer.text
+    sold = until(lambda: [one for one in receiver.at() if event_of(one)["data"]["event"] == "sold"], bool)[0]
+    assert set(event_of(sold)["data"]) == {"entry_id", "event", "log_index", "entry_hash", "recorded_at", "link"}
+    entry = next(one for one in home.entries_of(bottle.subject) if one.type == "sold")
+    personal = [*SALE["customer"].values(), *(str(value) for value in entry.data.values())]
+    assert not [text for text in personal if text in sold.body.decode()]
