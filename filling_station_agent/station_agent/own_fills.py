@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from cylinder_trace.events import Filled, PostfillChecked, Record, Reweighed
 
@@ -44,53 +45,64 @@ class OwnFill:
     last: Weighing | None = None
 
 
-def last_acts(newest_first: Iterable[bytes]) -> list[Record]:
+class Act(NamedTuple):
+    """What is looked at of a record in this journal, which was checked when it was written."""
+
+    type: str
+    subject: str
+    data: dict[str, Any]
+
+
+def last_acts(newest_first: Iterable[bytes]) -> list[Act]:
     """Of the texts of such acts those about the last fill of each cylinder, oldest first.
 
-    Thousands lie in a journal when an agent starts; only these are read as records.
+    Thousands lie in a journal when an agent starts, so none is read as a record.
     """
-    acts: list[Record] = []
+    acts: list[Act] = []
     filled: set[str] = set()
     for text in newest_first:
-        act = json.loads(text)
-        if act["subject"] in filled:
+        record = json.loads(text)
+        if record["subject"] in filled:
             continue
-        acts.append(Record.model_validate_json(text))
-        if act["type"] == Filled.type:
-            filled.add(act["subject"])
+        acts.append(Act(record["type"], record["subject"], record["data"]))
+        if record["type"] == Filled.type:
+            filled.add(record["subject"])
     return acts[::-1]
 
 
 class OwnFills:
     """The last fill of each cylinder at this station, as far as it is one of the last `KEPT`."""
 
-    def __init__(self, records: Iterable[Record] = ()) -> None:
+    def __init__(self, acts: Iterable[Act | Record] = ()) -> None:
         self._last: dict[str, OwnFill] = {}
         """Cylinder id → its fill, in the order of filling."""
         self._by_check: dict[str, OwnFill] = {}
         self.count = 0
         """How many fills there were: a shift remembers it, since the clock may be corrected in its middle."""
-        for record in records:
-            self.add(record)
+        for act in acts:
+            self._take(act)
 
     def add(self, record: Record) -> None:
         """Take notice of what was recorded just now."""
-        if not any(word in record.id for word in WORDS):
-            return
-        match record.event():
-            case Filled() as filled:
-                self._begin(record.subject.removeprefix("cylinder/"), filled)
-            case Reweighed() as seen if fill := self._by_check.get(seen.check_id):
+        if any(word in record.id for word in WORDS):
+            self._take(record)
+
+    def _take(self, act: Act | Record) -> None:
+        said = act.data
+        match act.type:
+            case Filled.type:
+                self._begin(act.subject.removeprefix("cylinder/"), said)
+            case Reweighed.type if fill := self._by_check.get(said["check_id"]):
                 fill.weighed += 1
-                fill.last = Weighing(seen.scale_id, seen.worker_id, seen.full_gross_g, seen.within_limit)
-            case PostfillChecked() as checked if fill := self._by_check.get(checked.check_id):
+                fill.last = Weighing(said["scale_id"], said["worker_id"], said["full_gross_g"], said["within_limit"])
+            case PostfillChecked.type if fill := self._by_check.get(said["check_id"]):
                 fill.checked += 1
 
-    def _begin(self, cylinder_id: str, filled: Filled) -> None:
+    def _begin(self, cylinder_id: str, filled: dict[str, Any]) -> None:
         self._forget(cylinder_id)
-        fill = OwnFill(cylinder_id, filled.check_id, filled.worker_id, filled.lane, self.count)
+        fill = OwnFill(cylinder_id, filled["check_id"], filled["worker_id"], filled["lane"], self.count)
         self.count += 1
-        self._last[cylinder_id] = self._by_check[filled.check_id] = fill
+        self._last[cylinder_id] = self._by_check[fill.check_id] = fill
         if len(self._last) > KEPT:
             self._forget(next(iter(self._last)))
 

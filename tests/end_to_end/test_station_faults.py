@@ -1,6 +1,5 @@
 """A station whose agent is killed, line cut, journal put back: real processes, judged by the log of the scales."""
 
-import random
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,14 +10,13 @@ import pytest
 
 from station_agent.device import JOURNAL_FILE
 from stations.crash_points import POINTS
-from stations.laws import Scanned, all_sent, assert_sound, gained_g, kill_at_random_moments, put_on, sign_on
+from stations.laws import Scanned, all_sent, assert_sound, gained_g, put_on, sign_on
 from stations.network import Mode, Network, network_to
 from stations.nursery import Nursery
 from stations.pieces import Agent, Place, station_in, wait_until
 from stations.service import RealService, running_service
 
 pytestmark = pytest.mark.slow
-MOMENTS = 5
 _numbers = iter(range(1, 200))
 
 
@@ -86,15 +84,6 @@ def _killed_at(place: Place, nursery: Nursery, points: list[str]) -> dict[str, S
     all_sent(place, agent)
     agent.stop()
     return scans
-
-
-def test_killed_at_random_moments_the_same_holds(service: RealService, place: Place, nursery: Nursery) -> None:
-    seed = random.randrange(10**6)
-    scans = kill_at_random_moments(place, nursery, random.Random(seed), MOMENTS, _numbers)
-    agent = place.start(nursery)
-    all_sent(place, agent)
-    agent.stop()
-    assert_sound(service, place, scans, f"seed {seed}")
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,9 @@ class Scales:
 class Agent:
     """`station-agent run --headless` with its scanners' keyboard and the lines it prints."""
 
-    def __init__(self, config: Path, nursery: Nursery | None = None, *, dies_at: str | None = None) -> None:
+    def __init__(
+        self, config: Path, nursery: Nursery | None = None, *, dies_at: str | None = None, until_ready: bool = True
+    ) -> None:
         """Out of a nursery it starts at once, and can be made to die at a point."""
         self.config = config
         self.said: list[Line] = []
@@ -116,7 +118,8 @@ class Agent:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self._typing = threading.Lock()
-        self.wait_for("ready")
+        if until_ready:
+            self.wait_for("ready")
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -227,9 +230,9 @@ class Place:
         """Enrol this machine over HTTP, as a person would."""
         run_here("enrol", "--url", url, "--code", code, "--data", self.data, "--scale-port", self.scales.port)
 
-    def start(self, nursery: Nursery | None = None, *, dies_at: str | None = None) -> Agent:
+    def start(self, nursery: Nursery | None = None, *, dies_at: str | None = None, until_ready: bool = True) -> Agent:
         """Start the agent."""
-        agent = Agent(self.config, nursery, dies_at=dies_at)
+        agent = Agent(self.config, nursery, dies_at=dies_at, until_ready=until_ready)
         self.agents.append(agent)
         self.stack.callback(agent.stop)
         return agent

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from cylinder_trace.events import Record, parse_record
+from cylinder_trace.events import Record
 from station_agent.clock import Reference, TrustedClock
 from station_agent.devices.scanner import Badge, ScannerEvent, Statement
 from station_agent.floor import Floor
@@ -268,6 +268,6 @@ class SimulatedStation:
         journal = Journal(self.folder / "journal.db", device_of(self.number), key_of(self.number))
         try:
             journal.verify()
-            return [(parse_record(line.text), line.status is not None) for line in journal.lines()]
+            return [(Record.model_validate_json(line.text), line.status is not None) for line in journal.lines()]
         finally:
             journal.close()
