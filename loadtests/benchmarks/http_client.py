@@ -30,9 +30,11 @@ def get(path: str, port: int, headers: Mapping[str, str]) -> bytes:
     return f"GET {path} HTTP/1.1\r\n{''.join(lines)}\r\n".encode()
 
 
-def answers_per_second(port: int, requests: Sequence[bytes], connections: int = CONNECTIONS) -> float:
-    """Send all `requests`, one at a time on each connection; raises BenchError unless every answer is a 200."""
-    return asyncio.run(_fire(port, requests, connections))
+def answers_per_second(
+    port: int, requests: Sequence[bytes], connections: int = CONNECTIONS, status: int = 200
+) -> float:
+    """Send all `requests`, one at a time on each connection; raises BenchError unless every answer has the status."""
+    return asyncio.run(_fire(port, requests, connections, f"HTTP/1.1 {status}".encode()))
 
 
 async def answer_times(port: int, requests: Sequence[bytes], per_second: float, drawn: random.Random) -> list[float]:
@@ -82,13 +84,13 @@ async def _send(port: int, waiting: "asyncio.Queue[tuple[bytes, float]]", times:
         writer.close()
 
 
-async def _fire(port: int, requests: Sequence[bytes], connections: int) -> float:
+async def _fire(port: int, requests: Sequence[bytes], connections: int, good: bytes) -> float:
     loop = asyncio.get_running_loop()
     waiting, left = iter(requests), [len(requests)]
     finished: asyncio.Future[None] = loop.create_future()
     try:
         opened = [
-            await loop.create_connection(lambda: _Connection(waiting, left, finished), "127.0.0.1", port)
+            await loop.create_connection(lambda: _Connection(waiting, left, finished, good), "127.0.0.1", port)
             for _ in range(min(connections, len(requests)))
         ]
     except OSError as error:
@@ -107,8 +109,10 @@ async def _fire(port: int, requests: Sequence[bytes], connections: int) -> float
 class _Connection(asyncio.Protocol):
     """One connection: sends a request when the answer before it is complete."""
 
-    def __init__(self, waiting: Iterator[bytes], left: list[int], finished: "asyncio.Future[None]") -> None:
-        self._waiting, self._left, self._finished = waiting, left, finished
+    def __init__(
+        self, waiting: Iterator[bytes], left: list[int], finished: "asyncio.Future[None]", good: bytes
+    ) -> None:
+        self._waiting, self._left, self._finished, self._good = waiting, left, finished, good
         self._received = b""
         self._transport: asyncio.WriteTransport | None = None
 
@@ -127,7 +131,7 @@ class _Connection(asyncio.Protocol):
         if not found or len(body) < _content_length(head):
             return
         self._received = b""
-        if not head.startswith(b"HTTP/1.1 200"):
+        if not head.startswith(self._good):
             status = head.partition(b"\r\n")[0] + b": " + body[:300]
             self._fail(f"the server answered {status.decode(errors='replace')}")
             return

@@ -19,6 +19,7 @@ _QUALIFIERS = re.compile(r"(?:/7040/[0-9](?:[!-$&-.0-~]|%[0-9A-Fa-f]{2}){3})?")
 """Behind a GIAI may stand AI 7040, ``N1 X3``; nothing else stands behind a key of ours."""
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
 _MOST_MEDIA = 40
+_PLAIN_LABEL = re.compile(r"/(?:[cC]/([0-9A-Z]{26})|8003/([0-9]{14}[0-9A-Z.-]+)|8004/([0-9A-Z.-]+))/?")
 
 
 class Label(NamedTuple):
@@ -36,6 +37,24 @@ def read_label(request: Request, door: str = "") -> Label:
     path = _path_of(request)[len(door) :]
     if door and "/" not in path[1:]:
         path = unquote(path, errors="surrogateescape")
+    return _plain_label(path) or _label_in(path, door)
+
+
+def _plain_label(path: str) -> Label | None:
+    """The quick way for what nearly every label bears: a link as it is printed, to the last character."""
+    found = _PLAIN_LABEL.fullmatch(path)
+    if found is None:
+        return None
+    own, grai, giai = found.groups()
+    try:
+        if own:
+            return Label(Code(own), f"/c/{own}")
+        return Label(Code(f"grai:{grai}"), f"/8003/{grai}") if grai else Label(Code(f"giai:{giai}"), f"/8004/{giai}")
+    except CodeError:
+        return None  # the long way says why
+
+
+def _label_in(path: str, door: str) -> Label:
     try:
         link = parse_link(_HEAD + path, (DEFAULT_HOST,))
     except CodeError as error:
@@ -75,8 +94,11 @@ def read_wish(request: Request) -> Wish:
         for name, value in parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True):
             query.setdefault(name, value)
     named = query.get("lang")
-    language = language_for(named if named is not None else request.headers.get("accept-language"))
+    language = _language_for(named if named is not None else request.headers.get("accept-language"))
     return Wish(query.get("linkType"), request.headers.get("accept", "*/*"), language, query.get("format"))
+
+
+_language_for = lru_cache(maxsize=1024)(language_for)
 
 
 @lru_cache(maxsize=1024)
@@ -97,6 +119,7 @@ def _weight(text: str) -> float:
         return 0.0
 
 
+@lru_cache(maxsize=1024)
 def best_of(offered: tuple[str, ...], accept: str) -> str | None:
     """Which of the media types `offered` is wanted most, of equals the first; None if none is wanted at all."""
     best = max(offered, key=lambda media_type: quality(media_type, accept))

@@ -20,12 +20,14 @@ from cylinder_codes.schemes import LEGACY_SCHEMES
 Door = Callable[[Request], Awaitable[Response]]
 HTML, JSON = "text/html", "application/json"
 VARY = "Accept, Accept-Language"
-OPEN = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
-    "Access-Control-Expose-Headers": "Link, Location, ETag",
-}
+ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
 """Public data, asked for without cookies: a page of any site may read it."""
+OPEN = {
+    **ANY_ORIGIN,
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Expose-Headers": "Link, Location",
+}
+"""The same where links are chosen, with what GS1 looks for there."""
 _PREFLIGHT = {
     **OPEN,
     "Allow": "GET, HEAD, OPTIONS",

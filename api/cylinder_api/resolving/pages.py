@@ -21,16 +21,23 @@ _LOOKS: dict[Verdict, Look] = {
 
 
 def answer_page(label: Label, answer: PublicAnswer, language: Language) -> str:
-    """The page at the default link."""
+    """The page at the default link, for any minute: `at_minute` says when the register was asked."""
     verdict, stop = VERDICTS[answer.verdict].told(language), _STOP.told(language)
     sentence = Words(answer.sentence_zh, answer.sentence_en).told(language) + stop
     step = Words(answer.next_zh, answer.next_en).told(language) + stop
     shown = card(_LOOKS[answer.verdict], verdict, ("why", sentence), ("next", step))
-    asked = _ASKED.told(language).format(format_minute(answer.as_of))
+    asked = _ASKED.told(language).format(_MINUTE)
     body = f'{shown}<p class="soft">{asked}</p>{_more(answer, language)}{rows(_facts(answer, language))}'
     return page_html(Page(language, f"{verdict} · {answer.code}", body + _ways(label, language), other(language)))
 
 
+def at_minute(page: str, now: int) -> str:
+    """The page of an answer that was asked for at `now` (UTC ms)."""
+    return page.replace(_MINUTE, format_minute(now), 1)
+
+
+_MINUTE = "\0"
+"""Stands for the minute in a page that is kept; no text of a record holds it."""
 _STOP = Words("。", ".")
 _ASKED = Words("登记查询于北京时间 {}", "The register was asked at {}, Beijing time")
 
@@ -41,47 +48,62 @@ def _more(answer: PublicAnswer, language: Language) -> str:
     return f"<ul>{''.join(f'<li>{line}</li>' for line in told)}</ul>" if told else ""
 
 
+_TERMS = (
+    Words("气瓶码", "Code"),
+    Words("钢印编号末尾", "Number in the steel ends in"),
+    Words("制造", "Made by"),
+    Words("型号、容积", "Model, volume"),
+    Words("皮重", "Tare"),
+    Words("最大充装量", "Largest fill"),
+    Words("产权单位", "Owner"),
+    Words("状态", "Condition"),
+    Words("上次检验", "Last inspection"),
+    Words("下次检验", "Next inspection"),
+    Words("使用年限至", "To be used until"),
+    Words("上次充装", "Last filled"),
+    Words("充满时连瓶约重", "Full, it should weigh about"),
+)
+_RECALL, _STOP_USING = Words("召回", "Recall"), Words("在召回中，请停止使用", "recalled: stop using it")
+_NONE, _UNKNOWN = Words("无", "none"), Words("未登记", "not on record")
+
+
 def _facts(answer: PublicAnswer, language: Language) -> list[tuple[str, str, str]]:
     unknown, last = _UNKNOWN.told(language), answer.last_inspection
-    recall = _STOP_USING if answer.recalled else _NONE
-    told = [
-        (Words("气瓶码", "Code"), answer.code),
-        (Words("钢印编号末尾", "Number in the steel ends in"), f"…{answer.serial_end}"),
-        (Words("制造", "Made by"), " ".join(filter(None, (answer.maker, answer.made_month)))),
-        (Words("型号、容积", "Model, volume"), f"{answer.model}, {_tenths(answer.water_volume_ml)} L"),
-        (Words("皮重", "Tare"), f"{_tenths(answer.tare_g)} kg"),
-        (Words("最大充装量", "Most gas"), f"{_tenths(answer.max_fill_g)} kg"),
-        (Words("产权单位", "Owner"), answer.owner_id),
-        (Words("状态", "Condition"), Words(answer.condition_zh, answer.condition_en).told(language)),
-        (Words("上次检验", "Last inspection"), _inspected(last, language) if last else _NONE.told(language)),
-        (Words("下次检验", "Next inspection"), answer.next_inspection_month or unknown),
-        (Words("使用年限至", "To be used until"), answer.use_until_month or unknown),
+    values = (
+        answer.code,
+        f"…{answer.serial_end}",
+        " ".join(filter(None, (answer.maker, answer.made_month))),
+        f"{answer.model}, {_tenths(answer.water_volume_ml)} L",
+        f"{_tenths(answer.tare_g)} kg",
+        f"{_tenths(answer.max_fill_g)} kg",
+        answer.owner_id,
+        answer.condition_zh if language == "zh-CN" else answer.condition_en,
+        _inspected(last, language) if last else _NONE.told(language),
+        answer.next_inspection_month or unknown,
+        answer.use_until_month or unknown,
         *_last_fill(answer),
-    ]
-    lines = [(term.told(language), value, "") for term, value in told]
-    return [*lines, (_RECALL.told(language), recall.told(language), ' id="recall"')]
+    )
+    rows = [(term.told(language), value, "") for term, value in zip(_TERMS, values, strict=False)]
+    recall = _STOP_USING if answer.recalled else _NONE
+    return [*rows, (_RECALL.told(language), recall.told(language), ' id="recall"')]
 
 
-def _last_fill(answer: PublicAnswer) -> list[tuple[Words, str]]:
+def _last_fill(answer: PublicAnswer) -> tuple[str, ...]:
+    """When, how much and where; and what it should weigh with that."""
     fill = answer.last_fill
     if fill is None:
-        return []
-    net = f"{_tenths(fill.net_g)} kg" if fill.net_g is not None else None
-    lines = [(Words("上次充装", "Last filled"), ", ".join(filter(None, (fill.day, net, fill.station_id))))]
-    if fill.net_g is not None:
-        weight = f"{_tenths(answer.tare_g + fill.net_g)} kg"
-        lines.append((Words("充满时连瓶约重", "Full, it should weigh about"), weight))
-    return lines
+        return ()
+    if fill.net_g is None:
+        return (", ".join(filter(None, (fill.day, fill.station_id))),)
+    told = ", ".join(filter(None, (fill.day, f"{_tenths(fill.net_g)} kg", fill.station_id)))
+    return told, f"{_tenths(answer.tare_g + fill.net_g)} kg"
 
 
-_STOP_USING = Words("在召回中，请停止使用", "recalled: stop using it")
-_NONE, _UNKNOWN = Words("无", "none"), Words("未登记", "not on record")
-_RECALL = Words("召回", "Recall")
+_PASSED, _FAILED = Words("合格", "passed"), Words("不合格", "failed")
 
 
 def _inspected(last: LastInspection, language: Language) -> str:
-    result = Words("合格", "passed") if last.passed else Words("不合格", "failed")
-    return f"{last.month}, {result.told(language)}"
+    return f"{last.month}, {(_PASSED if last.passed else _FAILED).told(language)}"
 
 
 def _tenths(thousandths: int) -> str:
@@ -90,15 +112,17 @@ def _tenths(thousandths: int) -> str:
     return f"{tenths // 10}.{tenths % 10}"
 
 
+_WAYS = (
+    ("/history{}", Words("公开履历", "Public history")),
+    ("/certificates{}", Words("检验记录", "Inspections")),
+    ("/safety", Words("用气安全", "Using gas safely")),
+)
+
+
 def _ways(label: Label, language: Language) -> str:
-    ways = (
-        (f"/history{label.path}", Words("公开履历", "Public history")),
-        (f"/certificates{label.path}", Words("检验记录", "Inspections")),
-        ("/safety", Words("用气安全", "Using gas safely")),
-    )
-    lang = urlencode({"lang": language})
-    links = "".join(f'<a href="{plain(path)}?{lang}">{words.told(language)}</a>' for path, words in ways)
-    return f"<nav>{links}</nav>"
+    path = plain(label.path)
+    links = (f'<a href="{way.format(path)}?lang={language}">{words.told(language)}</a>' for way, words in _WAYS)
+    return f"<nav>{''.join(links)}</nav>"
 
 
 # --- history and linkset ----------------------------------------------------------------------------------------
@@ -109,7 +133,7 @@ def history_page(label: Label, history: PublicHistory, title: Words, language: L
     lines = "".join(f"<dt>{line.month}</dt><dd>{plain(_told(line, language))}</dd>" for line in history.lines)
     empty = Words("还没有可公开的记录。", "Nothing that can be shown is on record yet.").told(language)
     listed = f"<dl>{lines}</dl>" if lines else f"<p>{empty}</p>"
-    back = f'<nav><a href="/about{plain(label.path)}?{urlencode({"lang": language})}">{_BACK.told(language)}</a></nav>'
+    back = f'<nav><a href="/about{plain(label.path)}?lang={language}">{_BACK.told(language)}</a></nav>'
     note = _LEFT_OUT.told(language) + (_EARLIER.told(language).format(history.earlier) if history.earlier else "")
     body = f'<h1>{title.told(language)}</h1><p>{plain(history.code)}</p>{listed}<p class="soft">{note}</p>{back}'
     return page_html(Page(language, f"{title.told(language)} · {history.code}", body, other(language)))
@@ -155,8 +179,9 @@ _WITH_TOKEN = Words("须有访问令牌", "needs a token")
 
 def error_page(title: str, sentence: str, step: str, language: Language) -> str:
     """Why there is no answer, as calmly as an answer; the status says that it is none."""
-    shown = card("unsure", title, ("why", sentence), ("next", step + _STOP.told(language)))
-    return page_html(Page(language, title, shown, other(language)))
+    shown = card("unsure", title, ("next", step + _STOP.told(language)))
+    more = f'<p class="soft">{plain(sentence)}</p>' if sentence.lower() != title.lower() else ""
+    return page_html(Page(language, title, shown + more, other(language)))
 
 
 _ADVICE = (

@@ -8,7 +8,6 @@ import hashlib
 import html
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
-from urllib.parse import urlencode
 
 from cylinder_api.catalogue import Language
 
@@ -25,7 +24,7 @@ _STYLE = (
     "@media(prefers-color-scheme:dark){:root{--bg:#121212;--fg:#f1f1f1;--soft:#b5b5b5;--line:#3c3c3c}}"
     "*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--fg);"
     'font:1.125rem/1.5 system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC",sans-serif}'
-    "main{max-width:40rem;margin:auto;padding:.75rem}header{display:flex;justify-content:space-between;padding:.25rem}"
+    "main{max-width:40rem;margin:auto;padding:.75rem}header{display:flex;justify-content:space-between;align-items:center;padding:.25rem}"
     "a{color:inherit}header a,nav a{display:inline-block;padding:.5rem 0}"
     ".verdict{border-radius:1rem;padding:1.25rem;color:#fff}.verdict svg{width:5rem;height:5rem;fill:none;"
     "stroke:currentColor;stroke-width:5;stroke-linecap:round;stroke-linejoin:round}"
@@ -46,7 +45,6 @@ HEADERS = {
     "form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",  # the address holds the code
-    "X-Robots-Tag": "noindex",
 }
 
 
@@ -80,7 +78,7 @@ def plain(value: object) -> str:
 
 def other(language: Language) -> str:
     """The query by which a page is asked for in the other language."""
-    return urlencode({"lang": "en" if language == "zh-CN" else "zh-CN"})
+    return "lang=en" if language == "zh-CN" else "lang=zh-CN"
 
 
 def card(look: Look, head: str, *lines: tuple[str, str]) -> str:

@@ -16,9 +16,10 @@ from cylinder_api.etags import names
 from cylinder_api.problems import documented
 from cylinder_api.resolving.answer import PublicAnswer, public_answer
 from cylinder_api.resolving.asking import Label, Wish, base_of, best_of, read_label, read_wish
-from cylinder_api.resolving.doors import HTML, JSON, OPEN, VARY, Door, find, public_door
+from cylinder_api.resolving.doors import ANY_ORIGIN, HTML, JSON, OPEN, VARY, Door, find, public_door
 from cylinder_api.resolving.finding import Found
 from cylinder_api.resolving.history import CERTIFIED, PUBLIC, PublicHistory, public_history
+from cylinder_api.resolving.keeping import Kept
 from cylinder_api.resolving.links import (
     CONTEXT,
     LINKSET_TYPE,
@@ -38,7 +39,7 @@ from cylinder_api.resolving.messages import (
     Verification,
     VerificationData,
 )
-from cylinder_api.resolving.pages import answer_page, history_page, linkset_page, safety_page
+from cylinder_api.resolving.pages import answer_page, at_minute, history_page, linkset_page, safety_page
 from cylinder_api.resolving.sheet import HEADERS, STYLE_VERSION
 from cylinder_api.resolving.words import Words
 from cylinder_api.service import Service
@@ -153,22 +154,26 @@ async def get_public_answer(request: Request) -> Response:
     """Verdict, one sentence, one next step, and the facts to compare with the steel. No personal data."""
     label, wish = read_label(request, "/about"), read_wish(request)
     found, now = await find(request, label), _service(request).clock()
-    headers = _headers(request, label, found, wish, now)
+    headers = _headers(found, wish, now)
     if names(request.headers.get("if-none-match"), headers["ETag"].removeprefix("W/")):
         return Response(status_code=304, headers=headers)
-    answer = public_answer(label, found, now)
     if _wants_json(wish):
-        return Response(answer.model_dump_json(), headers=headers, media_type=JSON)
-    return _page(answer_page(label, answer, wish.language), wish, headers)
+        return Response(public_answer(label, found, now).model_dump_json(), headers=headers, media_type=JSON)
+    page = _KEPT.get(
+        (label.path, headers["ETag"]), lambda: answer_page(label, public_answer(label, found, now), wish.language)
+    )
+    return _page(at_minute(page, now), wish, headers)
 
 
-def _headers(request: Request, label: Label, found: Found, wish: Wish, now: int) -> dict[str, str]:
+_KEPT = Kept()
+
+
+def _headers(found: Found, wish: Wish, now: int) -> dict[str, str]:
     """The tag names all that the answer is made of, so that what is cached need not be made to be compared."""
     book = found.book.name if found.book else "-"
     form = "json" if _wants_json(wish) else wish.language
     tag = f'W/"{found.head.n}-{found.head.hash[:16]}-{local_day(now)}-{book}-{form}-{STYLE_VERSION}"'
-    all_links = f'<{base_of(request)}{label.path}?linkType=linkset>; rel="linkset"; type="{LINKSET_TYPE}"'
-    return {"ETag": tag, "Link": all_links, "Vary": VARY, "Cache-Control": _A_MOMENT} | OPEN
+    return {"ETag": tag, "Vary": VARY, "Cache-Control": _A_MOMENT} | ANY_ORIGIN
 
 
 def _wants_json(wish: Wish) -> bool:
@@ -192,7 +197,7 @@ async def get_public_certificates(request: Request) -> Response:
 async def _history(request: Request, door: str, kinds: tuple[str, ...], title: Words) -> Response:
     label, wish = read_label(request, door), read_wish(request)
     found, service = await find(request, label), _service(request)
-    headers = _headers(request, label, found, wish, service.clock())
+    headers = _headers(found, wish, service.clock())
     if names(request.headers.get("if-none-match"), headers["ETag"].removeprefix("W/")):
         return Response(status_code=304, headers=headers)
     subject = f"cylinder/{found.cylinder.cylinder_id}"
@@ -218,14 +223,14 @@ async def verify_code(request: Request) -> Response:
         verdict=answer.verdict,
     )  # fmt: skip
     return Response(
-        told.model_dump_json(exclude_none=True), headers={"Cache-Control": "no-store"} | OPEN, media_type=JSON
+        told.model_dump_json(exclude_none=True), headers={"Cache-Control": "no-store"} | ANY_ORIGIN, media_type=JSON
     )
 
 
 async def check_connectivity(request: Request) -> Response:
     """That questions arrive here, before any is asked."""
     told = Connectivity(timestamp=_iso(_service(request).clock()))
-    return Response(told.model_dump_json(), headers={"Cache-Control": "no-store"} | OPEN, media_type=JSON)
+    return Response(told.model_dump_json(), headers={"Cache-Control": "no-store"} | ANY_ORIGIN, media_type=JSON)
 
 
 async def get_resolver_description(request: Request) -> Response:
@@ -238,13 +243,15 @@ async def get_resolver_description(request: Request) -> Response:
         linkTypeDefaultCanBeLinkset=False,
         jsonLdContextLocation=CONTEXT,
     )
-    return Response(told.model_dump_json(), headers={"Cache-Control": "public, max-age=3600"} | OPEN, media_type=JSON)
+    return Response(
+        told.model_dump_json(), headers={"Cache-Control": "public, max-age=3600"} | ANY_ORIGIN, media_type=JSON
+    )
 
 
 async def get_safety_advice(request: Request) -> Response:
     """General advice about gas at home."""
     wish = read_wish(request)
-    return _page(safety_page(wish.language), wish, {"Vary": VARY, "Cache-Control": "public, max-age=3600"} | OPEN)
+    return _page(safety_page(wish.language), wish, {"Vary": VARY, "Cache-Control": "public, max-age=3600"} | ANY_ORIGIN)
 
 
 def _service(request: Request) -> Service:

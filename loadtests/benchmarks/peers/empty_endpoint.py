@@ -1,4 +1,4 @@
-"""The least that the same framework can do for a fill check: take the same body, validate it, answer.
+"""The least that the same framework can do for a fill check, or for a label: take what is sent, validate it, answer.
 
 No authentication, no rules, no ledger. Run by uvicorn with one worker, like the service.
 """
@@ -14,6 +14,12 @@ app = FastAPI()
 async def check_fill(request: FillRequest) -> dict[str, str]:
     """Answer with the id of the check."""
     return {"check_id": request.check_id}
+
+
+@app.get("/c/{code}")
+async def look_up(code: str) -> dict[str, str]:
+    """Answer with the code."""
+    return {"code": code}
 
 
 @app.get("/healthz")

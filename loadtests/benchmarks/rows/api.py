@@ -22,7 +22,7 @@ _CYLINDERS = 2000
 def _prepare_fill_check(scale: Scale) -> Iterator[Pair]:
     checks, numbers = scale.count(1000), count()
     try:
-        with fresh_folder() as folder, running_town(folder, _CYLINDERS) as town, _empty_endpoint(folder) as empty:
+        with fresh_folder() as folder, running_town(folder, _CYLINDERS) as town, empty_endpoint(folder) as empty:
             station = station_in(town)
 
             def ask(port: int) -> float:
@@ -44,7 +44,8 @@ def fill_check_request(station: Station, port: int, number: int) -> bytes:
 
 
 @contextmanager
-def _empty_endpoint(folder: Path) -> Iterator[int]:
+def empty_endpoint(folder: Path) -> Iterator[int]:
+    """The port of the peer."""
     port = free_port()
     command = [
         sys.executable, "-m", "uvicorn", "benchmarks.peers.empty_endpoint:app",
