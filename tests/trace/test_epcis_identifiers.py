@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cylinder_codes.check_digits import gs1_check_digit
+from cylinder_codes.digital_link import format_link, format_printed_link
 from cylinder_codes.errors import CodeError, CodeErrorKind
 from cylinder_codes.identifiers import Code
 from cylinder_trace.epcis.addresses import code_address, epc_of, party_address, station_address
@@ -138,6 +139,20 @@ def test_a_cylinder_is_called_by_its_gs1_key_else_by_its_newest_own_code(codes: 
 def test_the_address_of_a_gs1_code_is_its_canonical_link(head: str, serial: str) -> None:
     code = Code(head + serial.upper())
     assert canonical(code_address(code.text)) == code_address(code.text)
+
+
+@pytest.mark.parametrize(
+    "text", [OWN, GRAI, GIAI, "province:ZJ330100000017", "stamp:某厂|2019-03|A'1;~", "maker:A=B/C D"]
+)
+def test_a_code_as_its_plate_bears_it_is_what_we_call_it(text: str) -> None:
+    code = Code(text.replace(" ", ""))
+    assert canonical(code_address(code.text)) == code_address(code.text)
+    for printed in (format_printed_link(code), format_link(code), format_link(code).replace("https", "http")):
+        assert canonical(printed) == code_address(code.text)
+
+
+def test_a_link_of_our_own_that_names_no_code_is_left_to_the_register() -> None:
+    assert canonical("https://id.pinglian.example/c/province") is None
 
 
 def test_a_station_and_a_company_whose_id_is_a_gln_are_called_by_it() -> None:

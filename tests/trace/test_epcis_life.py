@@ -50,10 +50,19 @@ def test_all_our_events_are_valid_by_gs1s_schema_with_its_formats(conformance_da
     assert schema_fault(document_of(TOLD, 1_795_312_800_000), conformance_data) is None
 
 
-def test_all_our_events_hash_like_the_reference() -> None:
-    reference = reference_prehashes(document_of(TOLD, 1_795_312_800_000))
-    assert [prehash(event, PREFIXES) for event in TOLD] == reference
-    assert [event["eventID"] for event in TOLD] == [event_hash(event, PREFIXES) for event in TOLD]
+CALLED = [
+    CODE,
+    "https://id.gs1.org/8003/09520001123450A%2FB%2BC%281%29'2;",
+    "https://id.gs1.org/8004/9520001VLV-0098231",
+]
+
+
+@pytest.mark.parametrize("epc", CALLED)
+def test_all_our_events_hash_like_the_reference(epc: str) -> None:
+    made = [event for index, stored in enumerate(STORED) for event in told(stored, index, epc)]
+    reference = reference_prehashes(document_of(made, 1_795_312_800_000))
+    assert [prehash(event, PREFIXES) for event in made] == reference
+    assert [event["eventID"] for event in made] == [event_hash(event, PREFIXES) for event in made]
 
 
 def test_a_fill_puts_gas_into_the_cylinder_by_the_kilogram() -> None:

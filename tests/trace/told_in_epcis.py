@@ -21,11 +21,11 @@ class Row(NamedTuple):
     text: bytes
 
 
-def told(stored: dict[str, str], index: int = 7) -> tuple[EpcisEvent, ...]:
-    """What a stored entry is in EPCIS."""
+def told(stored: dict[str, str], index: int = 7, epc: str = CODE) -> tuple[EpcisEvent, ...]:
+    """What a stored entry is in EPCIS; of a cylinder that is called `epc`."""
     text = stored["text"].encode()
     entry, event = parse_entry_and_event(text)
-    known = Known(CODE) if entry.subject.startswith("cylinder/") else None
+    known = Known(epc) if entry.subject.startswith("cylinder/") else None
     return epcis_of(entry, event, Row(index, bytes.fromhex(stored["hash"]), text), known)
 
 

@@ -24,6 +24,8 @@ PREFIX = "pl"
 """What the words of our own are shortened by in a document of ours."""
 
 _GS1_PATHS = {"grai": "8003/", "giai": "8004/"}
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+")
+"""What stands as it is in a link of our own, as labels bear it (``cylinder_codes.digital_link``)."""
 _GLN = re.compile("[0-9]{13}")
 
 
@@ -31,7 +33,7 @@ def code_address(code: str) -> str:
     """The address of whatever bears `code`, a code's canonical text."""
     scheme, colon, value = code.partition(":")
     path = _GS1_PATHS.get(scheme) if colon else None
-    return f"{CANONICAL_HOST}{path}{escaped(value)}" if path else f"{OURS}c/{escaped(code)}"
+    return f"{CANONICAL_HOST}{path}{escaped(value)}" if path else own_address("c", code)
 
 
 def epc_of(cylinder_id: str, codes: Sequence[str]) -> str:
@@ -57,7 +59,7 @@ def party_address(party_id: str) -> str:
 
 def own_address(kind: str, *names: str) -> str:
     """An address under our own host: ``https://id.pinglian.example/order/o-17``."""
-    return f"{OURS}{kind}/{'/'.join(escaped(name) for name in names)}"
+    return f"{OURS}{kind}/{'/'.join(escaped(name, _UNRESERVED) for name in names)}"
 
 
 def is_gln(text: str) -> bool:

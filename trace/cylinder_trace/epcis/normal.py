@@ -5,11 +5,13 @@
     urn:epc:class:lgtin:4012345.012345.Lot987               https://id.gs1.org/01/04012345123456/10/Lot987
     https://brand.example/gas/01/4012345123456/22/2A/21/7   https://id.gs1.org/01/04012345123456/21/7
 
-The link form is the native one: only it says all that it must. The way back to an EPC URI needs to be told how long
-the company prefix is, which a link does not hold.
+    HTTPS://ID.PINGLIAN.EXAMPLE/C/04HMASW9NF6YZZPW1011YN6955  https://id.pinglian.example/c/04HMASW9NF6YZZPW1011YN6955
 
-The canonical link has GS1's own host, no query, the finest level of identity alone (a serial, else a lot), GTINs of 14
-digits, and everything in a value but letters, digits and ``. _ - ' = ;`` percent-encoded.
+The last is a code of our own register as a plate bears it, in upper case. The link form is the native one: only it says
+all that it must. The way back to an EPC URI needs to be told how long the company prefix is, which no link holds.
+
+The canonical link of a GS1 key has GS1's own host, no query, the finest level of identity alone (a serial, else a lot),
+GTINs of 14 digits, and everything in a value but letters, digits and ``. _ - ' = ;`` percent-encoded.
 """
 
 import re
@@ -17,7 +19,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, NoReturn
 
 from cylinder_codes.check_digits import gs1_check_digit
+from cylinder_codes.digital_link import format_link, parse_link
 from cylinder_codes.errors import CodeError, CodeErrorKind
+from cylinder_codes.identifiers import DEFAULT_HOST
 
 CANONICAL_HOST = "https://id.gs1.org/"
 
@@ -107,7 +111,9 @@ def canonical(uri: str) -> str | None:
     start = uri[:8].lower()
     if start == "urn:epc:":
         return _from_urn(uri)
-    return _from_link(uri) if start.startswith(("https://", "http://")) else None
+    if not start.startswith(("https://", "http://")):
+        return None
+    return _from_own_link(uri) if _OWN.match(uri) else _from_link(uri)
 
 
 def urn_of(link: str, prefix_length: int) -> str:
@@ -118,7 +124,7 @@ def urn_of(link: str, prefix_length: int) -> str:
     """
     if not _SHORTEST_PREFIX <= prefix_length <= _LONGEST_PREFIX:
         _refuse(CodeErrorKind.WRONG_LENGTH, 1, f"a company prefix has 6 to 12 digits, not {prefix_length}")
-    if canonical(link) != link:
+    if not link.startswith(CANONICAL_HOST) or canonical(link) != link:
         _refuse(CodeErrorKind.NOT_A_LINK, 1, "this is not a canonical link, which begins with https://id.gs1.org/")
     ai, value, *finer = [_unescaped(segment, 0) for segment in link[len(CANONICAL_HOST) :].split("/")]
     kind, scheme, shape = _shape_of(ai, value, finer)
@@ -126,13 +132,29 @@ def urn_of(link: str, prefix_length: int) -> str:
     return f"urn:epc:{kind}:{scheme}:" + ".".join(_urn_escaped(part) for part in parts)
 
 
-def escaped(text: str) -> str:
+def escaped(text: str, plain: re.Pattern[str] = _PLAIN) -> str:
     """`text` as one segment of a link: everything but letters, digits and ``. _ - ' = ;`` percent-encoded."""
-    if _PLAIN.fullmatch(text):
+    if plain.fullmatch(text):
         return text
     return "".join(
-        char if _PLAIN.fullmatch(char) else "".join(f"%{byte:02X}" for byte in char.encode()) for char in text
+        char if plain.fullmatch(char) else "".join(f"%{byte:02X}" for byte in char.encode()) for char in text
     )
+
+
+# --- links of our own ----------------------------------------------------------------------------------------
+
+_OWN = re.compile(rf"https?://{re.escape(DEFAULT_HOST)}/c/", re.IGNORECASE)
+_OWN_CANONICAL = re.compile(rf"https://{re.escape(DEFAULT_HOST)}/c/[0-9A-Z]+")
+
+
+def _from_own_link(uri: str) -> str | None:
+    """The one writing of a code of our register; None for what is none: it is the register that refuses it."""
+    if _OWN_CANONICAL.fullmatch(uri):
+        return uri
+    try:
+        return format_link(parse_link(uri).code)
+    except CodeError:
+        return None
 
 
 # --- links ---------------------------------------------------------------------------------------------------
