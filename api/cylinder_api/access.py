@@ -45,6 +45,7 @@ def _for(scope: str, *roles: Role) -> Rule:
 
 
 _WHO_LOOK_UP: tuple[Role, ...] = ("station", "manager", "company", "maker", "regulator", "auditor")
+_WHO_CAPTURE: tuple[Role, ...] = ("company", "maker", "delivery", "inspector", "regulator")
 ACCESS: dict[str, Rule | None] = {
     # at the scale
     "check_fill": _for("fill:check", "station"),
@@ -124,6 +125,8 @@ ACCESS: dict[str, Rule | None] = {
         ("query_epcis_events", "get_epcis_event", "list_epcis_resources", "list_epcis_values",
          "query_epcis_events_of", "get_epcis_value"), _for("epcis:query", "company", "regulator", "auditor"),
     ),
+    **dict.fromkeys(("capture_epcis", "capture_epcis_event"), _for("epcis:capture", *_WHO_CAPTURE)),
+    **dict.fromkeys(("list_captures", "get_capture"), _for("epcis:capture", *_WHO_CAPTURE, "auditor")),
     # running the service
     "issue_enrolment_code": _for("device:write", "admin", "manager"),
     "list_devices": _for("device:read", "admin", "manager", "company", "regulator", "auditor"),

@@ -25,6 +25,7 @@ from cylinder_api.routers import (
     cylinders,
     devices,
     disputes,
+    epcis_capture,
     epcis_query,
     figures,
     fills,
@@ -85,6 +86,7 @@ ROUTERS = (
     people,
     oauth,
     log,
+    epcis_capture,
     epcis_query,
     problem_pages,
     monitoring,
@@ -111,6 +113,8 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.acts = Acts(service)
+    # Documents that are looked through at the same time: each takes memory of many times its size.
+    app.state.epcis_slots = asyncio.Semaphore(2)
     app.state.imports = {}  # how far each is that this process works on
     app.state.limits = Limits(service.settings.rates, service.settings.redis_url)
     app.state.metrics = Metrics(service)

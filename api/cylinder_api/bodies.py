@@ -14,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import models_json_schema
 
+from cylinder_api.epcis.exceptions import is_epcis
 from cylinder_api.idempotency import EXEMPT, HEADER, KEY_PATTERN, WRITES, act_key, begin_act
 from cylinder_api.problems import MEDIA_TYPE, Problem, documented, problem_examples
 from cylinder_api.refusals import Refused
@@ -146,6 +147,8 @@ def openapi_of(app: FastAPI) -> dict[str, Any]:
                 _document_key(operation)
             if "requestBody" in operation:
                 _document_refusals(operation, "too_slow")
+            if is_epcis(path):
+                operation["responses"].pop("422", None)  # there it is answered with 400, as GS1 has it
             _show_answer(operation)
     return document
 

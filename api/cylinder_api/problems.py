@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
 
 from cylinder_api.catalogue import PAGES, language_for, title_of
-from cylinder_api.epcis.exceptions import EPCIS_ONLY, code_here, exception_of, type_of
+from cylinder_api.epcis.exceptions import EPCIS_ONLY, code_here, exception_of, headers_of, type_of
 from cylinder_api.refusals import KINDS, Refused
 from cylinder_api.sentences import FAULTS_ZH, chinese_of
 from cylinder_api.tracing import HEADER, current
@@ -98,7 +98,7 @@ def problem(
     if wrong:
         told = [(one.pointer, one.zh if language == "zh-CN" else one.en) for one in wrong]
         body["errors"] = [{"pointer": pointer, "detail": detail} for pointer, detail in told]
-    said = {"Content-Language": language, "Vary": "Accept-Language", **(headers or {})}
+    said = {"Content-Language": language, "Vary": "Accept-Language", **headers_of(path, code), **(headers or {})}
     return Response(orjson.dumps(body), KINDS[code].status, said, MEDIA_TYPE)
 
 
@@ -164,7 +164,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     headers = {"WWW-Authenticate": "Bearer"} if error.kind.status == 401 else {}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
-    wrong = [Wrong(pointer, detail, _fault_zh(error.code, detail)) for pointer, detail in error.faults]
+    wrong = [Wrong(pointer, en, *(zh or [_fault_zh(error.code, en)])) for pointer, en, *zh in error.faults]
     return problem(request, error.code, error.detail, wrong, headers, error.detail_zh)
 
 

@@ -111,7 +111,7 @@ class Refused(Exception):
         code: str,
         detail: str,
         retry_after_s: int | None = None,
-        faults: Sequence[tuple[str, str]] = (),
+        faults: Sequence[tuple[str, str] | tuple[str, str, str]] = (),
         detail_zh: str | None = None,
     ) -> None:
         super().__init__(detail)
@@ -121,7 +121,8 @@ class Refused(Exception):
         self.retry_after_s = retry_after_s
         """After how many seconds the same request may succeed."""
         self.faults = faults
-        """Where several things are wrong: each one's JSON pointer into the request, and what is wrong there."""
+        """Where several things are wrong: each one's JSON pointer into the request, what is wrong there, and the same
+        in Chinese where it comes with it."""
 
     @property
     def kind(self) -> Kind:

@@ -380,6 +380,21 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
         Sentence("occurred_at lies after the service's clock; check the device's clock",
                  "occurred_at 晚于服务时钟；请核对设备时钟"),
     ),
+    "epcis_invalid": (
+        Sentence("GS1-Capture-Error-Behaviour is one of {behaviours}",
+                 "GS1-Capture-Error-Behaviour 须为 {behaviours} 之一"),
+    ),
+    "epcis_media_type": (
+        Sentence("send Content-Type: {JSON} or {JSON_LD}", "请以 Content-Type: {JSON} 或 {JSON_LD} 发送"),
+    ),
+    "epcis_too_large": (
+        Sentence("a document has at most {count} events", "一份文档至多 {count} 个事件"),
+        Sentence("the body has more than {count} bytes", "正文超过 {count} 字节"),
+    ),
+    "epcis_ours": (
+        Sentence("only the ledger states what event {numbers} of the list tells; nothing was taken",
+                 "列表中第 {numbers} 个事件所述只由账本陈述；未收任何事件"),
+    ),
     "epcis_query_parameter": (
         Sentence("nextPageToken: this is no token of this query; ask from its start",
                  "nextPageToken：不是本次查询的令牌；请从头查询"),
@@ -387,6 +402,7 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
         Sentence("only perPage and {PARAMETER} are taken here", "此处只接受 perPage 与 {PARAMETER}"),
     ),
     "epcis_unknown": (
+        Sentence("no capture job that you may see has this id", "没有您可见且为此编号的采集任务"),
         Sentence("no event that you may see has this id", "没有您可见且为此编号的事件"),
         Sentence("no event that you may see has this value", "没有您可见且有此取值的事件"),
         Sentence("there is nothing of this name under /epcis", "/epcis 之下没有此名称的资源"),

@@ -1,5 +1,6 @@
 """Every read of the document with good parameters, and with whose token."""
 
+import time
 from typing import Any, NamedTuple
 
 from api_house import House
@@ -37,6 +38,7 @@ TOKEN_OF_READS: dict[str, str | None] = {
          "get_health", "get_readiness"),
     ),
     **dict.fromkeys(WEBHOOKS, "token-of-company"),
+    **dict.fromkeys(("list_captures", "get_capture"), "token-of-company"),
     "get_metrics": "token-of-prometheus",
     **dict.fromkeys(
         ("query_epcis_events", "get_epcis_event", "list_epcis_resources", "list_epcis_values",
@@ -61,6 +63,20 @@ def newest_tile(house: House) -> str:
     return f"{full:03}.p/{width}" if width else f"{full - 1:03}"
 
 
+def captured_by(writes: Writes) -> str:
+    """The id of a capture job."""
+    location: str = writes.send(writes.new("capture_epcis")).headers["Location"]
+    return location.rpartition("/")[2]
+
+
+def wait_for_captures(house: House) -> None:
+    """What was captured is written soon after the answer, and then in the ledger."""
+    until = time.monotonic() + 60
+    while any(job.finished_at is None for job in house.running.captures.jobs(None, None, 100)):
+        assert time.monotonic() < until, "a capture job did not end"
+        time.sleep(0.01)
+
+
 def reads(house: House, writes: Writes) -> dict[str, Read]:
     """A good request for each read; what they ask for is stated before."""
     bottle = house.new_bottle()
@@ -78,6 +94,7 @@ def reads(house: House, writes: Writes) -> dict[str, Read]:
         "get_entry_bundle": {"place": tile},
         "get_tile": {"level": 0, "place": tile},
         "get_problem_page": {"code": "too_many"},
+        "get_capture": {"capture_id": captured_by(writes)},
         **dict.fromkeys(WEBHOOKS[1:], webhook),
     }
     query = {"get_figures": {"month": "2026-11"}, **QUERIES}

@@ -94,7 +94,7 @@ def _writes_of(document: Body) -> dict[str, tuple[str, str, Body | None]]:
         operation["operationId"]: (method, path, _example(operation))
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
-        if method != "get" and path.startswith("/v1/")
+        if method != "get" and path.startswith(("/v1/", "/epcis/capture", "/epcis/events"))
     }
 
 
@@ -379,6 +379,7 @@ _ROLE: dict[str, str | None] = {
     "hand_in_entries": "manager",
     "clear_flag": "regulator-2",
     "accept_cylinder": "company-2",
+    **dict.fromkeys(("capture_epcis", "capture_epcis_event"), "company"),
     **dict.fromkeys(("record_sale", "record_safety_check"), "delivery"),
     **dict.fromkeys(("read_customer", "erase_customer"), "company"),
     "record_making": "maker",

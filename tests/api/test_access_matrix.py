@@ -11,7 +11,7 @@ import pytest
 from access_matrix import EXPECTED, PUBLIC, WHOSE, YES
 from api_house import DEVICE, DEVICE_KEY, LATER, ORGS, House, new_id, now
 from epcis_events import epcis_places
-from every_read import newest_tile
+from every_read import captured_by, newest_tile, wait_for_captures
 from every_write import HERE, World, Write, Writes
 from public_labels import LABELLED, RESOLVED, label_places
 from sqlalchemy import select
@@ -124,6 +124,7 @@ class Doors:
 
     def fingerprint(self) -> tuple[object, ...]:
         """The log's size and every row that a write could have touched."""
+        wait_for_captures(self.house)
         size = self.house.running.ledger.reader.size()
         with self.house.running.ledger.engine.connect() as connection:
             tables = (SQLModel.metadata.tables[name] for name in TABLES)
@@ -159,6 +160,8 @@ def _places(doors: Doors, operation: str, whose: str) -> dict[str, Any]:
         case "get_webhook" | "list_deliveries":
             writes = doors.writes[whose]
             return {"webhook_id": writes.send(writes.new("create_webhook")).json()["webhook_id"]}
+        case "get_capture":
+            return {"capture_id": captured_by(doors.writes[whose])}
         case "list_recalled":
             return {"recall_id": doors.writes[whose].done("open_recall").body["id"]}  # type: ignore[index]
         case _ if "epcis" in operation:

@@ -8,6 +8,14 @@ from cylinder_api.catalogue import PAGES
 
 ROOT = "/epcis"
 """Under which every address of the EPCIS interfaces lies."""
+MOST_BYTES = 8 * 2**20
+"""Of a document that is captured."""
+MOST_EVENTS = 10_000
+CAPTURE_LIMITS = {
+    "GS1-EPCIS-Capture-Limit": str(MOST_EVENTS),
+    "GS1-EPCIS-Capture-File-Size-Limit": str(MOST_BYTES),
+}
+"""Headers that tell the limits of capture."""
 _OWN = {
     "invalid": "epcis_invalid",
     "not_json": "epcis_media_type",
@@ -47,6 +55,11 @@ _SHARED = {
 def code_here(path: str, code: str) -> str:
     """The code of a refusal at this address: under /epcis some have a status of their own."""
     return _OWN.get(code, code) if is_epcis(path) else code
+
+
+def headers_of(path: str, code: str) -> dict[str, str]:
+    """What a refusal under /epcis says beside its body."""
+    return CAPTURE_LIMITS if is_epcis(path) and code == "epcis_too_large" else {}
 
 
 def type_of(path: str, code: str) -> str:
