@@ -127,6 +127,11 @@ ACCESS: dict[str, Rule | None] = {
     ),
     **dict.fromkeys(("capture_epcis", "capture_epcis_event"), _for("epcis:capture", *_WHO_CAPTURE)),
     **dict.fromkeys(("list_captures", "get_capture"), _for("epcis:capture", *_WHO_CAPTURE, "auditor")),
+    **dict.fromkeys(
+        ("create_epcis_query", "list_epcis_queries", "get_epcis_query", "delete_epcis_query",
+         "query_epcis_events_by_name", "subscribe_epcis_query", "list_epcis_subscriptions", "get_epcis_subscription",
+         "unsubscribe_epcis_query"), _for("epcis:query", "company", "regulator", "auditor"),
+    ),
     # running the service
     "issue_enrolment_code": _for("device:write", "admin", "manager"),
     "list_devices": _for("device:read", "admin", "manager", "company", "regulator", "auditor"),

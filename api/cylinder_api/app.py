@@ -26,6 +26,7 @@ from cylinder_api.routers import (
     devices,
     disputes,
     epcis_capture,
+    epcis_named,
     epcis_query,
     figures,
     fills,
@@ -87,6 +88,7 @@ ROUTERS = (
     oauth,
     log,
     epcis_capture,
+    epcis_named,
     epcis_query,
     problem_pages,
     monitoring,
@@ -140,6 +142,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service.deliverer.start()
     service.epcis.start()
     service.captures.start()
+    service.subscriptions.start()
     service.dead_codes.start()
     limits: Limits = app.state.limits
     limits.start()

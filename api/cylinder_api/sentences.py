@@ -406,6 +406,35 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
         Sentence("no event that you may see has this id", "没有您可见且为此编号的事件"),
         Sentence("no event that you may see has this value", "没有您可见且有此取值的事件"),
         Sentence("there is nothing of this name under /epcis", "/epcis 之下没有此名称的资源"),
+        Sentence("this query has no such subscription", "此查询没有这个订阅"),
+    ),
+    "epcis_query_invalid": (
+        Sentence("name: 1 to 80 characters of A-Z a-z 0-9 . _ ~ -, a letter or digit first",
+                 "name：1 至 80 个字符，限 A-Z a-z 0-9 . _ ~ -，首字符为字母或数字"),
+    ),
+    "epcis_name_unknown": (
+        Sentence("your organisation has no query of this name", "贵单位没有此名称的查询"),
+    ),
+    "epcis_exists": (
+        Sentence("your organisation has a query of this name; delete it first, or take another",
+                 "贵单位已有此名称的查询；请先删除，或换一个名称"),
+    ),
+    "epcis_query_too_complex": (
+        Sentence("an organisation keeps {count} queries; delete one first",
+                 "每个单位最多保存 {count} 个查询；请先删除一个"),
+    ),
+    "epcis_subscription": (
+        Sentence("a query has at most {count} subscriptions", "一个查询最多有 {count} 个订阅"),
+        Sentence("a query with eventCountLimit or maxEventCount cannot be subscribed to",
+                 "带 eventCountLimit 或 maxEventCount 的查询不可订阅"),
+        Sentence("say either stream: true or a schedule", "请写 stream: true 或 schedule，二者取一"),
+        Sentence("reportIfEmpty goes with a schedule: a stream tells only what is new",
+                 "reportIfEmpty 只与 schedule 同用：流式订阅只推送新事件"),
+        Sentence("initialRecordTime: write a date and time with its zone, 2026-04-01T08:00:00.000+08:00",
+                 "initialRecordTime：须为带时区的日期时间，如 2026-04-01T08:00:00.000+08:00"),
+        Sentence("dest: {error}", "dest：不是可投递的地址（{error}）"),
+        Sentence("signatureToken: 1 to 500 bytes, or a whsec_ secret of Standard Webhooks",
+                 "signatureToken：1 至 500 字节，或 Standard Webhooks 的 whsec_ 密钥"),
     ),
     "epcis_query_too_large": (
         Sentence("maxEventCount: the answer has more than {count} events", "maxEventCount：结果超过 {count} 个事件"),

@@ -16,6 +16,7 @@ from cylinder_api.delivery.addresses import Guard
 from cylinder_api.delivery.cloud_events import Bodies
 from cylinder_api.delivery.deliverer import Deliverer
 from cylinder_api.delivery.secret_box import SecretBox
+from cylinder_api.epcis.subscriptions import Subscriptions
 from cylinder_api.folder import FolderError, Keys, open_folder
 from cylinder_api.gathering import Delivery, Gathered
 from cylinder_api.live import Feed, MemoryPush, Push, RedisPush
@@ -69,6 +70,8 @@ class Service:
     """Keeps the ledger's own events in the EPCIS repository, beside all else."""
     captures: Captures
     """Takes what others send in EPCIS, and works it off."""
+    subscriptions: Subscriptions
+    """Tells others what is new of their EPCIS queries."""
     _delivery: Delivery = field(default_factory=Delivery)
 
     async def commit(self, work: Callable[[Unit], Answer], hints: Hints = NO_HINTS) -> Answer:
@@ -86,6 +89,7 @@ class Service:
         self.follower.stop()
         self.deliverer.stop()
         self.captures.stop()
+        self.subscriptions.stop()
         self.epcis.stop()
         self.dead_codes.stop()
         self.accounts.close()
@@ -123,8 +127,14 @@ def open_service(settings: Settings, clock: Callable[[], int] = system_clock) ->
     labels = Gathered(Finder(ledger.engine, ledger.reader, settings.rulebook_id, clock))
     return Service(
         settings, keys, ledger, vault, feed, clock, accounts, follower, streams, dead_codes, presence,
-        deliverer, labels, epcis, Captures(ledger, clock),
+        deliverer, labels, epcis, Captures(ledger, clock), _subscriptions_of(ledger, keys, settings, clock),
     )  # fmt: skip
+
+
+def _subscriptions_of(ledger: Ledger, keys: Keys, settings: Settings, clock: Callable[[], int]) -> Subscriptions:
+    guard = Guard(settings.private_receivers)
+    box, prefixes = SecretBox(keys.master), settings.company_prefixes
+    return Subscriptions(ledger.engine, guard, box, prefixes, clock, random.random)
 
 
 def _deliverer_of(ledger: Ledger, keys: Keys, settings: Settings, clock: Callable[[], int]) -> Deliverer:

@@ -4,9 +4,10 @@ from typing import Any
 from urllib.parse import quote
 
 import orjson
-from api_house import House
+from api_house import House, new_id
 
-from cylinder_trace.epcis.context import PLAIN
+from cylinder_trace.epcis.context import read_context
+from cylinder_trace.epcis.faults import Faults
 from cylinder_trace.epcis.indexing import index_of
 from cylinder_trace.store.epcis.writing import NewEvent, write_events
 
@@ -19,7 +20,7 @@ def put_event(
     """Store one event, captured by an organisation or made from an entry of the log; its id."""
     capture_id = None if log_index is not None else "cap_of_a_test"
     new = NewEvent(
-        orjson.dumps(event), index_of(event, PLAIN.expand), event["eventID"], None, org_id, log_index
+        orjson.dumps(event), index_of(event, read_context(orjson.loads(context), Faults(), ()).expand), event["eventID"], None, org_id, log_index
     )  # fmt: skip
     ledger = house.running.ledger
     with ledger.engine.begin() as writing:
@@ -27,8 +28,11 @@ def put_event(
     return str(event["eventID"])
 
 
-def epcis_places(house: House, code: str) -> dict[str, dict[str, Any]]:
-    """What goes into the address of each question about EPCIS events, with one event of the cylinder `code`."""
+def epcis_places(house: House, code: str, token: str | None) -> dict[str, dict[str, Any]]:
+    """What goes into the address of each question about EPCIS events.
+
+    There is one event of the cylinder `code`, and a query with a subscription of whoever has the token.
+    """
     cylinder_id = house.running.ledger.reader.cylinder_id(code)
     first = house.running.ledger.reader.history(f"cylinder/{cylinder_id}")[0]
     event = {
@@ -41,7 +45,14 @@ def epcis_places(house: House, code: str) -> dict[str, dict[str, Any]]:
         "epcList": [f"https://id.pinglian.example/c/{code}"],
     }
     event_id = put_event(house, event, org_id="", log_index=first.index)
+    client, name = house.as_(None, token), new_id("query")
+    assert client.post("/epcis/queries", json={"name": name, "query": {"EQ_bizStep": ["shipping"]}}).status_code == 201
+    said = {"dest": "https://client.example.com/callback", "schedule": {"hour": "1"}}
+    subscription = client.post(f"/epcis/queries/{name}/subscriptions", json=said).json()["subscriptionID"]
+    named = ("get_epcis_query", "query_epcis_events_by_name", "list_epcis_subscriptions")
     return {
+        **{operation: {"name": name} for operation in named},
+        "get_epcis_subscription": {"name": name, "subscription_id": subscription},
         "get_epcis_event": {"event_id": quote(event_id, safe="")},
         "list_epcis_values": {"kind": "epcs"},
         **{name: {"kind": "bizSteps", "value": "shipping"} for name in ("query_epcis_events_of", "get_epcis_value")},

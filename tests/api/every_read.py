@@ -42,7 +42,8 @@ TOKEN_OF_READS: dict[str, str | None] = {
     "get_metrics": "token-of-prometheus",
     **dict.fromkeys(
         ("query_epcis_events", "get_epcis_event", "list_epcis_resources", "list_epcis_values",
-         "query_epcis_events_of", "get_epcis_value"), REGULATOR,
+         "query_epcis_events_of", "get_epcis_value", "list_epcis_queries", "get_epcis_query",
+         "query_epcis_events_by_name", "list_epcis_subscriptions", "get_epcis_subscription"), REGULATOR,
     ),
 }  # fmt: skip
 ENDLESS = "stream_changes"
@@ -89,7 +90,7 @@ def reads(house: House, writes: Writes) -> dict[str, Read]:
         **{name: {"station_id": "st_1"} for name in ("get_replica", "get_dead_codes", "list_devices")},
         **label_places(house, bottle.code),
         "list_recalled": {"recall_id": recall},
-        **epcis_places(house, bottle.code),
+        **epcis_places(house, bottle.code, REGULATOR),
         "get_import": {"import_id": writes.send(writes.new("import_cylinders")).json()["import_id"]},
         "get_entry_bundle": {"place": tile},
         "get_tile": {"level": 0, "place": tile},

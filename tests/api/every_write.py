@@ -94,7 +94,7 @@ def _writes_of(document: Body) -> dict[str, tuple[str, str, Body | None]]:
         operation["operationId"]: (method, path, _example(operation))
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
-        if method != "get" and path.startswith(("/v1/", "/epcis/capture", "/epcis/events"))
+        if method != "get" and path.startswith(("/v1/", "/epcis/"))
     }
 
 
@@ -301,6 +301,11 @@ def _message(writes: Writes, write: Write) -> Write:
     return _at(there, "message_id", writes.send(tested).json()["message_id"])
 
 
+def _subscription(writes: Writes, write: Write) -> Write:
+    location = writes.send(writes.new("subscribe_epcis_query")).headers["Location"]
+    return write._replace(path=location)
+
+
 def _acceptance(writes: Writes, write: Write) -> Write:
     invited = writes.send(writes.new("invite_user")).json()
     return _with(write, code=invited["code"])
@@ -362,6 +367,9 @@ _MAKE: dict[str, Callable[[Writes, Write], Write]] = {
         ("change_webhook", "delete_webhook", "exchange_webhook_secret", "replay_webhook", "test_webhook"), _webhook
     ),
     "resend_delivery": _message,
+    "create_epcis_query": _named("name"),
+    **dict.fromkeys(("delete_epcis_query", "subscribe_epcis_query"), _answers("create_epcis_query", "name", "name")),
+    "unsubscribe_epcis_query": _subscription,
     "accept_invitation": _acceptance,
     "sign_in": _sign_in,
     **dict.fromkeys(("sign_out", "end_session", "end_all_sessions", "change_password"), _session),
@@ -379,6 +387,9 @@ _ROLE: dict[str, str | None] = {
     "hand_in_entries": "manager",
     "clear_flag": "regulator-2",
     "accept_cylinder": "company-2",
+    **dict.fromkeys(
+        ("create_epcis_query", "delete_epcis_query", "subscribe_epcis_query", "unsubscribe_epcis_query"), "company"
+    ),
     **dict.fromkeys(("capture_epcis", "capture_epcis_event"), "company"),
     **dict.fromkeys(("record_sale", "record_safety_check"), "delivery"),
     **dict.fromkeys(("read_customer", "erase_customer"), "company"),

@@ -165,7 +165,8 @@ def _places(doors: Doors, operation: str, whose: str) -> dict[str, Any]:
         case "list_recalled":
             return {"recall_id": doors.writes[whose].done("open_recall").body["id"]}  # type: ignore[index]
         case _ if "epcis" in operation:
-            return epcis_places(doors.house, _bottle(doors, whose)).get(operation, {})
+            token = doors.writes[whose].token_of("create_epcis_query")
+            return epcis_places(doors.house, _bottle(doors, whose), token).get(operation, {})
         case "get_entry_bundle" | "get_tile":
             return {"level": "0", "place": newest_tile(doors.house)}
         case "get_problem_page":

@@ -18,6 +18,7 @@ from cylinder_api.epcis.answering import (
     write_of,
     written,
 )
+from cylinder_api.epcis.asking import refusal_of, visible_to
 from cylinder_api.epcis.negotiation import SPOKEN, answers, discovery, negotiate
 from cylinder_api.epcis.paging import PARAMETER, Pages, Turn, next_link
 from cylinder_api.refusals import Refused
@@ -36,34 +37,18 @@ _PATIENCE_S = 2.0
 """A question waits so long for what was recorded before it."""
 _OF_ONE_ID = 100
 """An event and the declarations of errors in it."""
-_CODES: Mapping[str, str] = {
-    "parameter": "epcis_query_parameter",
-    "invalid": "epcis_query_invalid",
-    "too_complex": "epcis_query_too_complex",
-}
-
-
-def refusal_of(fault: QueryFault) -> Refused:
-    """What the core found wrong with a query, as a refusal."""
-    return Refused(_CODES[fault.kind], fault.en, detail_zh=fault.zh)
-
-
-def visible_to(account: Account) -> Visible:
-    """Companies see what is of their own cylinders and what they captured, authorities all."""
-    return Visible(account.org_id if account.role == "company" else None)
-
 
 # --- events --------------------------------------------------------------------------------------------------
 
-_PAGING = [
+PAGING = [
     {"name": "perPage", "in": "query", "required": False, "schema": {"type": "integer", "minimum": 1, "default": 30}},
     {"name": PARAMETER, "in": "query", "required": False, "schema": {"type": "string"}},
 ]
 _PARAMETERS = [
     *({"name": name, "in": "query", "required": False, "schema": {"type": "string"}} for name in NAMES),
-    *_PAGING,
+    *PAGING,
 ]
-_DOCUMENT: dict[int | str, dict[str, Any]] = {
+DOCUMENT: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "An EPCISQueryDocument; `Link: rel=next` leads on",
         "content": {kind: {"schema": {"type": "object"}} for kind in (JSON, JSON_LD)},
@@ -72,14 +57,14 @@ _DOCUMENT: dict[int | str, dict[str, Any]] = {
 _COLLECTION: dict[int | str, dict[str, Any]] = {
     200: {"description": "A Collection of values", "content": {JSON: {"schema": {"type": "object"}}}}
 }
-_ASKING = ("epcis_query_parameter", "epcis_query_too_complex", "epcis_query_too_large", "epcis_uri_too_long")
+ASKING = ("epcis_query_parameter", "epcis_query_too_complex", "epcis_query_too_large", "epcis_uri_too_long")
 
 
 @router.get(
     "/events",
     summary="EPCIS events that meet all conditions, page by page (查询事件)",
     response_class=Response,
-    responses={**_DOCUMENT, **answers(*_ASKING)},
+    responses={**DOCUMENT, **answers(*ASKING)},
     openapi_extra={"parameters": _PARAMETERS},
 )
 def query_epcis_events(request: Request, caller: Caller, service: ServiceHere) -> Response:
@@ -96,7 +81,7 @@ def query_epcis_events(request: Request, caller: Caller, service: ServiceHere) -
     "/events/{event_id:path}",
     summary="One event by its eventID, and the declarations of errors in it (按编号取事件)",
     response_class=Response,
-    responses={**_DOCUMENT, **answers("epcis_unknown")},
+    responses={**DOCUMENT, **answers("epcis_unknown")},
 )
 def get_epcis_event(
     event_id: Annotated[str, Path()], request: Request, caller: Caller, service: ServiceHere
@@ -106,7 +91,9 @@ def get_epcis_event(
     form = media_type_of(request)
     complete = complete_to(service)
     with service.ledger.engine.connect() as reading:
-        page = select_page(reading, query, visible_to(caller), newest_seq(reading), None, _OF_ONE_ID)
+        page = select_page(
+            reading, query, visible_to(caller.role, caller.org_id), newest_seq(reading), None, _OF_ONE_ID
+        )
     if not page.events:
         raise Refused("epcis_unknown", "no event that you may see has this id")
     return _document(request, service, page, form, complete, Titled())
@@ -156,17 +143,17 @@ def list_epcis_resources(request: Request, caller: Caller) -> Response:
     summary="The values of a kind that stand in events, page by page (取值清单)",
     response_class=Response,
     responses={**_COLLECTION, **answers("epcis_unknown", "epcis_query_parameter")},
-    openapi_extra={"parameters": _PAGING},
+    openapi_extra={"parameters": PAGING},
 )
 def list_epcis_values(kind: _Kind, request: Request, caller: Caller, service: ServiceHere) -> Response:
     """`eventTypes`, `epcs`, `bizSteps`, `bizLocations`, `readPoints`, `dispositions`: CBV's words and what stands in
     events that the caller may see."""
     source, now, form = _source(kind), service.clock(), media_type_of(request)
     write = write_of(epc_format_of(request), service.settings.company_prefixes)
-    visible = visible_to(caller)
+    visible = visible_to(caller.role, caller.org_id)
     pages = Pages(service.keys.master, kind, visible.org_id, now)
     size = parse(url_items(request, only_paging=True)).per_page
-    turn = _turn(request, pages)
+    turn = turn_of(request, pages)
     behind = str(turn.behind.key) if turn and turn.behind else ""
     complete = complete_to(service)
     with service.ledger.engine.connect() as reading:
@@ -180,7 +167,7 @@ def list_epcis_values(kind: _Kind, request: Request, caller: Caller, service: Se
     "/{kind}/{value:path}/events",
     summary="EPCIS events with one value, page by page (按取值查询事件)",
     response_class=Response,
-    responses={**_DOCUMENT, **answers("epcis_unknown", *_ASKING)},
+    responses={**DOCUMENT, **answers("epcis_unknown", *ASKING)},
     openapi_extra={"parameters": _PARAMETERS},
 )
 def query_epcis_events_of(
@@ -208,7 +195,7 @@ def get_epcis_value(
     normal = word_of(_WORDS[kind], value, str) if kind in _WORDS else id_of(value, str)
     complete_to(service)
     with service.ledger.engine.connect() as reading:
-        known = normal in source.always or has_value(reading, source, visible_to(caller), normal)
+        known = normal in source.always or has_value(reading, source, visible_to(caller.role, caller.org_id), normal)
     if not known:
         raise Refused("epcis_unknown", "no event that you may see has this value")
     return _collection(request, ("events",))
@@ -265,9 +252,9 @@ def answer_query(
     request: Request, account: Account, service: Service, query: Query, titled: Titled | None = None
 ) -> Response:
     """A page of a query's answer; raises Refused."""
-    form, now, visible = media_type_of(request), service.clock(), visible_to(account)
+    form, now, visible = media_type_of(request), service.clock(), visible_to(account.role, account.org_id)
     pages = Pages(service.keys.master, _question(query), visible.org_id, now)
-    turn = _turn(request, pages)
+    turn = turn_of(request, pages)
     complete = complete_to(service)
     with service.ledger.engine.connect() as reading:
         if turn is None:
@@ -306,7 +293,8 @@ def _question(query: Query) -> object:
     return [sorted(terms, key=repr), sorted(columns, key=repr), query.order, query.limit]
 
 
-def _turn(request: Request, pages: Pages) -> Turn | None:
+def turn_of(request: Request, pages: Pages) -> Turn | None:
+    """Where the token in a URL leads; None without one. Raises Refused."""
     token = request.query_params.get(PARAMETER)
     return None if token is None else pages.read(token)
 

@@ -73,7 +73,7 @@ def parse_url_query(
     return _query(given, _expander(prefixes or {}), paging=paging)
 
 
-def parse_query_object(value: object, context: Callable[[str], str] | None = None) -> Query:
+def parse_query_object(value: object, context: Callable[[str], str] | None = None, *, paging: bool = True) -> Query:
     """The query that a JSON object says; `context` expands by its ``@context``. Raises QueryFault."""
     if not isinstance(value, Mapping):
         raise QueryFault("invalid", "query", "is not a JSON object", "不是 JSON 对象")
@@ -82,7 +82,7 @@ def parse_query_object(value: object, context: Callable[[str], str] | None = Non
         raise _too_many_parameters(next(iter(held)))
     own = _expander({})
     expand = own if context is None else lambda text: own(context(text))
-    return _query({name: _scalars(name, item) for name, item in held.items()}, expand, paging=True)
+    return _query({name: _scalars(name, item) for name, item in held.items()}, expand, paging=paging)
 
 
 def _scalars(name: str, value: object) -> Sequence[Scalar]:
