@@ -10,13 +10,11 @@ log's proof can show that the event is true.
 Nothing of a person goes out: whoever bought is the opaque id of the ledger, and no event says at which door it was.
 """
 
-import re
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
-from cylinder_codes.identifiers import DEFAULT_HOST
 from cylinder_trace import events
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.dates import BEIJING_OFFSET_MS, DAY_MS, HOUR_MS, MINUTE_MS, format_day, local_day
@@ -30,9 +28,8 @@ from cylinder_trace.epcis.addresses import (
     party_address,
     station_address,
 )
-from cylinder_trace.epcis.cbv import BIZ_STEPS
 from cylinder_trace.epcis.event_hash import event_hash
-from cylinder_trace.epcis.normal import escaped, linked
+from cylinder_trace.epcis.normal import escaped
 from cylinder_trace.events import Entry, Event, EventError, Record, Stamp, parse_entry, parse_record, record_text
 from cylinder_trace.values import Evidence
 
@@ -723,64 +720,3 @@ def document_of(made: Sequence[EpcisEvent], created_at: int) -> dict[str, Any]:
         "creationDate": _time(created_at),
         "epcisBody": {"eventList": list(made)},
     }
-
-
-LEDGERS_OWN_STEPS = frozenset(
-    "commissioning encoding decommissioning killing destroying packing unpacking inspecting holding retail_selling "
-    "installing removing replacing".split()
-)
-"""Steps in a cylinder's life that the ledger alone records; carrying, storing and counting it anybody may report."""
-
-
-def forges_ours(
-    event: Mapping[str, Any], prefixes: Mapping[str, str], is_on_file: Callable[[str], bool] | None = None
-) -> str | None:
-    """What in an event of somebody else's claims to be ours, as the path to it; None where nothing does.
-
-    Two things claim it: a word of our own vocabulary, under whatever prefix, as a key or as a value; and a step that
-    the ledger alone records, told of a cylinder of ours.  `prefixes` is the document's own map; `is_on_file` says
-    whether an address leads to a cylinder of the register, and by default those under our own host do.
-    """
-    return _own_word(event, prefixes, "") or _own_step(event, prefixes, is_on_file or _is_below_our_host)
-
-
-_OWN_WORD = re.compile(rf"https?://{re.escape(DEFAULT_HOST)}(?::\d+)?/voc/", re.IGNORECASE)
-"""Any writing of an address below `VOCABULARY` that leads to the same place."""
-
-
-def _own_word(value: Any, prefixes: Mapping[str, str], path: str) -> str | None:
-    if isinstance(value, str):
-        return path if _OWN_WORD.match(_expanded(value, prefixes)) else None
-    inside = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in inside:
-        here = f"{path}/{key}"
-        named = isinstance(key, str) and _own_word(key, prefixes, here)
-        # A context may declare a prefix that nothing uses.
-        if found := named or (key != "@context" and _own_word(item, prefixes, here)):
-            return found
-    return None
-
-
-def _own_step(event: Mapping[str, Any], prefixes: Mapping[str, str], is_on_file: Callable[[str], bool]) -> str | None:
-    step = BIZ_STEPS.word(_expanded(str(event.get("bizStep", "")), prefixes))
-    begins_or_ends = event.get("type") == OBJECT and event.get("action") in ("ADD", "DELETE")
-    if step not in LEDGERS_OWN_STEPS and not begins_or_ends:
-        return None
-    named = any(is_on_file(linked(address)) for address in _things(event))
-    return ("/bizStep" if step in LEDGERS_OWN_STEPS else "/action") if named else None
-
-
-def _things(event: Mapping[str, Any]) -> Iterator[str]:
-    """Whatever single things the event is about."""
-    for field in ("parentID", "epcList", "childEPCs", "inputEPCList", "outputEPCList"):
-        value = event.get(field, ())
-        yield from (item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str))
-
-
-def _expanded(text: str, prefixes: Mapping[str, str]) -> str:
-    prefix, _, rest = text.partition(":")
-    return prefixes[prefix] + rest if prefix in prefixes else text
-
-
-def _is_below_our_host(address: str) -> bool:
-    return address.lower().startswith(OURS)
