@@ -69,11 +69,11 @@ class Nursery:
         self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         theirs.close()
 
-    def bear(self, words: list[str], errors: Path, point: str | None = None) -> Born:
-        """An agent with these words of a command line, that dies at `point`."""
+    def bear(self, words: list[str], errors: Path, point: str | None = None, clock: Path | None = None) -> Born:
+        """An agent with these words of a command line, that dies at `point`; the file `clock` sets its wall clock."""
         (child_in, stdin), (stdout, child_out) = os.pipe(), os.pipe()
         with errors.open("ab") as said, self._turn:
-            asked = json.dumps({"words": words, "point": point}).encode()
+            asked = json.dumps({"words": words, "point": point, "clock": str(clock) if clock else None}).encode()
             socket.send_fds(self._asking, [asked], [child_in, child_out, said.fileno()])
             pid = int(self._asking.recv(32))
         os.close(child_in)
@@ -92,7 +92,7 @@ class Nursery:
 def main() -> None:
     """Fork an agent for each message, until whoever asks has gone."""
     sys.path.insert(0, str(HERE.parents[1]))
-    from stations import crash_points  # noqa: F401 - imported before the first is born, with all of the agent
+    from stations import crash_points, set_clock  # noqa: F401 - imported before the first is born, with all of the agent
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them, so none is left behind as a zombie
     asked = socket.socket(fileno=int(sys.argv[1]))
@@ -112,6 +112,7 @@ def main() -> None:
 def _live(about: dict[str, object], fds: list[int]) -> NoReturn:
     from station_agent.cli import main as agent
     from stations.crash_points import POINTS, Trap
+    from stations.set_clock import set_by
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for place, fd in enumerate(fds):
@@ -119,6 +120,8 @@ def _live(about: dict[str, object], fds: list[int]) -> NoReturn:
     sys.stdin, sys.stdout, sys.stderr = os.fdopen(0, "r"), os.fdopen(1, "w"), os.fdopen(2, "w")
     if about["point"] is not None:
         POINTS[str(about["point"])](Trap())
+    if about["clock"] is not None:
+        set_by(Path(str(about["clock"])))
     words = about["words"]
     assert isinstance(words, list)
     try:

@@ -69,7 +69,7 @@ def simulate(seed: int, *, stations: int = 5, days: int = 30, fills: int = 28) -
             return _simulate(seed, Path(folder), stations, days, fills)
     except Exception as broken:
         again = f"python tests/stations/simulated {seed} {stations} {days} {fills}"
-        raise LawBroken(f"seed {seed}: {broken or repr(broken)}; replay: {again}") from broken
+        raise LawBroken(f"seed {seed}: {str(broken) or repr(broken)}; replay: {again}") from broken
 
 
 @contextmanager

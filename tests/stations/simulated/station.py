@@ -147,7 +147,7 @@ class SimulatedStation:
         key = key_of(self.number)
         journal = Journal(self.folder / "journal.db", device_of(self.number), key)
         replica = Replica(self.folder / "replica.db", self.station_id, key.seed)
-        clock = self._clock(replica)
+        clock = self._clock(replica, journal.last_at)
         recorded, acts = asyncio.Event(), OwnActs()
         for record, index in journal.unseen(replica.known.version if replica.known else 0):
             acts.add(record, index)
@@ -185,12 +185,12 @@ class SimulatedStation:
         process = Process()
         return Run(station, lanes, floor, lookout, sync, journal, replica, clock, list(wires.values()), process)
 
-    def _clock(self, replica: Replica) -> TrustedClock:
+    def _clock(self, replica: Replica, recorded_at: int) -> TrustedClock:
         clock = TrustedClock(
             wall=lambda: self.town.now() + self.clock_error_ms, steady=self.town.now, boot=f"boot-{self.boots}"
         )
         kept = replica.reference()
-        clock.restore(Reference.from_json(kept) if kept else None)
+        clock.restore(Reference.from_json(kept) if kept else None, recorded_at)
         return clock
 
     def _tell(self, event: str, lane: Lane | None, fields: dict[str, Any]) -> None:
