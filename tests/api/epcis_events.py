@@ -19,9 +19,8 @@ def put_event(
 ) -> str:
     """Store one event, captured by an organisation or made from an entry of the log; its id."""
     capture_id = None if log_index is not None else "cap_of_a_test"
-    new = NewEvent(
-        orjson.dumps(event), index_of(event, read_context(orjson.loads(context), Faults(), ()).expand), event["eventID"], None, org_id, log_index
-    )  # fmt: skip
+    found_by = index_of(event, read_context(orjson.loads(context), Faults(), ()).expand)
+    new = NewEvent(orjson.dumps(event), found_by, event["eventID"], None, org_id, log_index)
     ledger = house.running.ledger
     with ledger.engine.begin() as writing:
         write_events(writing, [new], context, house.running.clock(), capture_id)
