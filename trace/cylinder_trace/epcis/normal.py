@@ -16,6 +16,7 @@ GTINs of 14 digits, and everything in a value but letters, digits and ``. _ - ' 
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple, NoReturn
 
 from cylinder_codes.check_digits import gs1_check_digit
@@ -101,6 +102,7 @@ def linked(uri: str) -> str:
         return uri
 
 
+@lru_cache(maxsize=8192)  # one event is looked at three times over, and its neighbours name the same places
 def canonical(uri: str) -> str | None:
     """The canonical link of a GS1 identifier in any writing; None for a URI that does not claim to be one.
 
