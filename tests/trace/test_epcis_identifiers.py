@@ -13,7 +13,7 @@ from cylinder_codes.check_digits import gs1_check_digit
 from cylinder_codes.digital_link import format_link, format_printed_link
 from cylinder_codes.errors import CodeError, CodeErrorKind
 from cylinder_codes.identifiers import Code
-from cylinder_trace.epcis.addresses import code_address, epc_of, party_address, station_address
+from cylinder_trace.epcis.addresses import code_address, code_at, epc_of, party_address, station_address
 from cylinder_trace.epcis.normal import canonical, linked, urn_of
 
 with warnings.catch_warnings():
@@ -153,6 +153,8 @@ def test_a_code_as_its_plate_bears_it_is_what_we_call_it(text: str) -> None:
 
 def test_a_link_of_our_own_that_names_no_code_is_left_to_the_register() -> None:
     assert canonical("https://id.pinglian.example/c/province") is None
+    assert code_at("https://id.pinglian.example/c/province") is None
+    assert code_at("https://id.gs1.org/414/9520001000010") is None
 
 
 def test_a_station_and_a_company_whose_id_is_a_gln_are_called_by_it() -> None:

@@ -14,6 +14,8 @@ import re
 from collections.abc import Sequence
 
 from cylinder_codes.check_digits import gs1_check_digit
+from cylinder_codes.digital_link import parse_link
+from cylinder_codes.errors import CodeError
 from cylinder_codes.identifiers import DEFAULT_HOST
 from cylinder_trace.epcis.normal import CANONICAL_HOST, escaped
 
@@ -34,6 +36,14 @@ def code_address(code: str) -> str:
     scheme, colon, value = code.partition(":")
     path = _GS1_PATHS.get(scheme) if colon else None
     return f"{CANONICAL_HOST}{path}{escaped(value)}" if path else own_address("c", code)
+
+
+def code_at(address: str) -> str | None:
+    """The code, in its canonical text, of whatever has this address; None where it leads to no code."""
+    try:
+        return parse_link(address).code.text
+    except CodeError:
+        return None
 
 
 def epc_of(cylinder_id: str, codes: Sequence[str]) -> str:

@@ -6,11 +6,9 @@ was shipped, received or stored, anybody may tell.
 """
 
 from typing import NamedTuple
-from urllib.parse import unquote
 
-from cylinder_trace.epcis.addresses import OURS, VOCABULARY
+from cylinder_trace.epcis.addresses import OURS, VOCABULARY, code_at
 from cylinder_trace.epcis.indexing import Indexed
-from cylinder_trace.epcis.normal import CANONICAL_HOST
 
 LEDGER_STEPS = frozenset(
     """
@@ -19,7 +17,6 @@ LEDGER_STEPS = frozenset(
 )
 """Business steps of a cylinder that the ledger alone records."""
 _ABOUT = frozenset(("epc", "parent", "input", "output"))
-_CODES = ((f"{CANONICAL_HOST}8003/", "grai:"), (f"{CANONICAL_HOST}8004/", "giai:"), (f"{OURS}c/", ""))
 _BY_ID = f"{OURS}cylinder/"
 
 
@@ -43,12 +40,6 @@ def named_in_our_steps(found_by: Indexed) -> Named:
     addresses = [term.value for term in found_by.terms if term.name in _ABOUT]
     if found_by.biz_step not in LEDGER_STEPS:
         return Named((), ())
-    return Named(
-        tuple(
-            scheme + unquote(address[len(start) :])
-            for address in addresses
-            for start, scheme in _CODES
-            if address.startswith(start)
-        ),
-        tuple(f"cylinder/{unquote(address[len(_BY_ID) :])}" for address in addresses if address.startswith(_BY_ID)),
-    )
+    codes = {code for address in addresses if (code := code_at(address))}
+    ids = {address[len(_BY_ID) :] for address in addresses if address.startswith(_BY_ID)}
+    return Named(tuple(sorted(codes)), tuple(f"cylinder/{id.replace('%3A', ':')}" for id in sorted(ids)))
