@@ -16,6 +16,7 @@ import pytest
 from api_house import House
 from api_process import run
 from sqlalchemy import create_engine, insert, make_url, text
+from sqlmodel import SQLModel
 
 from cylinder_api.diagnosis import machine, outside
 from cylinder_api.diagnosis.finding import Finding
@@ -23,7 +24,7 @@ from cylinder_codes.keys import SigningKey, format_signer
 from cylinder_trace.cosignature import ED25519_COSIGNATURE, Cosigner, format_cosigner_key
 from cylinder_trace.identity import Identity
 from cylinder_trace.store.database import open_engine, parse_url
-from cylinder_trace.store.tables import SCHEMA_VERSION, PersonRow
+from cylinder_trace.store.tables import SCHEMA_VERSION, EpcisCaptureRow, EpcisSubscriptionRow, PersonRow, WebhookRow
 from cylinder_trace.store.vault import Vault
 
 Findings = dict[str, dict[str, Any]]
@@ -196,10 +197,53 @@ def test_a_master_key_that_does_not_open_the_vault_and_one_that_others_read_are_
 
 
 def test_lists_that_stand_still_are_told(data: Path) -> None:
+    run_sql(data, "UPDATE followed SET value = '0' WHERE name = 'epcis'")
     run_sql(data, "UPDATE followed SET value = json_set(value, '$.size', 1) WHERE name = 'place'",
             "DROP TRIGGER entry_no_update", "UPDATE entry SET recorded_at = recorded_at - 86400000")  # fmt: skip
-    finding = looked(data)["lists"]
-    assert (finding["level"], "rebuild-lists" in finding["mend"]) == ("look", True)
+    found = looked(data)
+    assert (found["lists"]["level"], "rebuild-lists" in found["lists"]["mend"]) == ("look", True)
+    assert found["EPCIS repository"]["level"] == "look"
+
+
+def row_of(table: type[SQLModel], **values: Any) -> dict[str, Any]:
+    """A row with these values; where a column must have one, a generated one."""
+    columns = table.__table__.columns  # type: ignore[attr-defined]
+    fill = {
+        column.name: 0 if column.type.python_type is int else "generated" for column in columns if not column.nullable
+    }
+    return {**fill, **values}
+
+
+def test_receivers_that_take_nothing_and_captures_that_do_not_end_are_told(data: Path) -> None:
+    engine, now = open_engine(parse_url(f"sqlite:///{data}/ledger.db"), writer=True), time.time_ns() // 1_000_000
+    hour = 3_700_000
+    rows: list[tuple[type[SQLModel], list[dict[str, Any]]]] = [
+        (WebhookRow, [
+            row_of(WebhookRow, webhook_id="wh_good"), row_of(WebhookRow, webhook_id="wh_new", failing_since=now),
+            row_of(WebhookRow, webhook_id="wh_ill", failing_since=now - hour),
+            row_of(WebhookRow, webhook_id="wh_off", off_at=1),
+            row_of(WebhookRow, webhook_id="wh_gone", off_at=1, deleted_at=2),
+        ]),
+        (EpcisSubscriptionRow, [
+            row_of(EpcisSubscriptionRow, id="s_good", taken_at=now),
+            row_of(EpcisSubscriptionRow, id="s_ill", failures=3),
+            row_of(EpcisSubscriptionRow, id="s_gone", failures=3, ended_at=now),
+        ]),
+        (EpcisCaptureRow, [
+            row_of(EpcisCaptureRow, id="c_done", finished_at=now), row_of(EpcisCaptureRow, id="c_new", created_at=now),
+            row_of(EpcisCaptureRow, id="c_old", created_at=now - hour),
+        ]),
+    ]  # fmt: skip
+    for table, values in rows:
+        with engine.begin() as connection:
+            for value in values:
+                connection.execute(insert(table), [value])
+    engine.dispose()
+    found = looked(data)
+    assert "2 of 4 get nothing: wh_ill of generated, wh_off" in found["webhooks"]["found"]
+    assert "1 of 2 get nothing: s_ill" in found["EPCIS subscriptions"]["found"]
+    assert (found["EPCIS captures"]["level"], "c_old" in found["EPCIS captures"]["found"]) == ("wrong", True)
+    assert "c_new" not in found["EPCIS captures"]["found"]
 
 
 @pytest.mark.parametrize("token", ["short", None])

@@ -14,6 +14,7 @@ from cylinder_api.diagnosis.finding import Finding, wrong
 from cylinder_api.diagnosis.ledger import Opened, look_at_ledger
 from cylinder_api.diagnosis.machine import look_at_machine
 from cylinder_api.diagnosis.outside import look_outside
+from cylinder_api.diagnosis.sending import look_at_sending
 from cylinder_api.folder import Keys, open_folder
 from cylinder_api.settings import Settings, settings_for
 from cylinder_codes.keys import format_vkey
@@ -63,5 +64,7 @@ def _inside(settings: Settings, keys: Keys) -> Iterator[Finding]:
         files = LogFiles(settings.data / "log", suite_of_origin(keys.log.name))
         reader = Reader(engine, files, format_vkey(keys.log.verifying_key))
         yield from look_at_ledger(Opened(engine, reader, settings, keys))
+        with engine.connect() as connection:
+            yield from look_at_sending(connection)
     finally:
         engine.dispose()

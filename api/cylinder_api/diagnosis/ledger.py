@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Table, select
 
 from cylinder_api.diagnosis.finding import Finding, good, look, wrong
 from cylinder_api.folder import Keys
@@ -18,12 +18,14 @@ from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.fleet.place import read_place
 from cylinder_trace.store.publishing import ALARMS, publishing_of
 from cylinder_trace.store.reader import Reader
+from cylinder_trace.store.tables import FollowedRow
 from cylinder_trace.store.vault import VaultError
 from cylinder_trace.store.vault_rotation import require_opens
 from cylinder_trace.store.witness_client import known_alarms
 from cylinder_trace.suite import suite_of_origin
 from cylinder_trace.tiles import nodes_from_tiles
 
+_FOLLOWED: Table = FollowedRow.__table__  # type: ignore[attr-defined]
 _CLOCK_SLACK_MS = 120_000
 _UNPUBLISHED_MS = 60_000
 """A running service publishes within a second."""
@@ -55,6 +57,7 @@ def look_at_ledger(here: Opened) -> Iterator[Finding]:
     yield published_file(here)
     yield unpublished(here)
     yield lists(here)
+    yield epcis(here)
     yield vault(here)
     yield fork_alarm(here)
     yield from witnesses(here)
@@ -131,17 +134,28 @@ def unpublished(here: Opened) -> Finding:
 
 def lists(here: Opened) -> Finding:
     """How far the lists and monthly figures are behind."""
-    size = here.reader.size()
     with here.engine.connect() as connection:
         done = read_place(connection).size
+    return _followed(here, "lists", done, "cylinder-api rebuild-lists --resume catches up")
+
+
+def epcis(here: Opened) -> Finding:
+    """How far the EPCIS repository is behind."""
+    query = select(_FOLLOWED.c.value).where(_FOLLOWED.c.name == "epcis")
+    with here.engine.connect() as connection:
+        done = int(connection.scalar(query) or 0)
+    return _followed(here, "EPCIS repository", done, "queries say in PingLian-Log-Index to where it is complete")
+
+
+def _followed(here: Opened, what: str, done: int, mend: str) -> Finding:
+    size = here.reader.size()
     if done >= size:
-        return good("lists", "they hold every entry")
+        return good(what, "holds every entry")
     late_ms = system_clock() - here.reader.entries(done, 1)[0].recorded_at
     found = f"{size - done} entries behind, the first recorded {late_ms // 1000} s ago"
     if late_ms > _UNFOLDED_MS:
-        mend = "is the service running? If it is, its log says why; cylinder-api rebuild-lists --resume catches up"
-        return look("lists", found, mend)
-    return good("lists", found)
+        return look(what, found, f"is the service running? If it is, its log says why; {mend}")
+    return good(what, found)
 
 
 def vault(here: Opened) -> Finding:
