@@ -174,6 +174,8 @@ def test_an_older_version_serves_while_the_tables_move_and_the_new_one_takes_ove
         ended.callback(after.process.kill)
         balancer.use(before.url, after.url)
         traffic.goes_on(after.url)
+        said_only_by_the_newer(after.url, access["tokens"]["company"])
+        traffic.goes_on(before.url)
         balancer.use(after.url)
         traffic.wait(lambda: balancer.running_at(before.url) == 0)
         assert before.stop() == 0, before.log
@@ -185,16 +187,41 @@ def test_an_older_version_serves_while_the_tables_move_and_the_new_one_takes_ove
     ids = Counter(ids_in(postgres_url))
     assert set(traffic.checked) | set(traffic.uploaded) <= set(ids)
     assert max(ids.values()) == 1
+    assert types_in(postgres_url)["epcis_captured"] == 1
     assert audit_home(postgres_url, data, [open_folder(data).log.verifying_key]).faults == []
     for log in (before.log, after.log):
         assert '"level":"error"' not in log
         assert "Traceback" not in log
 
 
+def said_only_by_the_newer(url: str, token: str) -> None:
+    """Have the newer version record a kind of event that the older does not know."""
+    event = {"type": "ObjectEvent", "eventTime": "2026-04-01T10:10:00Z", "eventTimeZoneOffset": "+08:00",
+             "action": "OBSERVE", "bizStep": "shipping", "epcList": ["https://id.gs1.org/8004/9520001X1"]}  # fmt: skip
+    document = {"@context": ["https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"], "type": "EPCISDocument",
+                "schemaVersion": "2.0", "creationDate": "2026-04-01T10:15:00Z",
+                "epcisBody": {"eventList": [event]}}  # fmt: skip
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, trust_env=False) as client:
+        job = client.post("/epcis/capture", json=document).raise_for_status().headers["Location"]
+        patience = time.monotonic() + 60
+        while client.get(job).raise_for_status().json()["running"]:
+            assert time.monotonic() < patience, "the capture did not end"
+            time.sleep(0.02)
+
+
 def ids_in(url: str) -> list[str]:
     """The id of every entry, as often as it stands there."""
+    return words_in(url, "SELECT id FROM entry")
+
+
+def types_in(url: str) -> Counter[str]:
+    """How many entries of each type there are."""
+    return Counter(words_in(url, "SELECT type FROM entry"))
+
+
+def words_in(url: str, query: str) -> list[str]:
     engine = create_engine(url)
     with engine.connect() as connection:
-        found = list(connection.scalars(text("SELECT id FROM entry")))
+        found = list(connection.scalars(text(query)))
     engine.dispose()
     return found
