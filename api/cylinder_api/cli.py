@@ -13,7 +13,20 @@ from typing import TypeAlias
 from unicodedata import normalize
 
 from cylinder_api.access import ROLES, SYSTEM_ROLES
-from cylinder_api.commands import clients, data, doctor, drill, keep, lists, locking, migrate, people, serve, vault
+from cylinder_api.commands import (
+    clients,
+    data,
+    doctor,
+    drill,
+    keep,
+    lists,
+    locking,
+    migrate,
+    people,
+    serve,
+    vault,
+    webhooks,
+)
 from cylinder_api.commands.failure import CannotDo
 from cylinder_api.commands.town import DEFAULT_SEED
 from cylinder_api.diagnosis.backups import LONGEST_H
@@ -97,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(commands)
     _add_people(commands)
     _add_locks(commands)
+    _add_webhooks(commands)
     _add_keep(commands)
     return parser
 
@@ -206,6 +220,19 @@ def _add_clients(commands: Commands) -> None:
     make.add_argument("--key", type=Path, required=True, metavar="FILE", help=about)
     make.add_argument("--audience", required=True, metavar="NAME", help="the log's origin, or the service's PUBLIC_URL")
     make.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+
+
+def _add_webhooks(commands: Commands) -> None:
+    webhook = _explained(commands, "webhook", "see what is told to others, and send it again").add_subparsers(
+        required=True, metavar="ACT"
+    )
+    _add(webhook, "list", webhooks.list_webhooks, "show every webhook and how it is doing")
+    told = _add(webhook, "deliveries", webhooks.list_deliveries, "show the newest messages and what came of them")
+    told.add_argument("--id", type=_id, required=True, help="the webhook")
+    told.add_argument("--state", choices=("waiting", "delivered", "failed"), help="only these")
+    again = _add(webhook, "resend", webhooks.resend, "send one message again")
+    again.add_argument("--id", type=_id, required=True, help="the webhook")
+    again.add_argument("--message", type=_id, required=True, metavar="ID", help="the message, as deliveries shows it")
 
 
 def _add_whom(parser: argparse.ArgumentParser, roles: Sequence[str], about: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 from api_house import LATER, House, check_body, new_id, now
+from api_process import answer as command
+from api_process import run
 
 from cylinder_api.acts.enrolment import grant
 from cylinder_api.delivery.signing import parse_secret
@@ -445,3 +447,24 @@ def test_no_message_about_a_sale_tells_who_bought(home: House, receiver: Receive
     entry = next(one for one in home.entries_of(bottle.subject) if one.type == "sold")
     personal = [*SALE["customer"].values(), *(str(value) for value in entry.data.values())]
     assert not [text for text in personal if text in sold.body.decode()]
+
+
+# ------------------------------------------------------------------ on the server
+
+
+def test_an_operator_sees_on_the_server_what_was_told_and_sends_it_again(
+    home: House, receiver: Receiver, hooked: Hook
+) -> None:
+    hooked.post("test")
+    (delivered,) = hooked.until_delivered(1)
+    where = ("--data", home.folder, *(("--database-url", home.database_url) if home.database_url else ()))
+    webhook_id = hooked.made["webhook_id"]
+    listed = command("webhook", "list", *where)["webhooks"]
+    assert [one["url"] for one in listed if one["webhook_id"] == webhook_id] == [receiver.url()]
+    assert hooked.made["secret"] not in json.dumps(listed)
+    told = command("webhook", "deliveries", "--id", webhook_id, "--state", "delivered", *where)["items"]
+    assert [one["message_id"] for one in told] == [delivered["message_id"]]
+    command("webhook", "resend", "--id", webhook_id, "--message", delivered["message_id"], *where)
+    assert {one.headers["webhook-id"] for one in receiver.wait_for(2)} == {delivered["message_id"]}
+    assert "no message msg_0" in run("webhook", "resend", "--id", webhook_id, "--message", "msg_0", *where).sentence
+    assert "no webhook wh_0" in run("webhook", "deliveries", "--id", "wh_0", *where).sentence
