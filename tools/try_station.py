@@ -168,8 +168,10 @@ def _enrol(options: argparse.Namespace, folder: Path) -> None:
         str(STATION_AGENT), "enrol", "--url", options.url, "--code", code, "--data", str(folder),
         "--scale-port", str(options.scale_port),
     ]  # fmt: skip
-    if subprocess.run(command, check=False).returncode:
+    # What it prints is for whoever starts the agent by hand; here that follows by itself.
+    if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:
         raise TryError("This machine could not be enrolled; the line above says why.")
+    print(f"本机已入网 This machine is a device of the generated station {station_id} now.", flush=True)
     _keep_one_lane(folder / "station.toml")
 
 

@@ -175,6 +175,23 @@ def test_scanners_connect_to_the_agent_two_at_once_and_keep_their_scans_apart() 
     asyncio.run(day())
 
 
+def test_an_agent_that_ends_while_scanners_are_connected_says_nothing_of_it() -> None:
+    said: list[object] = []
+    with socket.socket() as gun:
+
+        async def day() -> None:
+            asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+            port = free_port()
+            async with at_work(ListeningSource("bases", "127.0.0.1", port, Framing(), 1)) as floor:
+                (await reached(port)).close()
+                assert [(await floor.told_next())[0] for _ in range(2)] == [True, False]
+                gun.connect(("127.0.0.1", port))
+                assert (await floor.told_next())[0]
+
+        asyncio.run(day())
+    assert said == []
+
+
 async def reached(port: int) -> asyncio.StreamWriter:
     for _ in range(200):
         try:

@@ -587,3 +587,12 @@ def test_a_script_can_read_where_it_listens(tmp_path: Path) -> None:
         floor.process.terminate()
         said = json.loads(floor.process.communicate(timeout=30)[0])
     assert said == {"port": floor.port, "world_port": floor.world_port, "scales": 12, "time_factor": 60.0}
+
+
+def test_it_ends_without_a_word_while_the_operators_hands_are_still_connected(tmp_path: Path) -> None:
+    with running(tmp_path) as floor, socket.create_connection(("127.0.0.1", floor.world_port), timeout=30) as hands:
+        hands.sendall(b'{"scale": 1, "remove": true}\n')
+        assert hands.recv(1)
+        floor.process.terminate()
+        _out, said = floor.process.communicate(timeout=30)
+    assert (floor.process.returncode, said) == (0, "")

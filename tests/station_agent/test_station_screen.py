@@ -113,6 +113,22 @@ def test_how_long_a_clock_that_was_not_checked_since_the_restart_is_believed_is_
         assert "分钟 · 离线" not in _drawn(lane, gone, skew_ms=None, unchecked_ms=over_ms)
 
 
+def test_who_typed_a_worker_id_is_told_to_type_the_pin_next_and_not_to_scan_a_badge() -> None:
+    lane = _lane(LaneState.IDLE)
+    lane.worker_id, lane.asks_pin_of = None, "fw_01"
+    text = _drawn(lane)
+    assert "输入口令,按 Enter。" in text
+    assert "刷上岗卡" not in text
+
+
+def test_of_a_cylinder_that_was_never_inspected_the_first_due_month_is_shown() -> None:
+    lane = _lane(LaneState.SCANNED)
+    assert CASE.cylinder is not None
+    stamp = CASE.cylinder.stamp.model_copy(update={"manufactured_month": "2024-03"})
+    lane.view.cylinder = CASE.cylinder.model_copy(update={"inspection": None, "stamp": stamp})
+    assert "2028-03" in _drawn(lane), "four years after it was made"
+
+
 def test_a_lane_that_the_regulator_locked_says_so_before_anybody_scans() -> None:
     scale = KNOWN.station.scales["scale-1"].model_copy(update={"locked": True})
     station = KNOWN.station.model_copy(update={"scales": {"scale-1": scale}})

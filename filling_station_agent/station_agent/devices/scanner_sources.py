@@ -290,7 +290,7 @@ class ListeningSource:
         """Hand on what every scanner that connects sends, character by character. Raises OSError."""
 
         async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with suppress(OSError):
+            with suppress(OSError, asyncio.CancelledError):  # nobody waits for this task, and asyncio prints of it
                 await hear(decoded(_received(reader, clock)))
             writer.close()
 
@@ -310,8 +310,8 @@ class ListeningSource:
         tell(True, f"{peer} at {self.host}:{self.port}")
         try:
             await one.listen(decoded(_received(reader, clock)), take, clock)
-        except OSError:
-            pass
+        except (OSError, asyncio.CancelledError):
+            pass  # gone, or the agent ends: nobody waits for this task
         finally:
             tell(False, f"{peer} has hung up")
             writer.close()

@@ -213,8 +213,8 @@ async def _serve_world(simulation: Simulation, host: str, port: int) -> tuple[as
             while line := await reader.readline():
                 writer.write(json.dumps(_act(simulation, line), ensure_ascii=False).encode() + b"\n")
                 await writer.drain()
-        except (OSError, ValueError):  # gone, or a line beyond the reader's limit
-            pass
+        except (OSError, ValueError, asyncio.CancelledError):
+            pass  # gone, or a line beyond the reader's limit, or the simulator ends: nobody waits for this task
         finally:
             writer.close()
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from cylinder_trace.cylinder import CylinderState
-from cylinder_trace.dates import format_minute
+from cylinder_trace.dates import format_minute, format_month
 from cylinder_trace.decision import Decision
 from cylinder_trace.reasons import REASONS, next_step
 from cylinder_trace.rulebook import Rulebook
+from cylinder_trace.rules.deadlines import due_month
 from station_agent import words
 from station_agent.lane import HandOver, Lane, LaneKind, LaneState, Shift
 from station_agent.link import Link, LinkSaid, LinkState
@@ -224,13 +225,14 @@ class Memory:
         view = lane.view
         locked = lane.is_ready and known is not None and known.is_locked(lane.scale_id, lane.number, now)
         told = words.all_told(view.decision) if view.decision and lane.state is not LaneState.IDLE else []
+        book = known.book_at(now) if known else None
         says, step = _sentence(lane, told, locked)
         number = lane.number
         return LaneFacts(
             number=number,
             verdict=verdict_of(lane, locked=locked),
             code=view.code,
-            steel=_steel(view.cylinder) if view.cylinder else None,
+            steel=_steel(view.cylinder, book) if view.cylinder else None,
             says=says,
             next_step=step,
             more=tuple(told[1:]),
@@ -262,9 +264,12 @@ def _unchecked_left(book: Rulebook | None, unchecked_ms: int | None) -> int | No
     return hours * 60 - unchecked_ms // _MINUTE_MS
 
 
-def _steel(cylinder: CylinderState) -> Steel:
+def _steel(cylinder: CylinderState, book: Rulebook | None) -> Steel:
+    """The facts; where no inspection says the next one's month, it is reckoned from the month of making."""
     stamp, inspection = cylinder.stamp, cylinder.inspection
     due = inspection.next_due_month if inspection else None
+    if due is None and book is not None and (month := due_month(cylinder, book)) is not None:
+        due = format_month(month)
     return Steel(stamp.serial, stamp.maker, stamp.model, stamp.tare_g, due)
 
 
@@ -276,6 +281,7 @@ def _cap(cylinder: CylinderState | None, decision: Decision | None) -> int | Non
 
 # fmt: off
 _BADGE: Said = ("请先刷上岗卡。", "Scan your badge first.")
+_PIN: Said = ("输入口令,按 Enter。", "Type the PIN, then Enter.")
 _SCAN: Said = ("扫气瓶上的二维码。", "Scan the code on the cylinder.")
 _SCAN_FULL: Said = ("扫下一只重瓶的二维码。", "Scan the code on the next full cylinder.")
 _ASKING: Said = ("正在核对档案和秤。", "The file and the scale are being asked.")
@@ -301,6 +307,8 @@ def _sentence(lane: Lane, told: list[words.Told], locked: bool) -> tuple[Said | 
     state, message = lane.state, lane.view.message
     if locked and state is not LaneState.REFUSED:
         return _reason("R63")
+    if lane.asks_pin_of is not None:
+        return None, _PIN
     if message and state in (LaneState.FAULT, LaneState.DONE, LaneState.REFUSED):
         return message, _FILLED if state is LaneState.DONE else None
     if state is LaneState.CHECKED:
