@@ -9,7 +9,22 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Column, Connection, LargeBinary, Table, func, insert, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    Table,
+    any_,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 
 from cylinder_trace.epcis.indexing import Indexed
 from cylinder_trace.store.line import LET_GO_AFTER_S
@@ -88,11 +103,17 @@ def _new_of(connection: Connection, events: Sequence[NewEvent], context_text: by
     for event in events:
         found.setdefault(digest_of(context_text, event.text), event)
     for org_id in {event.org_id for event in events}:
-        known = select(EVENT.c.text_sha256).where(EVENT.c.org_id == org_id, EVENT.c.text_sha256.in_(list(found)))
+        known = select(EVENT.c.text_sha256).where(EVENT.c.org_id == org_id, _is_among(connection, list(found)))
         for digest in map(bytes, connection.scalars(known)):
             if found[digest].org_id == org_id:
                 del found[digest]
     return found
+
+
+def _is_among(connection: Connection, digests: list[bytes]) -> ColumnElement[bool]:
+    if connection.dialect.name == "postgresql":  # one array: the driver looks long at a thousand parameters
+        return EVENT.c.text_sha256 == any_(literal(digests, ARRAY(LargeBinary)))
+    return EVENT.c.text_sha256.in_(digests)
 
 
 def _context_id(connection: Connection, context_text: bytes) -> int:
