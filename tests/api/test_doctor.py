@@ -155,6 +155,13 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
 }  # fmt: skip
 
 
+def test_tables_that_a_newer_version_has_moved_and_beside_which_this_one_may_serve_are_told(data: Path) -> None:
+    run_sql(data, "UPDATE meta SET value = '99' WHERE key = 'schema'")
+    found = looked(data)
+    assert (found["schema"]["level"], "end the upgrade" in found["schema"]["mend"]) == ("look", True)
+    assert found["publishing"]["level"] == "good"
+
+
 @pytest.mark.parametrize("name", SPOILT)
 def test_what_is_wrong_is_named_with_what_to_do(data: Path, name: str) -> None:
     spoil, what, found, mend = SPOILT[name]
