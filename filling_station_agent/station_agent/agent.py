@@ -27,13 +27,13 @@ from station_agent.service import Service
 from station_agent.settings import Settings, trusted_regulators
 from station_agent.station import Station
 from station_agent.sync import Sync
-from station_agent.ticket_printer import TicketPrinter
+from station_agent.ticket_printer import TicketPrinter, printer_place
 
 _STOP_WITHIN_S = 20.0
 _LAST_UPLOAD_S = 3.0
 _ENDING_SIGNALS = [
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-]  # SIGHUP: the window was closed; Windows has none
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+]  # the window was closed: SIGHUP, on Windows SIGBREAK and five seconds
 
 
 @dataclass(slots=True)
@@ -134,9 +134,8 @@ def _lanes(settings: Settings, devices: Devices, run: int) -> list[Lane]:
 
 
 def _printer(settings: Settings, data: Path) -> TicketPrinter | None:
-    """Where tickets are printed; a relative path lies in the data folder."""
     ticket = settings.ticket
-    return TicketPrinter(data / ticket.printer, ticket.kind) if ticket.printer else None
+    return TicketPrinter(printer_place(data, ticket.printer), ticket.kind) if ticket.printer else None
 
 
 People = Callable[[], Coroutine[Any, Any, None]]

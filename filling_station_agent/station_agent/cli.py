@@ -18,7 +18,7 @@ from station_agent import words as said
 from station_agent.clock import wall_ms
 from station_agent.device import Device, DeviceError, load_device, only_one
 from station_agent.devices.driver import DriverError
-from station_agent.headless import Headless
+from station_agent.headless import Headless, in_utf8
 from station_agent.journal import JournalBroken
 from station_agent.keeping_commands import add_folder, add_json, folder_of
 from station_agent.running_log import logged
@@ -175,7 +175,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 async def _run_headless(settings: Settings, data: Path, device: Device) -> None:
-    headless = Headless(sys.stdout, wall_ms)
+    headless = Headless(in_utf8(sys.stdout), wall_ms)
     with logged(headless.tell, data, wall_ms) as tell:
         async with agent.assembled(settings, data, device, tell) as parts:
             await agent.run(parts, tell, lambda: agent.read_keyboard(parts, sys.stdin.fileno()))

@@ -106,6 +106,18 @@ def write_secret(file: Path, text: str) -> None:
         half_written.flush()
         os.fsync(half_written.fileno())
     half.replace(file)
+    _flush_folder(file.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Have a new name in a folder survive a power cut; Windows opens no folder, and keeps names in a log of its own."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def keep_device(data: Path, answer: dict[str, Any]) -> None:

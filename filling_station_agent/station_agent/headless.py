@@ -1,10 +1,18 @@
 """`--headless`: one JSON line per change of state, for integrators and tests."""
 
+import io
 import json
 from collections.abc import Callable
 from typing import Any, TextIO
 
 from station_agent.lane import Lane
+
+
+def in_utf8(out: TextIO) -> TextIO:
+    """The same stream, writing UTF-8 as JSON is exchanged (RFC 8259), and not the code page of a Windows console."""
+    if isinstance(out, io.TextIOWrapper):
+        out.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+    return out
 
 
 class Headless:

@@ -177,10 +177,11 @@ def _service_unit(arguments: argparse.Namespace) -> int:
     _, data = load_settings(config)
     try:
         machine_key = machine_key_file(data)
-    except KeyLocked as error:
+        task = service_unit.windows_task(config, data, machine_key) if arguments.windows else ""
+    except (KeyLocked, ValueError) as error:
         raise DeviceError(str(error)) from error
     if arguments.windows:
-        print(service_unit.windows_task(config, data, machine_key), end="")
+        print(task, end="")
     else:
         user = arguments.user or getpass.getuser()
         print(service_unit.systemd_unit(config, data, machine_key, user=user, tty=arguments.tty), end="")

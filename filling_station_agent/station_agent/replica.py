@@ -358,19 +358,26 @@ class Replica:
         return self._fact("link")
 
     def forget(self) -> None:
-        """Throw the replica away; it is fetched whole the next time. The locks that were told of are remembered."""
+        """Throw the replica away; it is fetched whole the next time. The locks that were told of are remembered.
+
+        Windows lets nobody remove a file that another program looks at (`status`): then the new one is in memory alone,
+        and the damaged one is found again at the next start.
+        """
         self.was_damaged = True
         self.known = self._dead = None
         with self._lock:
             self._db.close()
-            for suffix in ("", "-wal", "-shm"):
-                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-            self._connect()
+            try:
+                for suffix in ("", "-wal", "-shm"):
+                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+                self._connect(self._path)
+            except OSError:
+                self._connect(":memory:")
 
     # ------------------------------------------------------------ within
 
     def _open(self) -> None:
-        self._connect()
+        self._connect(self._path)
         if self._db.execute("pragma quick_check(1)").fetchone()[0] != "ok":
             raise ReplicaDamaged(f"{self._path} is damaged")
         self._dead = self._read_dead()
@@ -412,8 +419,8 @@ class Replica:
         self._db.execute("insert into dead values (?, ?, ?, ?, ?)", row)
         self._db.execute("delete from facts where name = 'dead'")  # as version 0 kept it
 
-    def _connect(self) -> None:
-        self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=5)
+    def _connect(self, place: Path | str) -> None:
+        self._db = sqlite3.connect(place, isolation_level=None, check_same_thread=False, timeout=5)
         (version,) = self._db.execute("pragma user_version").fetchone()
         if version > SCHEMA_VERSION:
             raise ReplicaDamaged(f"{self._path} was written by a newer station-agent")

@@ -1,7 +1,7 @@
 """The station as a service of its machine: a systemd unit for Linux, a task for Windows' scheduler."""
 
 import sys
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from station_agent.key_at_rest import CREDENTIAL
 
@@ -43,8 +43,11 @@ TTYPath={tty}
 TTYReset=true
 TTYVHangup=true
 """
+_LONGEST_TASK = 261
+"""Characters that ``schtasks /tr`` takes."""
 _WINDOWS = """\
-@rem The station agent (充装站代理) as a task that starts when its account signs on, in a window of its own, because the
+@chcp 65001 >nul
+@rem The station agent as a task that starts when its account signs on, in a window of its own, because the
 @rem scanners type into that window. Run this once, signed on as the station's own account (not an administrator).
 schtasks /create /f /tn "PingLian station agent" /sc onlogon /rl limited ^
   /tr "\\"{program}\\" run --config \\"{config}\\""
@@ -67,8 +70,14 @@ def systemd_unit(config: Path, data: Path, machine_key: Path, *, user: str, tty:
     )  # fmt: skip
 
 
-def windows_task(config: Path, data: Path, machine_key: Path) -> str:
-    """A command file that makes the task."""
+def windows_task(config: PurePath, data: PurePath, machine_key: PurePath) -> str:
+    """A command file that makes the task, in ASCII but for the paths. Raises ValueError where they are too long."""
+    command = f'"{program()}" run --config "{config}"'
+    if len(command) > _LONGEST_TASK:
+        raise ValueError(
+            f"Windows' task scheduler takes a command of {_LONGEST_TASK} characters, this has {len(command)}: "
+            "install the agent, or put its data, into a folder with a shorter name."
+        )
     return _WINDOWS.format(config=config, data=data, machine_key=machine_key, program=program())
 
 

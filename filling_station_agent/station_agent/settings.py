@@ -338,7 +338,7 @@ leave_after_minutes = 20
 
 [ticket]                        # 挂牌票: printed for every cylinder that goes to a rack
 # A printer's device or a file, to which each ticket is written; without it tickets are only shown.
-# printer = "/dev/usb/lp0"
+# printer = "/dev/usb/lp0"       # on Windows '\\\\.\\LPT1', or a shared one: '\\\\pc\\printer'
 # "text" = lines of UTF-8, the QR symbol in block characters; "escpos" = receipt printers (GB 18030, raster symbol).
 # kind = "text"
 

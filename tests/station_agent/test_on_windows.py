@@ -1,16 +1,24 @@
 """What a Windows PC has not is not asked for there: as far as that can be tried without one."""
 
 import ast
+import io
+import json
+import ntpath
 import sys
+import tomllib
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from types import SimpleNamespace
 
 import pytest
 
 import station_agent
 from station_agent import clock, device
-from station_agent.device import DeviceError, only_one
+from station_agent.device import DeviceError, only_one, write_secret
+from station_agent.headless import Headless, in_utf8
+from station_agent.replica import Replica
+from station_agent.service_unit import windows_task
+from station_agent.ticket_printer import printer_place
 
 MODULES = sorted(Path(station_agent.__file__).parent.rglob("*.py"))
 POSIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
@@ -75,3 +83,55 @@ def test_a_start_of_windows_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "winreg", registry)
     monkeypatch.setattr(clock, "sys", SimpleNamespace(platform="win32"))
     assert clock.machine_boot() == "windows-41"
+
+
+def test_a_json_line_is_utf_8_whatever_the_console_s_code_page_is() -> None:
+    written = io.BytesIO()
+    out = io.TextIOWrapper(written, encoding="gbk", newline="\r\n")
+    Headless(in_utf8(out), lambda: 1).tell("refused", None, {"zh": "此瓶被标记为黑气瓶", "raw_scan": "é\udce9"})
+    out.flush()
+    assert json.loads(written.getvalue().decode())["zh"] == "此瓶被标记为黑气瓶"
+    assert written.getvalue().endswith(b"}\n")
+
+
+def test_a_secret_is_whole_where_no_folder_can_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "sys", SimpleNamespace(platform="win32"))
+    write_secret(tmp_path / "token", "one")
+    write_secret(tmp_path / "token", "two")
+    assert (tmp_path / "token").read_text("utf-8") == "two\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["token"]
+
+
+def test_a_damaged_replica_that_another_program_holds_open_is_made_anew_in_memory(tmp_path: Path) -> None:
+    file = tmp_path / "replica.db"
+    file.write_bytes(b"noise" * 1_000)
+    held = tmp_path / "replica.db-wal"
+    held.mkdir()  # what cannot be removed, as an open file there
+    replica = Replica(file, "station-1", bytes(32))
+    assert replica.was_damaged
+    assert replica.cylinder_count() == 0
+    replica.close()
+
+
+def test_the_task_of_the_scheduler_names_its_paths_whole_and_is_plain_ascii_besides() -> None:
+    config, data = PureWindowsPath(r"C:\瓶链\station.toml"), PureWindowsPath(r"C:\瓶链")
+    text = windows_task(config, data, PureWindowsPath(r"C:\瓶链.key"))
+    assert text.startswith("@chcp 65001 >nul\n")
+    assert r'--config \"C:\瓶链\station.toml\""' in text
+    assert text.replace("瓶链", "").isascii()
+    with pytest.raises(ValueError, match="261 characters"):
+        windows_task(data / ("long" * 60) / "station.toml", data, data)
+
+
+@pytest.mark.parametrize(
+    ("named", "opened"),
+    [
+        (r"\\.\LPT1", r"\\.\LPT1"),
+        (r"\\pc\printer", r"\\pc\printer"),
+        (r"C:\tickets.txt", r"C:\tickets.txt"),
+        ("tickets.txt", r"D:\station\tickets.txt"),
+    ],
+)
+def test_a_printer_is_opened_by_the_name_that_the_settings_give_it(named: str, opened: str) -> None:
+    printer = tomllib.loads(f"printer = '{named}'")["printer"]
+    assert printer_place(PureWindowsPath("D:/station"), printer, ntpath.join) == opened
