@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from api_house import Bottle, House, check_body
-from api_process import Served
-from test_webhooks import Hook, event_of, until
+from api_process import Served, answer
+from test_webhooks import Hook, event_of, is_signed, until
 
 from cylinder_api.delivery.deliverer import AT_A_TIME
 from servers.keyed import keyed_client
@@ -91,3 +91,16 @@ def test_of_two_processes_one_delivers_and_the_other_takes_over(tmp_path: Path, 
         decided = until(lambda: receiver.received[before + ENTRIES :], bool)
         assert event_of(decided[0])["data"]["event"] == "fill_decided"
         assert second.stop() == 0
+
+
+def test_messages_are_signed_as_before_when_the_master_key_was_exchanged(tmp_path: Path) -> None:
+    with Receiver() as receiver:
+        house = House(tmp_path, private_receivers=True)
+        with house:
+            hook = Hook(house, receiver.url())
+        said = answer("rotate-master-key", "--data", tmp_path)
+        assert said["signing_secrets"] == 1
+        with house:
+            house.as_("company").post(f"{hook.path}/test")
+            (request,) = receiver.wait_for(1)
+        assert is_signed(request, hook.made["secret"])

@@ -36,6 +36,11 @@ class Clock:
     def __call__(self) -> int:
         return now() + self.ahead
 
+    def forward(self, house: House, ms: int) -> None:
+        """Let time go by."""
+        self.ahead += ms
+        house.running.deliverer.notify()
+
 
 @pytest.fixture(scope="module")
 def clock() -> Clock:
@@ -48,13 +53,19 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("webhooks")
     if request.param == "sqlite":
         with House(folder, private_receivers=True, clock=clock) as house:
-            yield house
+            yield at_once(house)
         return
     with (
         fresh_database(request.getfixturevalue("postgres_server")) as url,
         House(folder, url, private_receivers=True, clock=clock) as house,
     ):
-        yield house
+        yield at_once(house)
+
+
+def at_once(house: House) -> House:
+    """The house, whose deliverer does not wait for more to come together."""
+    house.running.deliverer.gather_s = 0
+    return house
 
 
 @pytest.fixture
@@ -114,7 +125,7 @@ def until(look: Callable[[], Any], what: Callable[[Any], bool], patience_s: floa
     end = time.monotonic() + patience_s
     while not what(seen := look()):
         assert time.monotonic() < end, seen
-        time.sleep(0.01)
+        time.sleep(0.03)
     return seen
 
 
@@ -256,11 +267,11 @@ def test_a_message_that_is_sent_again_bears_the_same_id_and_bytes(
     hooked.post("test")
     receiver.wait_for(1)
     hooked.until(lambda item: item["failures"] == 1)
-    clock.ahead += 2 * 20_000
+    clock.forward(home, 2 * 20_000)
     receiver.wait_for(2)
     item = hooked.until(lambda item: item["failures"] == 2)
     assert item["rests_until"] > clock() + HOUR
-    clock.ahead += 2 * HOUR
+    clock.forward(home, 2 * HOUR)
     received = receiver.wait_for(3)
     assert len({(one.headers["webhook-id"], one.body) for one in received}) == 1
     assert [one.headers["webhook-timestamp"] for one in received] == sorted(
@@ -290,7 +301,7 @@ def test_a_receiver_that_fails_for_days_is_switched_off_and_its_owner_can_see_wh
     home.new_bottle()
     item = hooked.until(lambda item: item["failures"] > 0)
     while item["state"] == "on":
-        clock.ahead += 9 * HOUR
+        clock.forward(home, 9 * HOUR)
         item = hooked.until(_tried_since(item))
     assert "three days" in item["off_because"]
     assert "三天" in item["off_because_zh"]
@@ -334,17 +345,32 @@ def test_a_message_that_is_never_taken_holds_up_no_other_and_is_given_up_after_t
     receiver.will(picky)
     hooked.post("test")
     hooked.until(lambda item: item["failures"] == 1)
-    clock.ahead += 30_000
     for _ in range(3):
         home.new_bottle()
-        clock.ahead += 9 * HOUR
-        hooked.until(lambda item: item["waiting"] == 1 and item["behind"] == 0)
+        clock.forward(home, 9 * HOUR)
+        until(lambda: _later(home, clock, hooked), lambda item: item["waiting"] == 1 and item["behind"] == 0)
     assert len(hooked.until_delivered(6)) == 6
     for _ in range(6):
-        clock.ahead += 9 * HOUR
+        clock.forward(home, 9 * HOUR)
         hooked.until(_tried_since(hooked.get()) if hooked.get()["waiting"] else lambda _item: True)
     (given_up,) = until(lambda: hooked.deliveries(state="failed"), bool)
     assert given_up["status"] == 400
+
+
+def _later(home: House, clock: Clock, hook: Hook) -> Json:
+    """The webhook, after its receiver has rested from a failure."""
+    clock.forward(home, 20_000)
+    return hook.get()
+
+
+def test_what_was_delivered_is_listed_for_a_week(home: House, clock: Clock, hooked: Hook) -> None:
+    hooked.post("test")
+    hooked.until_delivered(1)
+    clock.forward(home, 6 * DAY)
+    hooked.post("test")
+    assert len(hooked.until_delivered(2)) == 2
+    clock.forward(home, 2 * DAY)
+    until(lambda: len(hooked.deliveries()), lambda left: left == 1)
 
 
 # ------------------------------------------------------------------ by hand
@@ -366,7 +392,7 @@ def test_everything_since_an_instant_is_sent_again_under_the_same_ids(
     home.new_bottle()
     receiver.wait_for(2)
     hooked.until_delivered(2)
-    clock.ahead += HOUR
+    clock.forward(home, HOUR)
     since = clock()
     home.new_bottle()
     receiver.wait_for(4)
@@ -393,7 +419,7 @@ def test_while_the_secret_is_exchanged_both_sign_and_a_day_later_the_new_one_alo
     request = receiver.wait_for(1)[0]
     assert is_signed(request, old)
     assert is_signed(request, made["secret"])
-    clock.ahead += DAY
+    clock.forward(home, DAY)
     hooked.post("test")
     request = receiver.wait_for(2)[1]
     assert not is_signed(request, old)

@@ -241,18 +241,13 @@ class Webhooks:
     def all(self) -> list[WebhookItem]:
         """Those that the caller may see, by their making."""
         whose = () if self.caller.role in _SEE_ALL else (self.caller.role, self.caller.org_id)
-        return [self.item(row) for row in webhooks.read_webhooks(self.engine, *whose)]
+        waiting, size = webhooks.waiting_of(self.engine), self.reader.size()
+        rows = webhooks.read_webhooks(self.engine, *whose)
+        return [_item(row, waiting.get(row.webhook_id, 0), size) for row in rows]
 
     def item(self, row: WebhookRow) -> WebhookItem:
         """A webhook as it is shown."""
-        return WebhookItem(
-            **row.model_dump(include=set(WebhookItem.model_fields)),
-            types=_types(row),
-            state="on" if row.off_at is None else "off",
-            off_because_zh=in_chinese(row.off_because) if row.off_because else None,
-            waiting=webhooks.waiting_of(self.engine).get(row.webhook_id, 0),
-            behind=max(0, self.reader.size() - row.next_index),
-        )
+        return _item(row, webhooks.waiting_of(self.engine).get(row.webhook_id, 0), self.reader.size())
 
     def deliveries(self, row: WebhookRow, state: str | None, after: str | None, limit: int) -> DeliveryPage:
         """A page of the webhook's messages, the newest first; raises Refused for a place that is none."""
@@ -285,6 +280,17 @@ class Webhooks:
             zh = f"/body/url：{in_chinese(str(error))}"
             raise Refused("invalid", f"/body/url: {error}", detail_zh=zh) from error
         return url
+
+
+def _item(row: WebhookRow, waiting: int, size: int) -> WebhookItem:
+    return WebhookItem(
+        **row.model_dump(include=set(WebhookItem.model_fields)),
+        types=_types(row),
+        state="on" if row.off_at is None else "off",
+        off_because_zh=in_chinese(row.off_because) if row.off_because else None,
+        waiting=waiting,
+        behind=max(0, size - row.next_index),
+    )
 
 
 def _made(row: WebhookRow, secret: bytes) -> WebhookMade:

@@ -44,7 +44,9 @@ AT_A_TIME = 8
 _IN_ALL = 512
 """As many connections at a time; a slow receiver holds at most `AT_A_TIME` of them, one that failed a single one."""
 _LOOK_AGAIN_S = 1.0
-_GATHER_S = 0.02
+_GATHER_S = 0.3
+_SOON_S = 0.02
+"""Attempts that end within so much time are written down together."""
 _REST = 9
 """Times as long as it worked the outbox rests while the log grows, as the lists' follower does."""
 _FORGET_EVERY_MS = 3_600_000
@@ -68,6 +70,7 @@ class Deliverer:
         """`draw`: a number at random in [0, 1), for each wait."""
         self._engine, self._guard, self._box, self._bodies = engine, guard, box, bodies
         self._clock, self._draw = clock, draw
+        self.gather_s = _GATHER_S
         self._outbox = Outbox(engine, reader, TYPES)
         self._lead = Lead(engine, "pinglian-deliverer")
         self._under_way: dict[str, dict[str, asyncio.Task[None]]] = {}
@@ -129,7 +132,7 @@ class Deliverer:
             return (), False
         for one in tried:
             self._tried.popleft()
-            self._under_way[one.webhook_id].pop(one.message_id, None)
+            del self._under_way[one.webhook_id][one.message_id]
         return answer
 
     def _look(self, tried: Sequence[Tried], under_way: dict[str, list[str]]) -> tuple[Sequence[Due], bool]:
@@ -142,8 +145,7 @@ class Deliverer:
         now = self._clock()
         grew = self._outbox.step(now)
         if now >= self._forget_at:
-            self._forget_at = now + _FORGET_EVERY_MS
-            forget_messages(self._engine, now)
+            self._forget_at = now + (0 if forget_messages(self._engine, now) else _FORGET_EVERY_MS)
         due = in_turn(due_messages(self._engine, now, under_way, AT_A_TIME), under_way)
         return due[: max(0, _IN_ALL - sum(map(len, under_way.values())))], grew
 
@@ -171,7 +173,7 @@ class Deliverer:
         if rest_s is None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), _LOOK_AGAIN_S)
-            rest_s = _GATHER_S
+            rest_s = _SOON_S if any(self._under_way.values()) else self.gather_s
         self._woken.clear()
         if not self._stopping:
             await asyncio.sleep(rest_s)

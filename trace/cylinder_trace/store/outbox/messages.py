@@ -90,6 +90,7 @@ def _due_of(webhook: WebhookRow, now: int, sent: Collection[str]) -> Select[Any]
     query = select(DELIVERY, *(_entry.c[name].label(f"about_{name}") for name in About._fields))
     query = query.outerjoin(_entry, _entry.c.log_index == DELIVERY.c.log_index)
     query = query.where(DELIVERY.c.webhook_id == webhook.webhook_id, DELIVERY.c.due_at <= now)
+    query = query.where(DELIVERY.c.log_index.is_(None) | _entry.c.log_index.is_not(None))
     if sent:
         query = query.where(DELIVERY.c.message_id.not_in(sent))
     in_log = func.coalesce(DELIVERY.c.log_index, -1)
@@ -106,6 +107,7 @@ def _due(webhook: WebhookRow, row: Row[Any]) -> Due:
 def record_attempts(engine: Engine, attempts: Sequence[Tried]) -> None:
     """Write down what came of some attempts, in one transaction."""
     with engine.begin() as connection:
+        _lock(connection, {tried.webhook_id for tried in attempts})
         for tried in attempts:
             ended = tried.due_at is None
             state = DELIVERED if tried.accepted else FAILED if ended else WAITING
@@ -117,6 +119,13 @@ def record_attempts(engine: Engine, attempts: Sequence[Tried]) -> None:
                 )
             )  # fmt: skip
             connection.execute(_receiver(tried))
+
+
+def _lock(connection: Connection, webhook_ids: Collection[str]) -> None:
+    """Whoever writes a webhook and its messages takes the webhook first, so that nobody waits for one who waits."""
+    if connection.dialect.name == "postgresql":  # on SQLite there is one lock, which is taken by writing
+        order = select(WEBHOOK.c.webhook_id).where(WEBHOOK.c.webhook_id.in_(webhook_ids)).order_by(WEBHOOK.c.webhook_id)
+        connection.execute(order.with_for_update())
 
 
 def _receiver(tried: Tried) -> Update:
@@ -139,10 +148,8 @@ def send_again(engine: Engine, webhook_id: str, message_id: str, now: int) -> bo
     here = DELIVERY.c.webhook_id == webhook_id, DELIVERY.c.message_id == message_id
     anew = {"state": WAITING, "attempts": 0, "since": now, "due_at": now, "ended_at": None}
     with engine.begin() as connection:
-        found = connection.execute(update(DELIVERY).where(*here).values(**anew)).rowcount == 1
-        if found:
-            _wake(connection, webhook_id)
-    return found
+        _wake(connection, webhook_id)
+        return connection.execute(update(DELIVERY).where(*here).values(**anew)).rowcount == 1
 
 
 def add_test(engine: Engine, webhook_id: str, name: str, now: int) -> str:
@@ -152,9 +159,9 @@ def add_test(engine: Engine, webhook_id: str, name: str, now: int) -> str:
         message_id=message_id, webhook_id=webhook_id, made_at=now, state=WAITING, since=now, due_at=now
     ).model_dump()
     with engine.begin() as connection:
+        _wake(connection, webhook_id)
         insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         connection.execute(insert(DELIVERY).values(**row).on_conflict_do_nothing())
-        _wake(connection, webhook_id)
     return message_id
 
 
@@ -179,16 +186,8 @@ def list_messages(
     return [Told(DeliveryRow(**{name: row[name] for name in _COLUMNS}), row["type"], row["subject"]) for row in rows]
 
 
-def read_message(engine: Engine, webhook_id: str, message_id: str) -> DeliveryRow | None:
-    """One message of a webhook."""
-    here = DELIVERY.c.webhook_id == webhook_id, DELIVERY.c.message_id == message_id
-    with engine.connect() as connection:
-        row = connection.execute(select(DELIVERY).where(*here)).one_or_none()
-    return DeliveryRow(**row._mapping) if row else None
-
-
 def forget_messages(engine: Engine, now: int) -> int:
-    """Let go of some messages that ended long ago; how many."""
+    """Let go of some messages that ended long ago; how many. Called again until there are none."""
     gone = 0
     for state, kept_ms in KEPT_MS.items():
         old = DELIVERY.c.state == state, DELIVERY.c.ended_at < now - kept_ms
