@@ -13,6 +13,8 @@ from api_process import Served, answer, run
 from sqlalchemy import create_engine, make_url, text
 
 from cylinder_api.folder import make_folder
+from cylinder_codes.note import split_note
+from cylinder_trace.cosignature import ML_DSA_44, Cosigner, format_cosigner
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.tables import SCHEMA_VERSION
 from ledgers.homes import Home, registered
@@ -59,6 +61,14 @@ def test_a_database_that_cannot_be_reached_is_one_sentence(tmp_path: Path) -> No
     said = run("migrate", "--dry-run", "--data", tmp_path / "new", "--database-url", url).sentence
     assert "cannot use the database" in said
     assert "hidden" not in said
+
+
+def test_what_a_command_publishes_bears_the_second_signature_too(tmp_path: Path) -> None:
+    second = Cosigner(make_folder(tmp_path / "data").log.name, ML_DSA_44, bytes(32))
+    (tmp_path / "data" / "keys" / "log-ml-dsa.key").write_text(f"{format_cosigner(second)}\n")
+    answer("migrate", "--data", tmp_path / "data")
+    _, lines = split_note((tmp_path / "data" / "log" / "checkpoint").read_text())
+    assert len(lines) == 2
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from cylinder_codes.importing import RowError, bad_rows
 from cylinder_codes.tables import Row, write_csv, write_xlsx
 from cylinder_trace.dates import format_day, local_day
 from cylinder_trace.store.ledger import Ledger
+from cylinder_trace.store.publishing import publishing_of
 
 _ROWS_AT_ONCE = 1000
 _OPERATOR = "operator"
@@ -28,7 +29,7 @@ def seed(options: argparse.Namespace) -> int:
     settings = settings_for(options.data, options.database_url)
     keys = make_folder(settings.data)
     wish = Wish(options.cylinders, options.seed, options.as_of)
-    with Ledger(settings.database_url, settings.data, keys.log, system_clock) as ledger:
+    with Ledger(settings.database_url, settings.data, keys.log, system_clock, publishing_of(settings.data)) as ledger:
         seeded = seed_folder(settings.data, ledger, keys, wish, system_clock(), say)
         size = ledger.reader.size()
     facts = {"data": str(settings.data), "generated": True, "seeded": seeded, "entries": size}

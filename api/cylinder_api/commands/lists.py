@@ -13,13 +13,17 @@ from cylinder_trace.commands.pace import Pace
 from cylinder_trace.store.fleet.follower import Follower
 from cylinder_trace.store.fleet.place import Overtaken
 from cylinder_trace.store.ledger import Ledger
+from cylinder_trace.store.publishing import publishing_of
 
 
 def rebuild_lists(options: argparse.Namespace) -> int:
     """On SQLite the service is stopped for it; on PostgreSQL it goes on, and its lists fill up again meanwhile."""
     settings = settings_for(options.data, options.database_url)
     keys = open_folder(settings.data)
-    with Ledger(settings.database_url, settings.data, keys.log, system_clock) as ledger, Pace() as tell:
+    with (
+        Ledger(settings.database_url, settings.data, keys.log, system_clock, publishing_of(settings.data)) as ledger,
+        Pace() as tell,
+    ):
         follower = Follower(ledger.engine, ledger.reader, settings.rulebook_id)
         try:
             entries = follower.catch_up(tell) if options.resume else follower.rebuild(tell)

@@ -10,6 +10,7 @@ from cylinder_api.settings import settings_for
 from cylinder_trace.store.database import planned_move
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.migrating import Step
+from cylinder_trace.store.publishing import publishing_of
 from cylinder_trace.store.rights import grant_service
 from cylinder_trace.store.tables import SCHEMA_VERSION
 
@@ -24,7 +25,7 @@ def migrate(options: argparse.Namespace) -> int:
         show(options, {"dry_run": True, "schema": schema}, f"{_told(held, steps)}{end}")
         return 0
     keys = make_folder(settings.data, options.origin)
-    with Ledger(settings.database_url, settings.data, keys.log, system_clock) as ledger:
+    with Ledger(settings.database_url, settings.data, keys.log, system_clock, publishing_of(settings.data)) as ledger:
         size = ledger.reader.size()
     if options.service_role:
         grant_service(settings.database_url, options.service_role)
