@@ -13,6 +13,7 @@ from cylinder_api.catalogue import Language
 from cylinder_api.refusals import Refused
 from cylinder_api.resolving.asking import Label, Wish, quality
 from cylinder_trace.cylinder import CylinderState
+from cylinder_trace.epcis.addresses import epc_of
 
 VOCABULARY = "https://ref.gs1.org/voc/"
 LINKSET_TYPE = "application/linkset+json"
@@ -55,7 +56,12 @@ def targets_of(label: Label, cylinder: CylinderState) -> list[Target]:
     if cylinder.inspection is not None:
         links += _in_each_form("certificationInfo", f"/certificates{label.path}", "检验记录", "Inspections on record")
     entry = f"/v1/cylinders/{quote(label.code.text, safe='')}"
-    return [*links, Target("registryEntry", entry, "登记档案 Entry in the register", _JSON, is_public=False)]
+    epcis = f"/epcis/events?MATCH_anyEPC={quote(epc_of(cylinder.cylinder_id, cylinder.codes), safe='')}"
+    return [
+        *links,
+        Target("registryEntry", entry, "登记档案 Entry in the register", _JSON, is_public=False),
+        Target("epcis", epcis, "EPCIS 事件 EPCIS events", _JSON, is_public=False),
+    ]
 
 
 def _in_each_form(link_type: str, path: str, zh: str, en: str) -> list[Target]:

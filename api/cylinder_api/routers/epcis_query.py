@@ -223,7 +223,12 @@ def url_items(request: Request, *, only_paging: bool = False) -> list[tuple[str,
 
 def url_query(request: Request) -> Query:
     """The query in a URL, with the prefixes that GS1-Extensions declares; raises Refused."""
-    return parse(url_items(request), _declared(request.headers.get("gs1-extensions", "")))
+    items = [(name, value) for name, value in url_items(request) if name not in _OF_THE_RESOLVER]
+    return parse(items, _declared(request.headers.get("gs1-extensions", "")))
+
+
+_OF_THE_RESOLVER = ("linkType", "context")
+"""Words that GS1 keeps for resolvers, which pass a query on as a whole."""
 
 
 def parse(items: Iterable[tuple[str, str]], prefixes: Mapping[str, str] | None = None) -> Query:
