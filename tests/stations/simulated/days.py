@@ -9,12 +9,22 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 
-from cylinder_trace.events import Flagged, Returned
+from cylinder_trace.events import Flagged, HandedOver, Returned
 from station_agent.devices.scale_model import OPEN, SHUT, Controls
 from station_agent.devices.scanner import Finding, Scan
 from station_agent.filling import Watch, fill
 from station_agent.permit import Permit, PermitRefused
-from stations.simulated.ledger import BEGIN_MS, CHECKERS, FILLERS, TARE_G, code_of, cylinder_id_of
+from stations.simulated.ledger import (
+    BEGIN_MS,
+    CHECKERS,
+    FILLERS,
+    STRANGER,
+    TARE_G,
+    code_of,
+    company_of,
+    cylinder_id_of,
+    spares_of,
+)
 from stations.simulated.station import People, SimulatedStation
 
 DAY_MS = 86_400_000
@@ -55,6 +65,9 @@ class Month:
     refused: dict[str, int] = field(default_factory=dict)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """One cylinder at a time stands on the scale of the check lane."""
+
+    def __post_init__(self) -> None:
+        self.spares = list(spares_of(self.station.number))
 
     async def live(self) -> None:
         """Thirty days, one after another."""
@@ -199,6 +212,12 @@ class Month:
                 for code in one.fields["reasons"]:
                     self.refused[code] = self.refused.get(code, 0) + 1
         return run.lanes[lane].state.value
+
+    def hand(self, number: int, giver: str, taker: str) -> None:
+        """Both sign that a cylinder is entrusted to somebody, or given back."""
+        handed = HandedOver(from_holder_id=giver, to_holder_id=taker, cosigned=True, basis="entrusted")
+        both = (f"holder/{giver}", f"holder/{taker}")
+        self.station.town.state([(f"cylinder/{cylinder_id_of(number)}", handed)], refs=both)
 
     def expect(self, trick: str, alarms: str = "", reasons: str = "") -> None:
         expected = Expected(trick, frozenset(alarms.split()), frozenset(reasons.split()))
@@ -584,6 +603,25 @@ async def foreign_cylinder(month: Month, day: int) -> None:
     assert await month.scan(number + 1000 if month.station.number == 1 else number - 1000) == "refused"
     month.station.platform.clear()
     await asyncio.sleep(4)
+
+
+@trick
+async def entrusted_and_given_back(month: Month, day: int) -> None:
+    """Another company's, filled while it is entrusted (托管), also without a network, and not once it is given back."""
+    await month._plain_day(2)
+    if not month.spares:
+        return
+    number, link = month.spares.pop(), month.station.link
+    month.hand(number, STRANGER, company_of(month.station.number))
+    await asyncio.sleep(1_000)
+    link.cut = True
+    assert await month.fill_one(number) == "done"
+    month.hand(number, company_of(month.station.number), STRANGER)
+    await asyncio.sleep(60)
+    link.cut = False
+    await asyncio.sleep(400)
+    month.expect("entrusted_and_given_back", reasons="R02 R10")
+    assert await month.fill_one(number) == "refused"
 
 
 @trick

@@ -36,6 +36,7 @@ BEGIN_MS = 1_795_219_200_000
 TARE_G, TARGET_G, MODEL = 3_400, 1_900, "YSP4.7"
 """The smallest cylinder: filled in ten seconds, so that a simulated month has thousands of fills."""
 SCALES = ("sc_1", "sc_2", "sc_3")
+STRANGER = "co_000"
 FILLERS, CHECKERS = ("fl_1", "fl_2", "fl_3"), ("ck_1", "ck_2")
 _TAG = TagKey("simulated", bytes(32))
 _BOOK = Path(events.__file__).parent / "rulebooks" / "cn-default.toml"
@@ -49,6 +50,11 @@ def station_of(number: int) -> str:
 
 def company_of(number: int) -> str:
     return f"co_{number:03}"
+
+
+def spares_of(number: int) -> range:
+    """Cylinders of a company that has no station; now and then one is entrusted to this station's company."""
+    return range(number * 1000 + 990, number * 1000 + 998)
 
 
 def device_of(number: int) -> str:
@@ -75,15 +81,16 @@ class Town:
     now: Callable[[], int]
     stated: int = 0
 
-    def state(self, told: Sequence[tuple[str, Event]], by: str = "town") -> None:
+    def state(self, told: Sequence[tuple[str, Event]], by: str = "town", refs: tuple[str, ...] = ()) -> None:
         """Somebody states events, each of its subject, all of them now."""
-        records = [self._record(subject, event, by) for subject, event in told]
+        records = [self._record(subject, event, by, refs) for subject, event in told]
         if records:
             self.ledger.append(records)
 
-    def _record(self, subject: str, event: Event, by: str) -> Record:
+    def _record(self, subject: str, event: Event, by: str, refs: tuple[str, ...]) -> Record:
         self.stated += 1
-        return state_event(event, id=f"town.{self.stated}", subject=subject, occurred_at=self.now(), by=by)
+        id, at = f"town.{self.stated}", self.now()
+        return state_event(event, id=id, subject=subject, occurred_at=at, by=by, refs=refs)
 
     def filled_of(self, station: int) -> set[str]:
         """Ids of the cylinders of a station's company that are full, by the ledger."""
@@ -197,7 +204,8 @@ def _furnish(unit: Unit, stations: int, cylinders: int) -> None:
     def state(id: str, subject: str, event: Event) -> None:
         unit.append(state_event(event, id=id, subject=subject, occurred_at=BEGIN_MS, by="town"))
 
-    book = events.RulebookPublished(rulebook_id="cn-default", version="2026.1", text=_BOOK.read_text("utf-8"))
+    text = _BOOK.read_text("utf-8").replace('basis = ["owned"]', 'basis = ["owned", "entrusted"]')
+    book = events.RulebookPublished(rulebook_id="cn-default", version="2026.1", text=text)
     state("rulebook", "rulebook/cn-default", book)
     later = format_day(local_day(BEGIN_MS) + 400)
     for number in range(1, stations + 1):
@@ -213,6 +221,8 @@ def _furnish(unit: Unit, stations: int, cylinders: int) -> None:
         trust_device(unit, device_of(number), station, key_of(number).verifying_key, f"token-{number}")
         for place in range(cylinders):
             _register(state, number * 1000 + place, company)
+        for spare in spares_of(number):
+            _register(state, spare, STRANGER)
 
 
 def _register(state: Callable[[str, str, Event], None], number: int, owner: str) -> None:
