@@ -29,7 +29,9 @@ from servers.postgres import fresh_database
 REGIONS = {"own": "330106", "foreign": "330109", "other_district": "330282"}
 DISTRICT = "3301"
 NUMBER = {"own": 1, "foreign": 2, "other_district": 3}
-TABLES = ("account", "client", "assertion", "login", "device_code", "kept_answer", "person", "journal")
+TABLES = (
+    "account", "client", "assertion", "login", "device_code", "kept_answer", "person", "journal", "epcis_capture",
+)  # fmt: skip
 """The service's own: what a refused write must leave as it was, beside the log."""
 
 

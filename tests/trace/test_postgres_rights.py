@@ -1,5 +1,6 @@
 """On PostgreSQL the service runs as a role that can append and nothing else; the server itself refuses the rest."""
 
+import json
 import secrets
 from collections.abc import Iterator
 from functools import partial
@@ -10,13 +11,17 @@ from sqlalchemy import create_engine, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
+from cylinder_trace.epcis.context import EPCIS_CONTEXT
+from cylinder_trace.epcis.document import read_event
 from cylinder_trace.store.database import StoreError
+from cylinder_trace.store.epcis.capturing import Captures, Sender
+from cylinder_trace.store.epcis.following import EpcisFollower
 from cylinder_trace.store.fleet.follower import Follower
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.rights import SERVICE_RIGHTS, excess_of, grant_service, missing_guards
 from cylinder_trace.store.tables import APPEND_ONLY, AccountRow
 from cylinder_trace.store.unit import Unit
-from ledgers.homes import KEY, Home, bound, registered, returned, withdrawn
+from ledgers.homes import KEY, START, Home, bound, registered, returned, withdrawn
 from ledgers.schema_v1 import rows_of, set_back
 from servers.postgres import fresh_database
 
@@ -67,6 +72,21 @@ def test_the_rights_name_every_table(owner: Home) -> None:
     engine.dispose()
     assert set(SERVICE_RIGHTS) == tables
     assert set(SERVICE_RIGHTS) >= set(SQLModel.metadata.tables)
+
+
+def test_the_service_keeps_the_epcis_repository_as_its_role_and_changes_no_event(ledger: Ledger) -> None:
+    follower = EpcisFollower(ledger.engine, ledger.reader, lambda: START)
+    assert follower.complete(30) == ledger.reader.size()
+    captures = Captures(ledger, lambda: START)
+    event = {"@context": EPCIS_CONTEXT, "type": "ObjectEvent", "eventTime": "2026-04-01T10:10:00Z", "action": "OBSERVE",
+             "eventTimeZoneOffset": "+08:00", "epcList": ["urn:example:1"]}  # fmt: skip
+    data = json.dumps(event).encode()
+    captures.take_now("cap_1", Sender("co_1", "account_1"), data, read_event(data))
+    assert captures.job("cap_1", "co_1") is not None
+    assert [entry.type for entry in ledger.reader.history("capture/cap_1")] == ["epcis_captured"]
+    for statement in ("UPDATE epcis_event SET text = ''", "DELETE FROM epcis_event", "DELETE FROM epcis_capture"):
+        with pytest.raises(DBAPIError, match="permission denied"), ledger.engine.begin() as connection:
+            connection.execute(text(statement))
 
 
 def test_the_service_appends_publishes_and_answers_as_its_role(ledger: Ledger) -> None:
