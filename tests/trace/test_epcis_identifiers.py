@@ -94,6 +94,35 @@ def test_the_way_back_needs_a_canonical_link_and_the_length_of_its_prefix(link: 
         urn_of(link, length)
 
 
+@pytest.mark.parametrize(
+    ("before", "longest", "filled"),
+    [
+        ("https://id.gs1.org/8003/09520001123450", 16, "Z"),
+        ("https://id.gs1.org/8004/9520001", 23, "Z"),
+        ("https://id.gs1.org/253/9520001000096", 17, "Z"),
+        ("https://id.gs1.org/255/9520001222221", 12, "7"),
+        ("https://id.gs1.org/401/9520001", 23, "Z"),
+        ("https://id.gs1.org/8010/9520001", 23, "Z"),
+        ("https://id.gs1.org/8010/9520001Z/8011/", 12, "7"),
+        ("https://id.gs1.org/01/09520001999994/21/", 20, "Z"),
+        ("https://id.gs1.org/01/09520001999994/10/", 20, "Z"),
+        ("https://id.gs1.org/01/09520001999994/22/", 20, "Z"),
+        ("https://id.gs1.org/01/09520001999994/235/", 28, "Z"),
+        ("https://id.gs1.org/8006/095200011111120102/21/", 20, "Z"),
+        ("https://id.gs1.org/414/9520001000010/254/", 20, "Z"),
+        ("https://id.gs1.org/8004/9520001Z/7040/", 4, "Z"),
+    ],
+)
+def test_a_value_may_be_as_long_as_gs1_says_and_not_one_character_longer(
+    before: str, longest: int, filled: str
+) -> None:
+    assert canonical(before + filled * longest)
+    with pytest.raises(CodeError) as refused:
+        canonical(before + filled * (longest + 1))
+    assert refused.value.kind == CodeErrorKind.SERIAL_TOO_LONG
+    assert refused.value.position == len(before) + longest + 1
+
+
 @given(body=st.from_regex("[0-9]{12}", fullmatch=True), serial=SERIAL, length=st.integers(6, 12))
 def test_every_grai_goes_there_and_back_whatever_its_serial_holds(body: str, serial: str, length: int) -> None:
     link = canonical(urn_of(str(linked(_grai(body, serial))), length))
