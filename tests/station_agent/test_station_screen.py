@@ -116,7 +116,10 @@ def test_how_long_a_clock_that_was_not_checked_since_the_restart_is_believed_is_
 def test_who_typed_a_worker_id_is_told_to_type_the_pin_next_and_not_to_scan_a_badge() -> None:
     lane = _lane(LaneState.IDLE)
     lane.worker_id, lane.asks_pin_of = None, "fw_01"
-    text = _drawn(lane)
+    memory = Memory("station-1")
+    memory.tell("asks_pin", lane, {"worker_id": "fw_01", **words.fields(words.TYPE_PIN)})
+    text = _drawn(lane, memory=memory)
+    assert text.count("输入口令") == 1
     assert "输入口令,按 Enter。" in text
     assert "刷上岗卡" not in text
 

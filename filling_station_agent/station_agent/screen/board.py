@@ -237,7 +237,7 @@ class Memory:
             next_step=step,
             more=tuple(told[1:]),
             noted=tuple(words.FINDINGS[one] for one in dict.fromkeys(lane.findings)),
-            notice=self._notices.get(number),
+            notice=None if lane.asks_pin_of else self._notices.get(number),
             worker_id=lane.worker_id,
             checker_id=lane.checker_id,
             ticket=view.ticket,

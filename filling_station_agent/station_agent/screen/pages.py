@@ -89,6 +89,8 @@ def _foot(desk: Desk) -> str:
     zh = desk.language == "zh"
     if desk.page in ("before", "after"):
         said = ("数字选择 · Enter 确认 · Esc 不记录", "number: choose · Enter: confirm · Esc: record nothing")
+    elif desk.page == "sign_on" and desk.role is None:
+        said = ("按 1 或 2 · Esc 返回", "1 or 2 · Esc: back")
     elif desk.page == "sign_on":
         said = ("Enter 下一步 · Esc 返回", "Enter: next · Esc: back")
     elif desk.page == "handover":

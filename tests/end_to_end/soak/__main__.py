@@ -14,13 +14,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from laws import admission, crash, reading, station_crash, stations, tamper
+from laws import admission, crash, reading, station_crash, stations, tamper, working_day
 
 Law = Callable[[int, Path], None]
 LAWS: dict[str, Law] = {
     "crash-sqlite": crash.on_sqlite,
     "crash-postgresql": crash.on_postgresql,
     "station-crash": station_crash.check,
+    "working-day": working_day.check,
     "tamper": tamper.check,
     "reading": reading.check,
     "admission": admission.check,
