@@ -4,6 +4,7 @@ The older version is real older code (tests/upgrade). Whoever calls tries nothin
 """
 
 import json
+import re
 import threading
 import time
 from collections import Counter
@@ -20,13 +21,13 @@ from sqlalchemy import create_engine, make_url, text
 
 from cylinder_api.folder import open_folder
 from cylinder_codes.keys import parse_signer
+from cylinder_trace import store
 from cylinder_trace.store.sound import audit_home
 from cylinder_trace.store.tables import SCHEMA_VERSION
 from servers.keyed import keyed_client
 from upgrade import older
 from upgrade.balancer import Balancer
 
-pytestmark = pytest.mark.slow
 _UPLOADED = 5
 """Records in each part of a journal."""
 
@@ -150,6 +151,16 @@ class Traffic:
                         return
 
 
+def test_both_versions_wait_for_each_other_at_the_same_locks() -> None:
+    """One writer, one publisher, one follower at a time: of both versions together, not of each."""
+    named = re.compile(r"hashtext\('([a-z-]+)'\)")
+    ours = "\n".join(path.read_text("utf-8") for path in Path(store.__file__).parent.rglob("*.py"))
+    held = set(named.findall(older.sources()))
+    assert {"pinglian-writer", "pinglian-publisher", "pinglian-follower", "pinglian-schema"} <= held
+    assert held <= set(named.findall(ours))
+
+
+@pytest.mark.slow
 def test_an_older_version_serves_while_the_tables_move_and_the_new_one_takes_over_and_no_request_fails(
     postgres_url: str, role_url: str, ended: ExitStack, tmp_path: Path
 ) -> None:
@@ -158,6 +169,7 @@ def test_an_older_version_serves_while_the_tables_move_and_the_new_one_takes_ove
     surroundings = older.unpacked(tmp_path / "older")
     made = older.answer_of_older(surroundings, "migrate", *owner, "--service-role", role)
     assert made["schema"]["to"] == older.SCHEMA
+    given = rights_of(role, postgres_url)
     before = Served("--demo", *service, program=older.COMMAND, surroundings=surroundings)
     ended.callback(before.process.kill)
     balancer = Balancer()
@@ -169,6 +181,7 @@ def test_an_older_version_serves_while_the_tables_move_and_the_new_one_takes_ove
         traffic.goes_on(before.url)
         moved = answer("migrate", *owner, "--service-role", role)
         assert (moved["schema"]["from"], moved["schema"]["to"]) == (older.SCHEMA, SCHEMA_VERSION)
+        assert set(given) <= set(rights_of(role, postgres_url))
         traffic.goes_on(before.url)
         after = Served(*service)
         ended.callback(after.process.kill)
@@ -212,6 +225,12 @@ def said_only_by_the_newer(url: str, token: str) -> None:
 def ids_in(url: str) -> list[str]:
     """The id of every entry, as often as it stands there."""
     return words_in(url, "SELECT id FROM entry")
+
+
+def rights_of(role: str, url: str) -> list[str]:
+    """What a role may do: ``table: right``."""
+    query = "SELECT table_name || ': ' || privilege_type FROM information_schema.role_table_grants WHERE grantee = "
+    return words_in(url, f"{query} '{role}'")
 
 
 def types_in(url: str) -> Counter[str]:

@@ -21,6 +21,15 @@ def unpacked(folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(folder), "CYLINDERS": "200"}
 
 
+def sources() -> str:
+    """All of its Python, one file behind the other."""
+    texts: list[str] = []
+    for wheel in sorted(WHEELS.glob("*.whl")):
+        with zipfile.ZipFile(wheel) as packed:
+            texts += [packed.read(name).decode() for name in packed.namelist() if name.endswith(".py")]
+    return "\n".join(texts)
+
+
 def answer_of_older(surroundings: dict[str, str], *arguments: str | Path) -> dict[str, Any]:
     """What a command of the older version, which must succeed, prints with --json."""
     command = [*COMMAND, *map(str, arguments), "--json"]
