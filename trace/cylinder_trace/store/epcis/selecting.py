@@ -1,9 +1,9 @@
 """Finding EPCIS events (查找事件): a `Query` → rows of `epcis_event`, a page at a time, on either home.
 
-There are two ways to an answer.  Where a condition names single things (an EPC, a business transaction, an event id),
-the events that have them are *gathered*: there are few.  Otherwise a page *walks* along the index of its order and
-looks at `_WALKED` rows at most; one whose conditions hardly anything meets may have fewer rows than asked for, or none,
-and the next goes on behind it.  So no question takes longer than another for long.
+There are two ways to an answer.  Where a condition names what few events have (an EPC, a business transaction, an
+event id), these are *gathered*.  Otherwise a page *walks* along the index of its order and looks at `_WALKED` rows at
+most; one whose conditions hardly anything meets may have fewer rows than asked for, or none, and the next goes on
+behind it.  So no question takes longer than another for long.
 
 What an index of terms answers by one look, SQL tells; sizes, patterns and the like are held against the event itself.
 
@@ -54,9 +54,11 @@ _E = EVENT.c
 
 _GATHERED = 20_000
 """Events that are gathered at most; what more have is not worth gathering."""
-_WALKED = 50_000
+_TRIED = 2
+"""Conditions of which it is found out whether few events have them."""
+_WALKED = 20_000
 """Rows that a page looks at."""
-_COUNTED = 200_000
+_COUNTED = 100_000
 """Rows that are looked at to count."""
 _STRETCH = 5_000
 """Rows that one statement looks at."""
@@ -145,9 +147,7 @@ class _Search:
         self._by = _E.get(query.order.by, _E.seq)
         self._sorts = query.order.by is not None and query.order.by not in _E
         self._whole = (connection, query._replace(order=Order()), visible, upto, above)
-        single = _single_of(query)
-        self._gathered = self._gather(single)
-        done = single if self._gathered is not None else None
+        self._gathered, done = self._gather(query)
         self.beside = [one for one in query.terms if one.spans and one is not done]
         """Conditions that are held against the event itself."""
         self._sql = [
@@ -185,17 +185,19 @@ class _Search:
         rows = self._connection.execute(query)
         return {seq: (id, at, bytes(context), bytes(text)) for seq, id, at, context, text in rows}
 
-    def _gather(self, single: TermCondition | ColumnCondition | None) -> list[int] | None:
-        """The numbers of all events that have what few can have; None without such a condition, and for too many."""
-        if single is None:
-            return None
-        if isinstance(single, ColumnCondition):
-            query = select(_E.seq).where(_of_column(single), *self._bounds)
-        else:
-            upto, above = self._whole[3:]
-            query = select(TERM.c.seq).where(*_of_term(single), TERM.c.seq <= upto, TERM.c.seq > above)
-        found = set(self._connection.scalars(query.limit(_GATHERED + 1)))
-        return sorted(found) if len(found) <= _GATHERED else None
+    def _gather(self, query: Query) -> tuple[list[int] | None, TermCondition | ColumnCondition | None]:
+        """The numbers of all events that one condition holds of, and that condition, if they are few."""
+        for condition in _rare_first(query)[:_TRIED]:
+            found = set(self._connection.scalars(self._having(condition).limit(_GATHERED + 1)))
+            if len(found) <= _GATHERED:
+                return sorted(found), condition
+        return None, None
+
+    def _having(self, condition: TermCondition | ColumnCondition) -> Select[Any]:
+        if isinstance(condition, ColumnCondition):
+            return select(_E.seq).where(_of_column(condition), *self._bounds)
+        upto, above = self._whole[3:]
+        return select(TERM.c.seq).where(*_of_term(condition), TERM.c.seq <= upto, TERM.c.seq > above)
 
     def _in_order(self, seqs: Sequence[int], behind: Mark | None) -> list[Mark]:
         marks = []
@@ -222,9 +224,12 @@ class _Search:
 
         They stand among what is selected: as conditions of the search they would lead the database to other indexes.
         """
-        line = self._line()
-        fits = and_(true(), *self._sql).label("fits")
-        query = select(self._by.label("key"), _E.seq, fits).where(*self._bounds, *line)
+        along, beside = self._line(), self._sql
+        if self._by is _E.seq:
+            along = [*self._bounds, *along]
+        else:  # as a bound of the search, SQLite would run along the numbers and sort
+            beside = [*self._bounds, *beside]
+        query = select(self._by.label("key"), _E.seq, and_(true(), *beside).label("fits")).where(*along)
         if behind is not None:
             query = query.where(self._behind(behind))
         columns = [_E.seq] if self._by is _E.seq else [self._by, _E.seq]
@@ -296,16 +301,15 @@ def context_of(text: bytes) -> Context:
     return read_context(orjson.loads(text), Faults(), ())
 
 
-def _single_of(query: Query) -> TermCondition | ColumnCondition | None:
-    """The condition that names single things: the fewest of them, event ids first."""
-    ids = (one for one in query.columns if one.column == "event_id")
-    rare = (one for one in sorted(query.terms, key=_probes) if _is_single(one))
-    return next(ids, None) or next(rare, None)
+def _rare_first(query: Query) -> list[TermCondition | ColumnCondition]:
+    """The conditions whose events an index tells, those that name single things in front."""
+    ids = [one for one in query.columns if one.column == "event_id"]
+    terms = [one for one in query.terms if not one.spans]
+    return [*ids, *sorted(terms, key=lambda one: (not _is_single(one), _probes(one)))]
 
 
 def _is_single(condition: TermCondition) -> bool:
-    is_rare = all(name in _SINGLE or name.startswith("biztx:") for name in condition.names)
-    return is_rare and not condition.spans
+    return all(name in _SINGLE or name.startswith("biztx:") for name in condition.names)
 
 
 def _probes(condition: TermCondition) -> int:
@@ -337,7 +341,7 @@ def is_visible(connection: Connection, org_id: str) -> ColumnElement[bool]:
     """Whether an organisation may see an event: it captured it, or owns the cylinder whose entry it was made from."""
     # On PostgreSQL `entry` has no key by the index alone; the table beside it has.
     entry: Any = ENTRY_ID if connection.dialect.name == "postgresql" else _entry
-    owned = select(literal(1)).where(
-        entry.c.log_index == _E.log_index, _now.c.subject == entry.c.subject, _now.c.owner_id == org_id
-    )
-    return or_(and_(_E.source == "captured", _E.org_id == org_id), and_(_E.log_index.is_not(None), exists(owned)))
+    # One value for each row, not EXISTS: for that PostgreSQL would go through all entries of the organisation at once.
+    owner = select(_now.c.owner_id).where(entry.c.log_index == _E.log_index, _now.c.subject == entry.c.subject)
+    captured = and_(_E.source == "captured", _E.org_id == org_id)
+    return or_(captured, and_(_E.log_index.is_not(None), owner.scalar_subquery() == org_id))
