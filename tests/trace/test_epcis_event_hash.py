@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cylinder_trace.epcis.event_hash import event_hash, prehash
@@ -247,6 +247,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from(["ex:a", "ex:bList", "flat:c"]), VALUES, max_size=3))
 def test_whatever_others_add_hashes_like_the_reference(added: dict[str, Any]) -> None:
     assert ours(INSPECTED, added) == theirs(INSPECTED, added)
@@ -266,6 +267,7 @@ ANYTHING = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from(STANDARD), ANYTHING, max_size=6))
 def test_no_object_is_too_strange_to_be_hashed(event: dict[str, Any]) -> None:
     assert event_hash(event, all_prefixes(CONTEXT)).endswith("?ver=CBV2.0")

@@ -38,7 +38,7 @@ def test_the_chinese_names_are_those_of_the_events() -> None:
 
 
 @pytest.mark.parametrize("cls", LIFE, ids=lambda cls: cls.type)
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(st.data())
 def test_a_cylinder_is_left_in_a_state_that_the_page_names(cls: type[Event], data: st.DataObject) -> None:
     sealed, event = data.draw(entries(cls))
