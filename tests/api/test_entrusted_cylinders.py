@@ -12,6 +12,7 @@ from cylinder_trace.canonical import canonical_json
 from cylinder_trace.decision import FillRequest
 from cylinder_trace.rulebook import parse_rulebook
 from cylinder_trace.station import facts_for
+from cylinder_trace.store import reader
 from station_agent.replica import open_answer
 
 
@@ -36,7 +37,11 @@ def test_an_entrusted_cylinder_is_in_the_replica_from_the_second_signature_on(ho
     assert ids(replica(house, since)) == [bottle.cylinder_id]
 
 
-def test_what_happens_to_an_entrusted_cylinder_is_news_and_its_return_takes_it_away(house: House) -> None:
+@pytest.mark.parametrize("near", [10_000, 0], ids=["few entries since then", "many entries since then"])
+def test_what_happens_to_an_entrusted_cylinder_is_news_and_its_return_takes_it_away(
+    near: int, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "_NEWS", near)
     bottle, since = entrusted(house), version(house)
     house.append(bottle.subject, events.Flagged(flag="black", authority_id="au_1", cause="found"))
     assert ids(replica(house, since)) == [bottle.cylinder_id]

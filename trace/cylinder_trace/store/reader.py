@@ -175,15 +175,23 @@ class Reader:
     def entrusted(self, company_id: str, since: int = 0) -> list[CylinderState]:
         """Cylinders of others that a company may fill (托管、供用气合同), with `since` as `states` has it.
 
-        They are found by the hand-overs that name the company, so a state is read only where one of them was once.
+        They are found by the hand-overs that name the company, or where little is new by what is new: a state is read
+        only where one of the two points at it.
         """
+        not_owned = _now.c.owner_id != company_id
+        if since and self.size() - since < _NEWS:
+            rows = self._news((_now.c.subject, _now.c.state), _entry.c.log_index >= since, not_owned, _IS_ENTRUSTED)
+        else:
+            rows = self._handed_over_to(company_id, _now.c.log_index >= since, not_owned, _IS_ENTRUSTED)
+        states = [state_of(row.subject, row.state) for row in rows]
+        return [state for state in states if isinstance(state, CylinderState) and state.basis_of(company_id)]
+
+    def _handed_over_to(self, company_id: str, *which: ColumnElement[bool]) -> Sequence[Row[Any]]:
         handed = select(_entry.c.subject).join(_ref, _ref.c.log_index == _entry.c.log_index)
         handed = handed.where(_ref.c.ref == f"holder/{company_id}", _entry.c.type == HandedOver.type)
-        query = select(_now.c.subject, _now.c.state).where(_now.c.subject.in_(handed), _now.c.log_index >= since)
-        query = query.where(_now.c.owner_id != company_id, _IS_ENTRUSTED).order_by(_now.c.log_index)
+        query = select(_now.c.subject, _now.c.state).where(_now.c.subject.in_(handed), *which)
         with self._engine.connect() as connection:
-            states = [state_of(subject, state) for subject, state in connection.execute(query)]
-        return [state for state in states if isinstance(state, CylinderState) and state.basis_of(company_id)]
+            return connection.execute(query.order_by(_now.c.log_index)).all()
 
     def read_model(self) -> dict[str, str]:
         """Every subject's stored state, as text."""
