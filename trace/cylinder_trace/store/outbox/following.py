@@ -35,7 +35,7 @@ class Outbox:
         self._engine, self._reader, self._sent = engine, reader, frozenset(sent)
         self._places = Places()
 
-    def step(self, now: int) -> bool:
+    def step(self, now: int, limit: int = _STRETCH) -> bool:
         """Look at the next stretch for the webhooks that are furthest behind; False if there was nothing to do."""
         due = self._behind()
         if not due:
@@ -43,7 +43,7 @@ class Outbox:
         start = min(webhook.next_index for webhook in due)
         group = [webhook for webhook in due if webhook.next_index == start]
         further = [webhook.next_index - start for webhook in due if webhook.next_index > start]
-        entries = self._reader.entries(start, min([_STRETCH, *further]))
+        entries = self._reader.entries(start, min([limit, *further]))
         if not entries:
             return False
         return self._write(group, start, entries[-1].index + 1, self._messages(group, entries, now))
