@@ -1,5 +1,6 @@
 """EPCIS events for tests of the doors to them: what is asked for, put where it is found."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -18,13 +19,27 @@ def put_event(
     house: House, event: dict[str, Any], *, org_id: str, log_index: int | None = None, context: bytes = CONTEXT
 ) -> str:
     """Store one event, captured by an organisation or made from an entry of the log; its id."""
+    return put_events(house, [event], org_id=org_id, log_index=log_index, context=context)[0]
+
+
+def put_events(
+    house: House,
+    made: Sequence[dict[str, Any]],
+    *,
+    org_id: str,
+    log_index: int | None = None,
+    context: bytes = CONTEXT,
+) -> list[str]:
+    """Store events in one transaction; their ids."""
+    expand = read_context(orjson.loads(context), Faults(), ()).expand
+    new = [
+        NewEvent(orjson.dumps(event), index_of(event, expand), event["eventID"], None, org_id, log_index)
+        for event in made
+    ]  # fmt: skip
     capture_id = None if log_index is not None else "cap_of_a_test"
-    found_by = index_of(event, read_context(orjson.loads(context), Faults(), ()).expand)
-    new = NewEvent(orjson.dumps(event), found_by, event["eventID"], None, org_id, log_index)
-    ledger = house.running.ledger
-    with ledger.engine.begin() as writing:
-        write_events(writing, [new], context, house.running.clock(), capture_id)
-    return str(event["eventID"])
+    with house.running.ledger.engine.begin() as writing:
+        write_events(writing, new, context, house.running.clock(), capture_id)
+    return [event.event_id for event in new]
 
 
 def epcis_places(house: House, code: str, token: str | None) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from api_house import House, new_id, now
-from epcis_events import put_event
+from epcis_events import put_event, put_events
 from sqlalchemy import select
 from test_epcis_query_api import listed, onward, refusal, seen
 
@@ -223,7 +223,7 @@ def test_a_stream_advances_only_when_its_events_were_taken(home: House, receiver
 
 def test_a_long_backlog_comes_in_several_documents_in_order(home: House, receiver: Receiver) -> None:
     client, serial = home.as_("regulator"), new_id("Long")
-    made = [put_event(home, seen(serial), org_id="co_1") for _ in range(201)]
+    made = put_events(home, [seen(serial) for _ in range(201)], org_id="co_1")
     name = kept(client, {"MATCH_epc": [seen(serial)["epcList"][0]]})
     subscribed(client, name, receiver.url(), initialRecordTime="2020-01-01T00:00:00Z")
     messages = receiver.wait_for(2)

@@ -211,7 +211,7 @@ def _pages(engine: Engine, query: Query, size: int, visible: Visible = ALL) -> I
             behind = page.next
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     made=st.lists(events(), max_size=12),
     asked=st.lists(conditions(), max_size=3, unique_by=lambda condition: condition[0]),
