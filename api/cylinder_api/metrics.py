@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
 from cylinder_api.service import Service
+from cylinder_trace.store.outbox.webhooks import doing
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -67,7 +68,11 @@ class _LedgerNow(Collector):
         entries, newest = service.ledger.reader.size(), service.ledger.reader.newest_published()
         published, published_at = newest or (0, service.clock())
         age_s = max(service.clock() - published_at, 0) / 1000 if entries > published else 0
+        told = doing(service.ledger.engine)
         return [
+            _gauge("webhook_messages_waiting", "Messages to webhooks that were not accepted yet.", told.waiting),
+            _gauge("webhooks_failing", "Webhooks whose receivers fail.", told.failing),
+            _gauge("webhooks_off", "Webhooks that are switched off.", told.off),
             _gauge("ledger_entries", "Entries that were recorded.", entries),
             _gauge(
                 "ledger_unpublished_entries", "Entries that no published checkpoint covers yet.", entries - published

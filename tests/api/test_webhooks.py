@@ -248,6 +248,9 @@ def test_a_receiver_that_is_down_gets_every_message_when_it_is_back(home: House,
     item = hook.until(lambda item: item["failures"] > 0)
     assert (item["waiting"], item["state"]) == (2, "on")
     assert item["rests_until"] <= item["failing_since"] + 20_000
+    numbers = home.as_("admin").get("/metrics").text
+    assert "pinglian_webhooks_failing 1.0" in numbers
+    assert "pinglian_webhook_messages_waiting 2.0" in numbers
     said = next(one for one in hook.deliveries() if one["attempts"])
     assert (said["state"], said["status"]) == ("waiting", None)
     assert "nobody listens" in said["said"]

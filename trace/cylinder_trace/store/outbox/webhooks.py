@@ -6,7 +6,7 @@ the other wrote.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -107,6 +107,26 @@ def waiting_of(engine: Engine) -> dict[str, int]:
     query = select(DELIVERY.c.webhook_id, func.count()).where(DELIVERY.c.due_at.is_not(None))
     with engine.connect() as connection:
         return {row[0]: row[1] for row in connection.execute(query.group_by(DELIVERY.c.webhook_id))}
+
+
+class Doing(NamedTuple):
+    """How all webhooks together are doing."""
+
+    waiting: int
+    """Messages."""
+    failing: int
+    """Webhooks whose receivers fail."""
+    off: int
+
+
+def doing(engine: Engine) -> Doing:
+    """How all webhooks together are doing."""
+    there = WEBHOOK.c.deleted_at.is_(None)
+    with engine.connect() as connection:
+        waiting = connection.scalar(select(func.count()).select_from(DELIVERY).where(DELIVERY.c.due_at.is_not(None)))
+        failing = connection.scalar(select(func.count()).where(is_live(), WEBHOOK.c.failures > 0))
+        off = connection.scalar(select(func.count()).where(there, WEBHOOK.c.off_at.is_not(None)))
+    return Doing(waiting or 0, failing or 0, off or 0)
 
 
 def secrets_of(row: WebhookRow, now: int) -> list[bytes]:
