@@ -11,20 +11,19 @@ from typing import Any
 
 from cylinder_trace.locks import Lock
 from station_agent.agent import Agent, assembled
-from station_agent.clock import wall_ms
+from station_agent.clock import Unchecked, wall_ms
 from station_agent.device import JOURNAL_FILE, KEY_FILE, REPLICA_FILE, DeviceError, key_protection, load_device
 from station_agent.devices.driver import DriverError
 from station_agent.devices.scale import ScaleFault
 from station_agent.journal import Journal, JournalBroken
 from station_agent.key_at_rest import machine_key_file
 from station_agent.link import LINK_SAID, Link
-from station_agent.replica import Replica, ReplicaDamaged, ReplicaRefused
+from station_agent.replica import Known, Replica, ReplicaDamaged, ReplicaRefused
 from station_agent.screen.board import age
 from station_agent.service import Service, ServiceGone
 from station_agent.settings import Settings, SettingsError, load_settings, trusted_regulators
 
 _HOUR_MS = 3_600_000
-_CLOCK_SKEW_MAX_MS = 120_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +191,7 @@ async def self_test(config: Path) -> list[Check]:
                 checks.append(await _check("service", _ready(service), "look at network, address and certificate"))
             checks.append(await _check("data", _data(agent), "connect the station once"))
             checks.append(_lock_check(agent))
-            checks.append(_clock_check(agent.clock.skew_ms()))
+            checks.append(_clock_check(agent))
             for lane in agent.lanes:
                 name = f"scale of lane {lane.number}"
                 checks.append(await _check(name, _weight(lane.scale.read), "look at its power, cable and address"))
@@ -278,12 +277,23 @@ async def _data(agent: Agent) -> str:
     return f"{agent.replica.cylinder_count()} cylinders, {age(known, now)}, rules {book.name}"
 
 
-def _clock_check(skew_ms: int | None) -> Check:
-    mend = "set this machine's clock by a time server"
-    if skew_ms is None:
+def _clock_check(agent: Agent) -> Check:
+    skew_ms, known = agent.clock.skew_ms(), agent.replica.known
+    if skew_ms is None or known is None:
+        return _unchecked_check(agent.clock.unchecked(), known, agent.clock.likely_now())
+    ok = abs(skew_ms) <= known.book_at(agent.clock.likely_now()).station.clock_skew_max_seconds * 1000
+    mend = "" if ok else "set this machine's clock by a time server"
+    return Check("clock", ok, f"{skew_ms} ms ahead of the service", mend)
+
+
+def _unchecked_check(unchecked: Unchecked | None, known: Known | None, now: int) -> Check:
+    """Nobody has told the time since the machine was restarted; the rulebook may grant some hours."""
+    granted_ms = known.book_at(now).station.clock_unchecked_hours * _HOUR_MS if known else 0
+    if unchecked is None or not 0 <= unchecked.beyond_ms < granted_ms:
         return Check("clock", False, "nobody has told the right time yet", "connect the station once")
-    ok = abs(skew_ms) <= _CLOCK_SKEW_MAX_MS
-    return Check("clock", ok, f"{skew_ms} ms ahead of the service", "" if ok else mend)
+    minutes = (granted_ms - unchecked.beyond_ms) // 60_000
+    said = f"not checked since the machine was restarted; believed for {minutes} more minutes"
+    return Check("clock", True, said, "connect the station before they are over")
 
 
 async def _weight(read: Callable[[], Awaitable[Any]]) -> str:

@@ -3,14 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from cylinder_codes.authenticity import TagKey
 from cylinder_codes.identifiers import make_code
 from cylinder_trace.rulebook import parse_rulebook
+from station_agent.agent import Agent
+from station_agent.care import _clock_check
 from station_agent.clock import TrustedClock
-from stations.bench import Bench, Home, bench_for, home_in
+from stations.bench import Bench, Home, bench_for, frozen_clock, home_in, restarted_clock
 from vectors.admission.cases import Case, base_case
 
 CODE = make_code(bytes(10), TagKey("tests", bytes(32))).text
@@ -143,3 +147,22 @@ def test_who_sets_the_clock_back_at_every_restart_gains_the_hours_once_and_no_mo
     allowed = [not codes for codes in answers]
     assert allowed == [True] * (5 + 11) + [False] * 14, "the first day, and then less than two hours in all"
     assert set(answers[16:]) == {("R65",)}
+
+
+@pytest.mark.parametrize(
+    ("clock", "ok", "said"),
+    [
+        (frozen_clock(CASE.now, 120_000), True, "120000 ms ahead"),
+        (frozen_clock(CASE.now, 120_001), False, "120001 ms ahead"),
+        (frozen_clock(CASE.now, None), False, "nobody has told the right time yet"),
+        (restarted_clock(CASE.now, 0, 30 * MINUTE), True, "believed for 90 more minutes"),
+        (restarted_clock(CASE.now, 0, 2 * HOUR), False, "nobody has told the right time yet"),
+    ],
+    ids=["near enough", "too far", "never told", "after a restart", "long after one"],
+)
+def test_the_self_test_tells_of_the_clock_what_the_rules_make_of_it(
+    home: Home, clock: TrustedClock, ok: bool, said: str
+) -> None:
+    bench_for(CASE, home)
+    check = _clock_check(cast(Agent, SimpleNamespace(clock=clock, replica=home.replica)))
+    assert (check.ok, said in check.said, bool(check.mend)) == (ok, True, said != "120000 ms ahead")
