@@ -35,6 +35,7 @@ from cylinder_trace.store.vault import Vault, VaultError
 from cylinder_trace.store.vault_rotation import require_opens
 
 Answer = TypeVar("Answer")
+_dice = random.Random()  # noqa: S311 - spreads out tries; one of our own, because threads draw from it at any time
 
 
 def system_clock() -> int:
@@ -134,12 +135,12 @@ def open_service(settings: Settings, clock: Callable[[], int] = system_clock) ->
 def _subscriptions_of(ledger: Ledger, keys: Keys, settings: Settings, clock: Callable[[], int]) -> Subscriptions:
     guard = Guard(settings.private_receivers)
     box, prefixes = SecretBox(keys.master), settings.company_prefixes
-    return Subscriptions(ledger.engine, guard, box, prefixes, clock, random.random)
+    return Subscriptions(ledger.engine, guard, box, prefixes, clock, _dice.random)
 
 
 def _deliverer_of(ledger: Ledger, keys: Keys, settings: Settings, clock: Callable[[], int]) -> Deliverer:
     guard, bodies = Guard(settings.private_receivers), Bodies(keys.log.name, settings.public_url)
-    return Deliverer(ledger.engine, ledger.reader, guard, SecretBox(keys.master), bodies, clock, random.random)
+    return Deliverer(ledger.engine, ledger.reader, guard, SecretBox(keys.master), bodies, clock, _dice.random)
 
 
 async def service_here(request: Request) -> Service:
