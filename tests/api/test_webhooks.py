@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -461,6 +462,54 @@ def test_a_webhook_that_is_deleted_is_told_nothing_and_found_by_nobody(home: Hou
         item["webhook_id"] for item in hook.client.get("/v1/webhooks").json()["items"]
     }
     assert len(receiver.at()) == 1
+
+
+def test_the_list_of_messages_goes_on_where_a_page_ended(home: House, hooked: Hook) -> None:
+    for _ in range(3):
+        home.new_bottle()
+    hooked.until_delivered(6)
+    seen: list[str] = []
+    after: dict[str, str] = {}
+    while True:
+        page = hooked.client.get(f"{hooked.path}/deliveries", params={"limit": 4, **after}).json()
+        seen += [item["message_id"] for item in page["items"]]
+        if page["next"] is None:
+            break
+        after = {"after": page["next"]}
+    assert seen == [item["message_id"] for item in hooked.deliveries()]
+    assert len(set(seen)) == 6
+    strange = hooked.client.get(f"{hooked.path}/deliveries", params={"after": "elsewhere"})
+    assert strange.json()["code"] == "invalid"
+
+
+# ------------------------------------------------------------------ what is not taken
+
+REFUSED = {
+    "plain http": {"url": "http://erp.example/"},
+    "the loopback": {"url": "https://127.0.0.1/"},
+    "a cloud's metadata": {"url": "https://[::ffff:169.254.169.254]/latest/"},
+    "a user in the URL": {"url": "https://me:secret@erp.example/"},
+    "an unknown type": {"url": "https://erp.example/", "types": ["org.pinglian.cylinder.exploded.v1"]},
+}
+
+
+@pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED)
+def test_what_is_no_webhook_is_refused_in_both_languages_without_repeating_it(one_house: House, body: Json) -> None:
+    client = one_house.as_("company")
+    for language, words in (("zh-CN", r"[\u4e00-\u9fff]"), ("en", "[a-z]")):
+        answer = client.post("/v1/webhooks", json=body, headers={"Accept-Language": language})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+        assert re.search(words, answer.json()["detail"])
+        assert body["url"] not in answer.text
+    assert client.get("/v1/webhooks").json() == {"items": []}
+
+
+def test_an_organisation_has_so_many_webhooks_and_no_more(one_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cylinder_api.acts.webhooks.MOST_WEBHOOKS", 1)
+    client, body = one_house.as_("regulator"), {"url": "https://erp.example/"}
+    assert client.post("/v1/webhooks", json=body).status_code == 201
+    full = client.post("/v1/webhooks", json=body)
+    assert (full.status_code, full.json()["code"]) == (409, "webhooks_full")
 
 
 # ------------------------------------------------------------------ what nobody is to learn
