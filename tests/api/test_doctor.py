@@ -42,6 +42,12 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy this machine is."""
+    monkeypatch.setattr(outside, "_PATIENCE_S", 60.0)
+
+
 @pytest.fixture
 def data(sound: Path, tmp_path: Path) -> Path:
     """A copy of it, to be spoilt."""
@@ -312,9 +318,10 @@ def test_too_few_open_files_are_told_with_the_line_for_the_unit() -> None:
 
 def test_a_clock_that_is_apart_is_wrong() -> None:
     now = time.time_ns() // 1_000_000
-    assert outside.clock("clock", now).level == "good"
-    assert "ahead of" in outside.clock("clock", now + 60_000).found
-    assert "behind" in outside.clock("clock", now - 60_000).found
+    assert outside.clock("clock", now, now).level == "good"
+    assert outside.clock("clock", now - 60_000, now - 30_000).level == "good"  # the answer was long on its way
+    assert "ahead of" in outside.clock("clock", now, now + 600_000).found
+    assert "behind" in outside.clock("clock", now, now - 60_000).found
 
 
 # --- outside -------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, Engine, text
 
 from cylinder_api.diagnosis.finding import Finding, good, look, wrong
 from cylinder_api.diagnosis.outside import clock
+from cylinder_api.service import system_clock
 from cylinder_trace.store.database import UNFINISHED, StoreError, known_version, read_meta
 from cylinder_trace.store.migrating import BESIDE
 from cylinder_trace.store.rights import excess_of, missing_guards, missing_rights
@@ -59,8 +60,9 @@ def look_at_database(engine: Engine) -> Iterator[Finding]:
         yield durability(connection)
         yield locale(connection)
         yield connections(connection)
+        asked = system_clock()
         now = connection.scalar(text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"))
-        yield clock("clock of the database", int(now or 0))
+        yield clock("clock of the database", asked, int(now or 0))
 
 
 def role(engine: Engine) -> Finding:

@@ -36,9 +36,10 @@ def redis(url: str | None) -> Iterator[Finding]:
     try:
         with Redis.from_url(url, socket_connect_timeout=_PATIENCE_S, socket_timeout=_PATIENCE_S) as client:
             info: dict[str, Any] = client.info()
+            asked = system_clock()
             seconds, micros = client.time()
             yield redis_fits(info, urlsplit(url).hostname, _asks_for_password(client))
-            yield clock("clock of Redis", seconds * 1000 + micros // 1000)
+            yield clock("clock of Redis", asked, seconds * 1000 + micros // 1000)
     except (RedisError, OSError, ValueError) as error:
         mend = "start it, or correct redis://HOST:PORT; until then everything works, only slower"
         yield wrong("Redis", type(error).__name__, mend)
@@ -67,9 +68,9 @@ def redis_fits(info: dict[str, Any], host: str | None, asks_for_password: bool) 
     return good("Redis", f"{info.get('redis_version')}, master, {used // 2**20} MiB used")
 
 
-def clock(what: str, theirs_ms: int) -> Finding:
-    """Whether a clock elsewhere agrees with this machine's."""
-    apart = theirs_ms - system_clock()
+def clock(what: str, asked: int, theirs_ms: int) -> Finding:
+    """Whether a clock elsewhere agrees with this machine's, which was read when it was asked, and is read now."""
+    apart = theirs_ms - min(max(theirs_ms, asked), system_clock())
     if abs(apart) > CLOCK_SLACK_MS:
         word = "ahead of" if apart > 0 else "behind"
         return wrong(what, f"{abs(apart) / 1000:.1f} s {word} this machine's", "chrony or another NTP service on both")
