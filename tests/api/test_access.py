@@ -54,13 +54,17 @@ def test_a_header_that_is_no_token_is_refused_as_none(one_house: House) -> None:
     assert anybody.get("/v1/me?access_token=token-of-admin").status_code == 401
 
 
+BY_ADDRESS = frozenset(("exchange_webhook_secret", "resend_delivery", "test_webhook"))
+"""Their address says all."""
+
+
 def test_the_document_describes_every_body_and_every_refusal(one_house: House) -> None:
     document = create_app(one_house.running).openapi()
     assert document["openapi"].startswith("3.1")
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             assert operation["summary"], path
-            if method == "post":
+            if method == "post" and operation["operationId"] not in BY_ADDRESS:
                 assert operation["requestBody"]["content"], path
             if operation["operationId"] not in PUBLIC:
                 assert {"401", "403"} <= set(operation["responses"])
