@@ -195,6 +195,9 @@ def test_what_is_wrong_with_an_event_has_a_place_and_a_name(said: Any, pointer: 
         ([CONTEXT[0], {"@import": "https://elsewhere.example/context.jsonld"}], "/1/@import", "nested_context"),
         ([CONTEXT[0], {"cbv": "https://words.example/"}], "/cbv", "prefix_taken"),
         ([CONTEXT[0], {f"p{number}": "https://a.example/" for number in range(201)}], "", "context_too_large"),
+        ([CONTEXT[0], {f"p{number}": {"@type": "@id"} for number in range(2000)}], "", "context_too_long"),
+        ([CONTEXT[0], {"@vocab": ["https://a.example/"] * 9, "@graph": [[[]]]}], "/1/@graph", "bad_context"),
+        ([CONTEXT[0], {"a": {"@id": "https://a.example/", "@nest": {"b": {}}}}], "/1/a", "bad_context"),
         ([CONTEXT[0], 7], "/1", "wrong_kind"),
     ],
 )  # fmt: skip
@@ -226,6 +229,7 @@ def nested(depth: int) -> bytes:
         (json.dumps(changed(**{"ex:n": "\0"})).encode(), "bad_text"),
         (nested(40), "too_deep"),
         (nested(100_000), "too_deep"),
+        (nested(800).replace(b'"inspecting"', b'"\\ud83d\\ude00"'), "too_deep"),
     ],
 )
 def test_a_text_that_two_readers_could_take_for_two_things_is_refused(data: bytes, word: str) -> None:
@@ -251,6 +255,11 @@ def test_faults_never_repeat_what_was_sent() -> None:
 
 def test_after_a_hundred_faults_of_an_event_nothing_more_is_looked_for() -> None:
     assert len(faults_of(changed(epcList=["bare"] * 1000))) == 100
+
+
+def test_a_document_whose_events_are_all_wrong_tells_a_hundred_faults_and_how_many_events_there_are() -> None:
+    read = read_document(json.dumps(document(*[{**EVENT, "epcList": ["bare", "words"]}] * 300)).encode())
+    assert (len(read.faults), len(read.events), read.size) == (100, 0, 300)
 
 
 def test_a_single_event_says_its_own_context() -> None:

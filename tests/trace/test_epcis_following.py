@@ -17,7 +17,7 @@ from cylinder_trace.store.epcis.writing import EVENT, TERM
 from cylinder_trace.store.fleet.follower import Follower
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.tables import EntryRow, FollowedRow
-from ledgers.homes import START, Home, bound, registered, returned
+from ledgers.homes import START, Home, bound, registered, returned, withdrawn
 
 ENTRY = EntryRow.__table__  # type: ignore[attr-defined]
 GRAI = "grai:09520001123450ZJ3301000001"
@@ -73,6 +73,16 @@ def test_an_event_calls_the_cylinder_by_the_name_that_it_had_then_however_late_i
     with ledger.engine.connect() as connection:
         found = connection.scalars(select(TERM.c.seq).where(TERM.c.name == "epc", TERM.c.value == LINK)).all()
     assert found == [5]
+
+
+def test_a_registration_that_is_withdrawn_is_told_of_by_the_code_that_it_had(ledger: Ledger) -> None:
+    ledger.append([registered(1), bound(1, "CODE1"), withdrawn(1), registered(2), bound(2, "CODE1")])
+    follower = follower_of(ledger)
+    follower.step(2)
+    follower.complete(10)
+    told = [row["event"] for row in stored(ledger)]
+    names = [event["epcList"][0].rsplit("/", 1)[1] for event in told]
+    assert (names[2], told[2]["bizStep"]) == ("CODE1", "decommissioning")
 
 
 def test_it_makes_no_difference_in_which_steps_or_by_which_process_the_log_is_followed(ledger: Ledger) -> None:

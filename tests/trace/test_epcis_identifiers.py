@@ -13,6 +13,7 @@ from cylinder_codes.check_digits import gs1_check_digit
 from cylinder_codes.digital_link import format_link, format_printed_link
 from cylinder_codes.errors import CodeError, CodeErrorKind
 from cylinder_codes.identifiers import Code
+from cylinder_trace.epcis import normal
 from cylinder_trace.epcis.addresses import code_address, code_at, epc_of, party_address, station_address
 from cylinder_trace.epcis.normal import canonical, linked, urn_of
 
@@ -192,3 +193,9 @@ def test_a_station_and_a_company_whose_id_is_a_gln_are_called_by_it() -> None:
     assert station_address("st_01") == "https://id.pinglian.example/station/st_01"
     assert party_address("9520001000010") == "https://id.gs1.org/417/9520001000010"
     assert party_address("co_01") == "https://id.pinglian.example/party/co_01"
+
+
+def test_what_is_remembered_of_identifiers_is_short_whatever_is_sent() -> None:
+    before = normal._remembered.cache_info().misses
+    assert linked("https://a.example/8003/" + "9" * 1_000_000) == "https://a.example/8003/" + "9" * 1_000_000
+    assert normal._remembered.cache_info().misses == before

@@ -4,6 +4,7 @@ Nothing is ever fetched.  GS1's own context is known by its addresses; whatever 
 as is a context inside a context.  So no context can be recursive, large without bound, or different tomorrow.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ EPCIS_CONTEXTS = frozenset(
 _MOST_ENTRIES = 200
 _LONGEST = 300
 """Characters of a name or of a namespace."""
+_LONGEST_CONTEXT = 16_384
+"""Characters of a whole context: it comes along with every answer that has an event under it."""
 _FIXED = frozenset(("cbv", "epcis", "gs1"))
 """Prefixes that mean the same in every document: what is said with them is GS1's word."""
 _SCHEMES = frozenset(
@@ -70,6 +73,8 @@ def read_context(value: object, faults: Faults, place: Place, outer: Context | N
     said: dict[str, str | None] = {}
     for number, part in enumerate(parts):
         said.update(_read_part(part, faults, (*place, number) if isinstance(value, list) else place))
+    if not faults.found and len(json.dumps(value, ensure_ascii=False)) > _LONGEST_CONTEXT:
+        faults.add(place, "context_too_long", _LONGEST_CONTEXT)
     if len(said) > _MOST_ENTRIES:
         faults.add(place, "context_too_large", _MOST_ENTRIES)
         return outer or PLAIN
@@ -95,6 +100,8 @@ def _entries(part: dict[str, object], faults: Faults, place: Place) -> Iterator[
         here = (*place, name)
         if name == "@import" or (isinstance(said, dict) and "@context" in said):
             faults.add(here, "nested_context")
+        elif not _is_flat(said):
+            faults.add(here, "bad_context")
         elif name.startswith("@"):
             continue  # how JSON-LD is to be read; names of EPCIS are whole without it
         elif not _NAME.fullmatch(name):
@@ -109,6 +116,16 @@ def _entries(part: dict[str, object], faults: Faults, place: Place) -> Iterator[
                 yield name, None
             else:
                 faults.add(here, "bad_context")
+
+
+def _is_flat(said: object) -> bool:
+    """Whether it is a plain value, or an object of plain values and lists of them, as all of JSON-LD's are."""
+    held = said.values() if isinstance(said, dict) else [said]
+    return all(_is_plain(one) or (isinstance(one, list) and all(map(_is_plain, one))) for one in held)
+
+
+def _is_plain(value: object) -> bool:
+    return not isinstance(value, dict | list)
 
 
 def _resolve(said: Mapping[str, str | None], known: dict[str, str], faults: Faults, place: Place) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from cylinder_trace.epcis.cbv import EVENT_TYPES
 from cylinder_trace.epcis.context import Context, read_context
-from cylinder_trace.epcis.faults import Fault, Faults, Place, TooManyFaults
+from cylinder_trace.epcis.faults import MOST_TOLD, Fault, Faults, Place, TooManyFaults
 from cylinder_trace.epcis.indexing import Indexed, index_of
 from cylinder_trace.epcis.reading import Unreadable, read_json
 from cylinder_trace.epcis.shapes import Check, Sight, check_event, list_of, text, thing, time, uri
@@ -42,7 +42,7 @@ class Document(NamedTuple):
     events: Sequence[Captured]
     """The valid ones."""
     faults: Sequence[Fault]
-    """What is wrong with the others."""
+    """What is wrong with the others, as far as it is told."""
     size: int
     """How many events there are, valid or not."""
 
@@ -139,7 +139,7 @@ def _check_events(
             pass
         if not found.found:
             good.append(_captured(text_of_it, event, context, number))
-        wrong.found += found.found
+        wrong.found += found.found[: MOST_TOLD - len(wrong.found)]
     return wrong.found
 
 

@@ -147,7 +147,6 @@ def _whole_name(key: str, prefixes: Mapping[str, str]) -> str:
     return f"{{{prefixes[prefix]}}}{rest}" if prefix in prefixes else key
 
 
-@lru_cache(maxsize=1024)
 def _element_of(name: str) -> str:
     """What the members of a list are called in XML; empty for what is no list."""
     if name == "childEPCs":
@@ -212,10 +211,14 @@ def _in_order(fields: list[Node], order: Order) -> str:
 def _taken_out(fields: list[Node]) -> list[Node]:
     if len(fields) < 2 or any("eventTime" in field[0] or "action" in field[0] for field in fields):
         return []
-    added = [field for field in fields if "{" in field[0] and "/}" in field[0]]
+    added = [field for field in fields if _is_added(field)]
     if added:
-        fields[:] = [field for field in fields if field not in added]
+        fields[:] = [field for field in fields if not _is_added(field)]
     return added
+
+
+def _is_added(field: Node) -> bool:
+    return "{" in field[0] and "/}" in field[0]
 
 
 def _said(field: Node, inner: Order | None) -> str:

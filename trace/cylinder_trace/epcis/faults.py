@@ -80,6 +80,7 @@ _SAYS: dict[str, tuple[str, str]] = {
     "context_in_circle": ("prefixes are explained by each other in a circle", "前缀互相解释，成环"),
     "prefix_taken": ("GS1's context gives this prefix another meaning", "GS1 的上下文已给此前缀另一含义"),
     "context_too_large": ("a context has at most {0} entries", "上下文至多 {0} 项"),
+    "context_too_long": ("a context has at most {0} characters", "上下文至多 {0} 个字符"),
 }
 _KINDS = {
     "text": ("a text", "文本"),

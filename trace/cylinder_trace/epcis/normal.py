@@ -102,7 +102,6 @@ def linked(uri: str) -> str:
         return uri
 
 
-@lru_cache(maxsize=8192)  # one event is looked at three times over, and its neighbours name the same places
 def canonical(uri: str) -> str | None:
     """The canonical link of a GS1 identifier in any writing; None for a URI that does not claim to be one.
 
@@ -110,12 +109,26 @@ def canonical(uri: str) -> str | None:
     a serial that is too long, an escaped slash where a separator belongs.  ``position`` counts in `uri`, an escape
     before it as one character.
     """
+    if len(uri) > _LONGEST_REMEMBERED:  # no key of GS1 needs so many: what is so long may be anything
+        return _canonical(uri)
+    return _remembered(uri)
+
+
+_LONGEST_REMEMBERED = 300
+"""Characters: what is remembered must stay small, whatever is sent."""
+
+
+def _canonical(uri: str) -> str | None:
     start = uri[:8].lower()
     if start == "urn:epc:":
         return _from_urn(uri)
     if not start.startswith(("https://", "http://")):
         return None
     return _from_own_link(uri) if _OWN.match(uri) else _from_link(uri)
+
+
+_remembered = lru_cache(maxsize=8192)(_canonical)
+"""One event is looked at three times over, and its neighbours name the same places."""
 
 
 def urn_of(link: str, prefix_length: int) -> str:

@@ -146,8 +146,13 @@ _scan = _DECODER.scan_once
 
 
 def _holds_bad(value: Any) -> bool:
-    if isinstance(value, str):
-        return _BAD.search(value) is not None
-    if isinstance(value, dict):
-        return any(_BAD.search(name) or _holds_bad(held) for name, held in value.items())
-    return isinstance(value, list) and any(map(_holds_bad, value))
+    left = [value]  # a list of our own: what is nested deeply would be too deep for calls
+    while left:
+        one = left.pop()
+        if isinstance(one, str) and _BAD.search(one):
+            return True
+        if isinstance(one, dict):
+            left += [*one.keys(), *one.values()]
+        elif isinstance(one, list):
+            left += one
+    return False

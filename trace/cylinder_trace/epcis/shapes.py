@@ -93,7 +93,7 @@ def uri(value: object, sight: Sight, place: Place) -> None:
 def identifier(value: object, sight: Sight, place: Place) -> None:
     """An address of a thing, a place, a party; where it claims to be GS1's, it must be right."""
     uri(value, sight, place)
-    if isinstance(value, str):
+    if isinstance(value, str) and len(value) <= LONGEST_URI:
         try:
             canonical(value)
         except CodeError as error:

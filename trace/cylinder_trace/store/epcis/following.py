@@ -172,7 +172,9 @@ class EpcisFollower:
     def _known(self, stored: StoredEntry, entry: Entry, event: Event) -> Known | None:
         if not stored.subject.startswith("cylinder/"):
             return None
-        state = self._names.after(stored, entry, event)
+        before, state = self._names.now(stored.subject), self._names.after(stored, entry, event)
+        if isinstance(event, events.RegistrationWithdrawn):
+            state = before  # its codes are free from now on, and it is called by the one that it had
         if state is None:
             return None
         return known_of(state, self._corrected(event) if isinstance(event, events.Corrected) else ())
@@ -212,6 +214,10 @@ class _Names:
             self._states.move_to_end(subject)
         while len(self._states) > max(_REMEMBERED, len(subjects)):
             self._states.popitem(last=False)
+
+    def now(self, subject: str) -> CylinderState | None:
+        """What is known of a cylinder at hand."""
+        return self._states.get(subject)
 
     def after(self, stored: StoredEntry, entry: Entry, event: Event) -> CylinderState | None:
         """What is known of the cylinder once this entry is recorded."""
