@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cylinder_trace.dates import format_minute
 from cylinder_trace.locks import Lock
 from station_agent.agent import Agent, assembled
 from station_agent.clock import Unchecked, wall_ms
@@ -19,7 +20,7 @@ from station_agent.journal import Journal, JournalBroken
 from station_agent.key_at_rest import machine_key_file
 from station_agent.link import LINK_SAID, Link
 from station_agent.replica import Known, Replica, ReplicaDamaged, ReplicaRefused
-from station_agent.screen.board import age
+from station_agent.screen.board import age, age_in
 from station_agent.service import Service, ServiceGone
 from station_agent.settings import Settings, SettingsError, load_settings, trusted_regulators
 
@@ -140,7 +141,8 @@ def status_lines(status: dict[str, Any]) -> list[str]:
     data_age = status["data_age_ms"]
     data = "没有 none"
     if data_age is not None:
-        data = f"{data_age // 60_000} 分钟前 min old, {status['cylinders']} 只 cylinders"
+        ages = (age_in(max(0, data_age) // 60_000, language) for language in ("zh", "en"))
+        data = f"{' '.join(ages)}, {status['cylinders']} 只 cylinders"
     lines = [
         f"站 station {status['station_id']}  设备 device {status['device_id']}",
         f"设备密钥 key: {_PROTECTED[status['key_protected_by']]}",
@@ -165,7 +167,8 @@ def _link_told(link: dict[str, Any] | None) -> str:
     if link is None or link["link"] not in set(Link):
         return "未知 unknown: it has not run yet"
     said = LINK_SAID[Link(link["link"])]
-    return f"{said.zh} {said.en}" + (f" → {said.next_zh} {said.next_en}" if said.next_zh else "")
+    since = f" (自 since {format_minute(link['since'])})" if "since" in link else ""
+    return f"{said.zh} {said.en}{since}" + (f" → {said.next_zh} {said.next_en}" if said.next_zh else "")
 
 
 def _on_shift(shift: dict[str, Any]) -> str:

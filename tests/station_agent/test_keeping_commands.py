@@ -7,6 +7,7 @@ import pytest
 
 from cylinder_codes.keys import format_signer
 from station_agent import device
+from station_agent.care import status_lines
 from station_agent.cli import main
 from station_agent.device import KEY_FILE, write_secret
 from station_agent.running_log import LOG_FILE, logged
@@ -102,3 +103,16 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     with logged(lambda event, lane, fields: told.append(event), tmp_path, lambda: 0) as tell:
         tell("ready", None, {})
     assert told == ["ready"]
+
+
+def test_the_status_says_how_old_the_data_is_and_since_when_the_link_stands_so() -> None:
+    link = {"link": "online", "detail": "", "since": 1_795_312_800_000}
+    counts = dict.fromkeys(("records", "unsent", "disputed", "open_fills"), 0)
+    status = {
+        **counts, "station_id": "st_1", "device_id": "dev_1", "key_protected_by": "file", "last_record_id": None,
+        "data_age_ms": 15 * 60_000, "cylinders": 3, "link": link, "locks": (), "shifts": {}, "alarms": (),
+        "disputes": (), "closed_because": None,
+    }  # fmt: skip
+    said = "\n".join(status_lines(status))
+    assert "15 分钟前 15 min old, 3 只 cylinders" in said
+    assert "在线 Online (自 since 2026-11-22 10:00)" in said
