@@ -167,6 +167,7 @@ class ScaleLink:
         except (ModbusException, OSError) as failure:  # a TimeoutError is an OSError
             _require_not_called_off()
             raise ScaleFault(f"{self._name(unit)} does not answer.") from failure
+        _require_not_called_off()
         if answer.isError():
             raise ScaleFault(f"{self._name(unit)} refuses: Modbus exception {answer.exception_code}.")
         return answer
@@ -188,6 +189,7 @@ class ScaleLink:
             await asyncio.sleep(self._quiet_until - asyncio.get_running_loop().time())
             self._client = self._port.client(self._timeout_s)
             if not await self._client.connect():
+                _require_not_called_off()
                 raise ScaleFault(f"{self._name(unit)} cannot be reached: no connection.")
         return self._client
 
@@ -381,7 +383,10 @@ class ModbusScale:
 
 
 def _require_not_called_off() -> None:
-    """The library makes a fault of its own of a cancellation; a task that took it for one would never end."""
+    """Raise the cancellation that the library has lost; a task that went on without it would never end.
+
+    It makes a fault of its own of it, and where an answer comes in the same moment Python 3.11's `wait_for` drops it.
+    """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
