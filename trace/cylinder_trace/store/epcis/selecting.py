@@ -200,14 +200,20 @@ class _Search:
         return select(TERM.c.seq).where(*_of_term(condition), TERM.c.seq <= upto, TERM.c.seq > above)
 
     def _in_order(self, seqs: Sequence[int], behind: Mark | None) -> list[Mark]:
-        marks = []
-        for start in range(0, len(seqs), _AT_ONCE * 5):
-            query = select(self._by.label("key"), _E.seq).where(_E.seq.in_(seqs[start : start + _AT_ONCE * 5]))
-            marks += [Mark(*row) for row in self._connection.execute(query.where(*self._sql))]
+        if self._by is _E.seq and not self._sql:
+            marks = [Mark(seq, seq) for seq in seqs]
+        else:
+            marks = list(self._marks_of(seqs))
         marks.sort(reverse=self._order.descending)
         if behind is None:
             return marks
         return [mark for mark in marks if (mark < behind if self._order.descending else mark > behind)]
+
+    def _marks_of(self, seqs: Sequence[int]) -> Iterator[Mark]:
+        """The places of those that the conditions hold of."""
+        for start in range(0, len(seqs), _AT_ONCE * 5):
+            query = select(self._by.label("key"), _E.seq).where(_E.seq.in_(seqs[start : start + _AT_ONCE * 5]))
+            yield from (Mark(*row) for row in self._connection.execute(query.where(*self._sql)))
 
     def _walk(self, behind: Mark | None, most: int) -> Iterator[tuple[list[Mark], Mark | None]]:
         looked, size = 0, 250
