@@ -21,7 +21,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # Tests start hundreds of processes; with nothing compiled kept, each compiles every package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo serve scales station test lint types contracts load bench bench-large growth damage soak fuzz fuzz-api mutants openapi wheels lock clean
+.PHONY: help setup demo serve scales station test proxy lint types contracts load bench bench-large growth damage soak fuzz fuzz-api mutants openapi wheels lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ station: setup ## the station agent at that scale, in a third terminal (PORT=800
 
 test: setup ## every test, in several processes (WORKERS=auto)
 	@$(PY) -m pytest -n "$(WORKERS)" --dist loadfile --no-loadscope-reorder
+
+proxy: setup ## the nginx files before a real service; needs an nginx on the machine
+	@$(PY) -m pytest tests/with_nginx
 
 lint: setup ## ruff: rules and format
 	@$(PY) -m ruff check .
