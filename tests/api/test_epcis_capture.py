@@ -43,6 +43,20 @@ def document(*events: Any, **more: Any) -> dict[str, Any]:
     }
 
 
+def bond(kind: str, action: str, parent: str, child: str, step: str = "loading", **more: Any) -> dict[str, Any]:
+    """A thing is put into another one, or taken out of it."""
+    said = {"type": kind, "action": action, "bizStep": step, "parentID": parent, "childEPCs": [child], **more}
+    return {**{name: value for name, value in event().items() if name != "epcList"}, **said}
+
+
+TRUCK = "https://id.gs1.org/8004/9520001TRUCK-1"
+SENSED = {
+    "sensorElementList": [
+        {"sensorReport": [{"type": "Mass", "value": 31, "component": "https://id.pinglian.example/voc/fullGross"}]}
+    ]
+}
+
+
 def ended(client: httpx.Client, job: str) -> dict[str, Any]:
     """The job once it has ended."""
     until = time.monotonic() + 60
@@ -158,6 +172,32 @@ def test_an_event_without_an_id_is_found_under_its_hash_id(house: House) -> None
         lambda code: event(**{"ex:within": {"https://id.pinglian.example/voc/type": "filled"}}),
         lambda code: event(bizStep="https://id.pinglian.example/voc/filling"),
         lambda code: event(bizStep="pl:filling"),
+        lambda code: event(**{"ex:kind": "https://id.pinglian.example/voc/filled"}),
+        lambda code: event(**{"ex:kind": ["HTTP://ID.PINGLIAN.EXAMPLE:443/%76oc/filled"]}),
+        lambda code: event(certificationInfo=["https://id.pinglian.example/voc/filled"]),
+        lambda code: event(**{"ex:within": {"filled": True}}),
+        lambda code: event(**SENSED),
+        lambda code: event(bizStep="holding", epcList=[f"https://id.pinglian.example/c/{code}"]),
+        lambda code: event(bizStep="killing", epcList=[f"https://id.pinglian.example/c/{code}"]),
+        lambda code: {**event(action="ADD", epcList=[f"https://id.pinglian.example/c/{code}"]), "bizStep": None},
+        lambda code: event(action="DELETE", epcList=[f"HTTPS://ID.PINGLIAN.EXAMPLE/C/{code}"]),
+        lambda code: event(
+            bizStep="accepting", disposition="active", epcList=[f"https://id.pinglian.example/c/{code}"]
+        ),
+        lambda code: event(
+            bizStep="other",
+            persistentDisposition={"unset": ["recalled"]},
+            epcList=[f"https://id.pinglian.example/c/{code}"],
+        ),
+        lambda code: bond("AggregationEvent", "ADD", f"https://id.pinglian.example/c/{code}", TRUCK),
+        lambda code: bond("AggregationEvent", "OBSERVE", f"https://id.pinglian.example/c/{code}", TRUCK, "unpacking"),
+        lambda code: bond("AssociationEvent", "DELETE", f"https://id.pinglian.example/c/{code}", TRUCK),
+        lambda code: {
+            **{name: value for name, value in event().items() if name not in ("action", "epcList", "bizStep")},
+            "type": "TransformationEvent",
+            "inputEPCList": [f"https://id.pinglian.example/c/{code}"],
+            "outputEPCList": [TRUCK],
+        },
         lambda code: event(bizStep="inspecting", epcList=[f"https://id.pinglian.example/c/{code}"]),
         lambda code: event(bizStep="cbv:BizStep-destroying", epcList=[f"https://id.pinglian.example/c/{code}"]),
     ],
@@ -165,8 +205,8 @@ def test_an_event_without_an_id_is_found_under_its_hash_id(house: House) -> None
 def test_what_only_the_ledger_states_cannot_be_captured(
     one_house: House, make: Callable[[str], dict[str, Any]]
 ) -> None:
-    ours = make(one_house.new_bottle().code)
-    context = [*CONTEXT, {"pl": "https://id.pinglian.example/voc/"}]
+    ours = {name: value for name, value in make(one_house.new_bottle().code).items() if value is not None}
+    context = [*CONTEXT, {"pl": "https://id.pinglian.example/voc/", "filled": "pl:filled"}]
     client = one_house.as_("company")
     said = document(event(), ours, **{"@context": context})
     for answer in (
@@ -176,6 +216,27 @@ def test_what_only_the_ledger_states_cannot_be_captured(
     ):
         assert (answer.status_code, answer.json()["type"]) == (403, "epcisException:SecurityException")
         assert answer.json()["code"] == "epcis_ours"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda link: event(bizStep="receiving", disposition="mismatch_instance", epcList=[link]),
+        lambda link: event(bizStep="storing", disposition="sellable_accessible", epcList=[link]),
+        lambda link: event(bizStep="collecting", disposition="returned", epcList=[link]),
+        lambda link: event(bizStep="repairing", disposition="damaged", epcList=[link]),
+        lambda link: {**event(epcList=[link]), "bizStep": None},
+        lambda link: bond("AggregationEvent", "ADD", TRUCK, link, "packing", disposition="container_closed"),
+        lambda link: bond("AggregationEvent", "DELETE", TRUCK, link, "unloading"),
+        lambda link: event(**{"ex:order": "https://id.pinglian.example/order/o-17"}, epcList=[link]),
+    ],
+)
+def test_what_others_do_with_a_cylinder_on_file_is_taken(
+    one_house: House, make: Callable[[str], dict[str, Any]]
+) -> None:
+    made = make(f"https://id.pinglian.example/c/{one_house.new_bottle().code}")
+    said = {"@context": CONTEXT, **{name: value for name, value in made.items() if value is not None}}
+    assert one_house.as_("delivery").post("/epcis/events", json=said).status_code == 201
 
 
 def test_an_event_of_the_ledger_cannot_be_declared_wrong_by_another(one_house: House) -> None:

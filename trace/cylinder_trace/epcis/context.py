@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from cylinder_trace.epcis.addresses import OURS
 from cylinder_trace.epcis.cbv import PREFIXES
 from cylinder_trace.epcis.faults import Faults, Place
 from cylinder_trace.epcis.uris import is_uri
@@ -102,6 +103,8 @@ def _entries(part: dict[str, object], faults: Faults, place: Place) -> Iterator[
             faults.add(here, "nested_context")
         elif not _is_flat(said):
             faults.add(here, "bad_context")
+        elif name in ("@base", "@vocab") and str(said).lower().startswith(OURS):
+            faults.add(here, "prefix_taken")  # bare words would become ours
         elif name.startswith("@"):
             continue  # how JSON-LD is to be read; names of EPCIS are whole without it
         elif not _NAME.fullmatch(name):

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import Connection, Engine, Table, func, insert, select, text, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 
-from cylinder_trace.epcis.claims import named_in_our_steps, speaks_our_words
+from cylinder_trace.epcis.claims import named_where_we_speak, speaks_our_words
 from cylinder_trace.epcis.document import Captured, Document, Invalid, read_any
 from cylinder_trace.epcis.event_hash import event_hash
 from cylinder_trace.events import EpcisCaptured, state_event
@@ -102,11 +102,11 @@ class Captures:
 
     def ours_among(self, events: Sequence[Captured]) -> list[int]:
         """The numbers of events that only the ledger may state."""
-        ours = {one.number for one in events if speaks_our_words(one.found_by)}
-        named = {one.number: named_in_our_steps(one.found_by) for one in events}
+        ours = {one.number for one in events if speaks_our_words(one.event, one.context)}
+        named = {one.number: named_where_we_speak(one.found_by) for one in events}
         codes = sorted({code for by in named.values() for code in by.codes})
         subjects = sorted({subject for by in named.values() for subject in by.subjects})
-        given = {one.event["eventID"]: one.number for one in events if "eventID" in one.event}
+        given = {one.context.expand(one.event["eventID"]): one.number for one in events if "eventID" in one.event}
         with self._engine.connect() as reading:
             known = {*_found(reading, _CODE.c.code, codes), *_found(reading, _NOW.c.subject, subjects)}
             ids = _found(reading, EVENT.c.event_id, sorted(given), EVENT.c.source == "ledger")
