@@ -31,6 +31,7 @@ from station_agent.ticket_printer import TicketPrinter, printer_place
 
 _STOP_WITHIN_S = 20.0
 _LAST_UPLOAD_S = 3.0
+_SAY_AGAIN_S = 0.5
 _ENDING_SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
 ]  # the window was closed: SIGHUP, on Windows SIGBREAK and five seconds
@@ -223,8 +224,12 @@ async def _wind_down(agent: Agent) -> None:
 
 
 async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
+    """End tasks; a library may take a cancellation for a word of its own, so it is said again until all have ended."""
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=_SAY_AGAIN_S)
     await asyncio.gather(*tasks, return_exceptions=True)
 
 

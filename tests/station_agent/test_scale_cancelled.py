@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 
+from station_agent.agent import _cancel
 from station_agent.devices.driver import load_driver
 from station_agent.devices.scale import ModbusScale, ScaleLink, TcpPort
 
@@ -77,3 +78,24 @@ def test_a_read_that_is_called_off_as_its_answer_comes_ends_all_the_same() -> No
 
     for _ in range(5):
         asyncio.run(call_off())
+
+
+def test_a_task_that_takes_a_cancellation_for_something_else_is_told_again_until_it_ends() -> None:
+    heard: list[str] = []
+
+    async def deaf() -> None:
+        for _ in range(2):
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                heard.append("not now")
+        await asyncio.Event().wait()
+
+    async def ended() -> None:
+        task = asyncio.create_task(deaf())
+        await asyncio.sleep(0)
+        await asyncio.wait_for(_cancel([task]), 30)
+        assert task.cancelled()
+
+    asyncio.run(ended())
+    assert heard == ["not now", "not now"]
