@@ -293,7 +293,7 @@ def test_no_event_of_gs1s_documents_claims_to_be_ours(conformance_data: Path) ->
 
 
 ANYBODYS = frozenset("corrected retag_refused handed_over left_station sent_to_inspection returned".split())
-"""Of these kinds what is left without our words is what anybody may tell: carried, received, collected, or nothing at all."""
+"""Of these kinds what is left without our words anybody may tell: carried, received, collected, or nothing at all."""
 
 
 def test_what_is_left_of_our_events_without_our_words_may_be_told_by_nobody_else_but_what_anybody_sees() -> None:

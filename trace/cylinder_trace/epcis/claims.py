@@ -9,7 +9,6 @@ cylinder elsewhere, that it was shipped, received, stored, packed onto a pallet 
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 
 from cylinder_codes.identifiers import DEFAULT_HOST
 from cylinder_trace.epcis.addresses import code_at
@@ -36,6 +35,7 @@ _LASTING = LEDGER_STATES | {
     "unknown", "unavailable", "no_pedigree_match", "mismatch_instance", "completeness_verified"
 }  # fmt: skip
 """The same of the states that last; of a moment each of the five may be somebody else's finding."""
+_ESCAPE = re.compile("%([0-7][0-9A-Fa-f])")
 _BONDS = frozenset(("AggregationEvent", "AssociationEvent"))
 _ABOUT = frozenset(("epc", "parent", "input", "output"))
 _BY_ID = re.compile(rf"https?://{re.escape(DEFAULT_HOST)}/cylinder/([^/?#]+)", re.IGNORECASE)
@@ -62,8 +62,8 @@ def named_where_we_speak(found_by: Indexed) -> Named:
     about = _spoken_of(found_by)
     addresses = {term.value for term in found_by.terms if term.name in about}
     codes = {code for address in addresses if (code := code_at(address))}
-    codes |= {unquote(found[1]) for address in addresses if (found := _BY_CODE.match(address))}  # also an old code
-    ids = {unquote(found[1]) for address in addresses if (found := _BY_ID.match(address))}
+    codes |= {_plain(found[1]) for address in addresses if (found := _BY_CODE.match(address))}  # also an old code
+    ids = {_plain(found[1]) for address in addresses if (found := _BY_ID.match(address))}
     return Named(tuple(sorted(codes)), tuple(f"cylinder/{id}" for id in sorted(ids)))
 
 
@@ -92,7 +92,12 @@ def _says_what_lasts(found_by: Indexed) -> bool:
 
 
 def _is_ours(text: str) -> bool:
-    return ":" in text and _VOCABULARY.match(unquote(text) if "%" in text else text) is not None
+    return ":" in text and _VOCABULARY.match(_plain(text)) is not None
+
+
+def _plain(text: str) -> str:
+    """A URI with its escapes undone, as far as they are of one byte: all that we are called by is."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text) if "%" in text else text
 
 
 def _texts(event: dict[str, Any]) -> Iterator[str]:
