@@ -85,9 +85,10 @@ def sell(house: House, code: str) -> httpx.Response:
 
 
 def published(house: House) -> int:
-    """Wait until everything is published; how much that is."""
+    """Wait until everything is published and stands in the EPCIS repository; how much that is."""
     size = house.running.ledger.reader.size()
     assert house.running.ledger.publisher.wait_published(size, timeout_s=20)
+    assert house.running.epcis.complete(within_s=20) == size
     return size
 
 
