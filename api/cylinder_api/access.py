@@ -122,15 +122,31 @@ ACCESS: dict[str, Rule | None] = {
     "get_entry_bundle": _for("log:read", "auditor", "regulator"),
     # the world's formats
     **dict.fromkeys(
-        ("query_epcis_events", "get_epcis_event", "list_epcis_resources", "list_epcis_values",
-         "query_epcis_events_of", "get_epcis_value"), _for("epcis:query", "company", "regulator", "auditor"),
+        (
+            "query_epcis_events",
+            "get_epcis_event",
+            "list_epcis_resources",
+            "list_epcis_values",
+            "query_epcis_events_of",
+            "get_epcis_value",
+        ),
+        _for("epcis:query", "company", "regulator", "auditor"),
     ),
     **dict.fromkeys(("capture_epcis", "capture_epcis_event"), _for("epcis:capture", *_WHO_CAPTURE)),
     **dict.fromkeys(("list_captures", "get_capture"), _for("epcis:capture", *_WHO_CAPTURE, "auditor")),
     **dict.fromkeys(
-        ("create_epcis_query", "list_epcis_queries", "get_epcis_query", "delete_epcis_query",
-         "query_epcis_events_by_name", "subscribe_epcis_query", "list_epcis_subscriptions", "get_epcis_subscription",
-         "unsubscribe_epcis_query"), _for("epcis:query", "company", "regulator", "auditor"),
+        (
+            "create_epcis_query",
+            "list_epcis_queries",
+            "get_epcis_query",
+            "delete_epcis_query",
+            "query_epcis_events_by_name",
+            "subscribe_epcis_query",
+            "list_epcis_subscriptions",
+            "get_epcis_subscription",
+            "unsubscribe_epcis_query",
+        ),
+        _for("epcis:query", "company", "regulator", "auditor"),
     ),
     # running the service
     "issue_enrolment_code": _for("device:write", "admin", "manager"),

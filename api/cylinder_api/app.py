@@ -139,10 +139,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     feed = asyncio.create_task(service.feed.run())
     service.follower.start()
-    service.deliverer.start()
     service.epcis.start()
     service.captures.start()
     service.subscriptions.start()
+    service.deliverer.start()
     service.dead_codes.start()
     limits: Limits = app.state.limits
     limits.start()
