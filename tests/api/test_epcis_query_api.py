@@ -2,6 +2,7 @@
 
 import copy
 import json
+from base64 import urlsafe_b64decode
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,23 @@ def test_a_token_is_good_for_its_own_question_and_caller_alone(one_house: House)
         status, name, said = refusal(wrong)
         assert (status, name) == (400, "QueryParameterException")
         assert said.startswith("nextPageToken")
+
+
+def test_a_token_tells_nobody_where_it_leads(one_house: House) -> None:
+    """The place may be that of somebody else's event that was passed over."""
+    put_event(one_house, seen(new_id("Sealed")), org_id="co_1")
+    link = str(onward(one_house.as_("company").get("/epcis/epcs", params={"perPage": 1})))
+    token = link.partition("nextPageToken=")[2]
+    assert b"//" not in urlsafe_b64decode(token + "==")
+
+
+def test_a_page_of_large_events_has_fewer_of_them_and_leads_on(tmp_path: Path) -> None:
+    with House(tmp_path) as house:
+        for number in range(12):
+            put_event(house, seen("Large", **{"ex:note": f"{number}".ljust(1_000_000)}), org_id="co_1")
+        answer = house.as_("company").get("/epcis/events", params={"MATCH_epc": epc_of(seen("Large"))})
+        assert len(listed(answer)) == 9
+        assert len(listed(house.as_("company").get(str(onward(answer))))) == 3
 
 
 def test_a_token_ends_after_a_day(tmp_path: Path) -> None:

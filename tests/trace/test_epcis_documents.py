@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cylinder_trace.epcis.document import LARGEST_EVENT, Invalid, read_document, read_event
+from cylinder_trace.epcis.document import LARGEST_EVENT, MOST_TERMS, Invalid, read_document, read_event
 from cylinder_trace.epcis.faults import Fault
+from cylinder_trace.store.epcis.capturing import Stretch, stretches
 from gs1.schema import example_paths, validator
 
 CONTEXT = ["https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld", {"ex": "https://ns.example.org/"}]
@@ -241,6 +242,22 @@ def test_an_event_that_is_too_large_is_named_and_its_neighbours_are_not() -> Non
     read = read_document(json.dumps(document(EVENT, large, EVENT)).encode())
     assert [(fault.pointer, fault.word) for fault in read.faults] == [("/epcisBody/eventList/1", "event_too_large")]
     assert [captured.number for captured in read.events] == [0, 2]
+
+
+def test_an_event_with_more_values_to_be_found_by_than_are_written_at_once_is_named() -> None:
+    full = {**EVENT, "ex:numbers": list(range(MOST_TERMS))}
+    read = read_document(json.dumps(document(EVENT, full)).encode())
+    assert [(fault.pointer, fault.word) for fault in read.faults] == [("/epcisBody/eventList/1", "event_too_full")]
+    assert [captured.number for captured in read.events] == [0]
+    with pytest.raises(Invalid, match="more than 20000 values"):
+        read_event(json.dumps({"@context": CONTEXT, **full}).encode())
+
+
+def test_events_are_written_some_at_a_time_however_much_each_of_them_is_found_by() -> None:
+    events = [{**EVENT, "ex:numbers": list(range(size))} for size in (1, 1, 1, 90, 200, 1, 1)]
+    read = read_document(json.dumps(document(*events)).encode()).events
+    assert [len(some) for some in stretches(read, Stretch(events=2, terms=100))] == [2, 2, 1, 2]
+    assert [one for some in stretches(read, Stretch(events=2, terms=100)) for one in some] == read
 
 
 def test_half_a_character_that_has_its_other_half_is_a_character() -> None:

@@ -11,13 +11,15 @@ from typing import Any, NamedTuple
 
 from cylinder_trace.epcis.cbv import EVENT_TYPES
 from cylinder_trace.epcis.context import Context, read_context
-from cylinder_trace.epcis.faults import MOST_TOLD, Fault, Faults, Place, TooManyFaults
+from cylinder_trace.epcis.faults import MOST_TOLD, Fault, Faults, Place, TooManyFaults, fault
 from cylinder_trace.epcis.indexing import Indexed, index_of
 from cylinder_trace.epcis.reading import Unreadable, read_json
 from cylinder_trace.epcis.shapes import Check, Sight, check_event, list_of, text, thing, time, uri
 
 LARGEST_EVENT = 1 << 20
 """Bytes of one event."""
+MOST_TERMS = 20_000
+"""Values that one event is found by: they are written at once, and on SQLite a fill waits for it."""
 DOCUMENT, QUERY_DOCUMENT = "EPCISDocument", "EPCISQueryDocument"
 
 
@@ -93,7 +95,10 @@ def _single(event: Any, data: bytes) -> Document:
         pass
     if faults.found:
         raise Invalid(faults.found)
-    return Document(_compact(event["@context"]), [_captured(data.strip(), event, context, 0)], (), 1)
+    one = _captured(data.strip(), event, context, 0)
+    if len(one.found_by.terms) > MOST_TERMS:
+        raise Invalid((fault((), "event_too_full", MOST_TERMS),))
+    return Document(_compact(event["@context"]), [one], (), 1)
 
 
 def _read(data: bytes) -> tuple[Any, list[bytes]]:
@@ -138,7 +143,11 @@ def _check_events(
         except TooManyFaults:
             pass
         if not found.found:
-            good.append(_captured(text_of_it, event, context, number))
+            one = _captured(text_of_it, event, context, number)
+            if len(one.found_by.terms) <= MOST_TERMS:
+                good.append(one)
+            else:
+                found.add((*place, number), "event_too_full", MOST_TERMS)
         wrong.found += found.found[: MOST_TOLD - len(wrong.found)]
     return wrong.found
 

@@ -21,6 +21,10 @@ _SAYS: dict[str, tuple[str, str]] = {
     "bad_text": ("a text holds half a character or a NUL", "文本含半个字符或 NUL"),
     "too_deep": ("nested more than {0} deep", "嵌套超过 {0} 层"),
     "event_too_large": ("the event has more than {0} bytes", "事件超过 {0} 字节"),
+    "event_too_full": (
+        "the event has more than {0} values to be found by; part it",
+        "事件的可检索值超过 {0} 个；请拆分",
+    ),
     "missing": ("{0} is missing", "缺少 {0}"),
     "wrong_kind": ("this must be {0}", "此处须为{0}"),
     "not_a_uri": ("this is not a URI", "不是 URI"),

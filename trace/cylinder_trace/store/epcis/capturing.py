@@ -33,10 +33,19 @@ Behaviour = Literal["rollback", "proceed"]
 _CAPTURE: Table = EpcisCaptureRow.__table__  # type: ignore[attr-defined]
 _CODE: Table = CodeRow.__table__  # type: ignore[attr-defined]
 _NOW: Table = SubjectNowRow.__table__  # type: ignore[attr-defined]
-_BESIDE = 64
-"""Events of a transaction on SQLite: fills wait for it some milliseconds."""
-_AT_ONCE = 1000
-"""The same on PostgreSQL, where other captures and the follower of the log wait alone."""
+
+
+class Stretch(NamedTuple):
+    """What one transaction writes at most; a single event that has more goes alone."""
+
+    events: int
+    terms: int
+
+
+_BESIDE = Stretch(64, 2_000)
+"""On SQLite: fills wait for it some milliseconds."""
+_AT_ONCE = Stretch(1_000, 50_000)
+"""On PostgreSQL, where other captures and the follower of the log wait alone."""
 _READY = 4
 """Jobs whose documents stay in memory until it is their turn; further ones are read again."""
 _LOOK_AGAIN_S = 5.0
@@ -179,11 +188,11 @@ class Captures:
 
     def _write(self, id: str, org_id: str, document: Document) -> bool:
         """Write the events; whether all are written, and not the service stopped."""
-        size = _AT_ONCE if self._engine.dialect.name == "postgresql" else _BESIDE
-        for start in range(0, len(document.events), size):
+        most = _AT_ONCE if self._engine.dialect.name == "postgresql" else _BESIDE
+        for some in stretches(document.events, most):
             if self._stop.is_set():
                 return False
-            new = list(_new_events(document.events[start : start + size], org_id))
+            new = list(_new_events(some, org_id))
             with self._engine.begin() as writing:
                 write_events(writing, new, document.context_text, self._clock(), id)
         return True
@@ -210,6 +219,20 @@ def _end(unit: Unit, job: EpcisCaptureRow, count: int, root: str) -> None:
         subject = f"capture/{job.id}"
         unit.append(state_event(event, id=job.id, subject=subject, occurred_at=job.created_at, by=job.account_id))
     unit.put(EpcisCaptureRow(**{**job.model_dump(), "document": None, "finished_at": unit.now, "stored": count}))
+
+
+def stretches(events: Sequence[Captured], most: Stretch) -> Iterator[list[Captured]]:
+    """The events in order, each list as much as one transaction writes."""
+    some: list[Captured] = []
+    terms = 0
+    for one in events:
+        if some and (len(some) == most.events or terms + len(one.found_by.terms) > most.terms):
+            yield some
+            some, terms = [], 0
+        some.append(one)
+        terms += len(one.found_by.terms)
+    if some:
+        yield some
 
 
 def _new_events(events: Sequence[Captured], org_id: str) -> Iterator[NewEvent]:

@@ -64,8 +64,12 @@ _STRETCH = 5_000
 """Rows that one statement looks at."""
 _SORTED = 5_000
 """Events that are put into the order of an extension's field."""
-_AT_ONCE = 200
-"""Texts that are read by one statement."""
+_AT_ONCE = 50
+"""Texts that are read by one statement: of others' events each may have a megabyte."""
+_KEYS = 1_000
+"""Numbers that are looked up by one statement."""
+_PAGE_BYTES = 8 * 2**20
+"""Of the texts of a page, which may have one more beyond."""
 _SINGLE = frozenset(("epc", "parent", "input", "output", "transformation", "corrective"))
 """Terms that hardly many events have in common; so are business transactions."""
 _LINES = frozenset(("biz_step", "disposition", "read_point", "biz_location"))
@@ -115,12 +119,13 @@ def select_page(
     """Up to `limit` events behind a mark, among those numbered `above` + 1 to `upto`; raises QueryFault."""
     search = _Search(connection, query, visible, upto, above)
     events: list[Found] = []
-    last = behind
+    last, size = behind, 0
     for marks, looked_to in search.stretches(behind, _WALKED):
         for found in search.fitting(marks):
-            if len(events) == limit:
+            if len(events) == limit or size > _PAGE_BYTES:
                 return Page(tuple(events), events[-1].mark)
             events.append(found)
+            size += len(found.text)
         last = looked_to
         if last is None:
             return Page(tuple(events), None)
@@ -211,8 +216,8 @@ class _Search:
 
     def _marks_of(self, seqs: Sequence[int]) -> Iterator[Mark]:
         """The places of those that the conditions hold of."""
-        for start in range(0, len(seqs), _AT_ONCE * 5):
-            query = select(self._by.label("key"), _E.seq).where(_E.seq.in_(seqs[start : start + _AT_ONCE * 5]))
+        for start in range(0, len(seqs), _KEYS):
+            query = select(self._by.label("key"), _E.seq).where(_E.seq.in_(seqs[start : start + _KEYS]))
             yield from (Mark(*row) for row in self._connection.execute(query.where(*self._sql)))
 
     def _walk(self, behind: Mark | None, most: int) -> Iterator[tuple[list[Mark], Mark | None]]:
