@@ -284,6 +284,24 @@ def test_what_is_told_is_what_the_subscriber_may_see_as_long_as_he_may(home: Hou
     assert len(receiver.at()) == 1
 
 
+@pytest.mark.parametrize("change", [{"role": "delivery"}, {"org_id": "co_2"}, {"scope": "epcis:capture cylinder:read"}])
+def test_whoever_is_somebody_else_by_now_or_may_ask_no_more_is_told_nothing(
+    home: House, receiver: Receiver, change: dict[str, str]
+) -> None:
+    secret, serial = new_id("secret"), new_id("Changed")
+    account = AccountRow(
+        token_sha256=secret_sha256(secret), account_id=new_id("caller"), role="company", org_id="co_1"
+    )  # fmt: skip
+    home.running.ledger.transact(lambda unit: unit.put(account))
+    client = home.as_(None, secret)
+    name = kept(client, {"MATCH_epc": [seen(serial)["epcList"][0]]})
+    address = subscribed(client, name, receiver.url())
+    home.running.ledger.transact(lambda unit: unit.put(account.model_copy(update=change)))
+    put_event(home, seen(serial), org_id="co_1")
+    until(lambda: home.as_("company").get(address).status_code == 404)
+    assert receiver.at() == []
+
+
 def test_a_subscription_ends_with_its_query_and_by_itself(home: House, receiver: Receiver) -> None:
     client = home.as_("regulator")
     name = kept(client, {})

@@ -16,6 +16,8 @@ _CODES: Mapping[str, str] = {
     "too_complex": "epcis_query_too_complex",
 }
 
+_SEE_ALL = frozenset(("regulator", "auditor"))
+
 
 def refusal_of(fault: QueryFault) -> Refused:
     """What the core found wrong with a query, as a refusal."""
@@ -36,4 +38,4 @@ def query_of(said: Any) -> Query:
 
 def visible_to(role: str, org_id: str) -> Visible:
     """Companies see what is of their own cylinders and what they captured, authorities all."""
-    return Visible(org_id if role == "company" else None)
+    return Visible(None if role in _SEE_ALL else org_id)

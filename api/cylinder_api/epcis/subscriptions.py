@@ -32,7 +32,7 @@ from cylinder_api.epcis.asking import query_of, visible_to
 from cylinder_api.refusals import Refused
 from cylinder_trace.epcis.query import ColumnCondition, Order, Query, QueryFault, Span
 from cylinder_trace.epcis.schedule import next_time, parse_schedule
-from cylinder_trace.store.epcis.named import active_subscriptions, may_still_ask, move_subscription, read_query
+from cylinder_trace.store.epcis.named import Asker, active_subscriptions, may_still_ask, move_subscription, read_query
 from cylinder_trace.store.epcis.selecting import newest_seq, select_page
 from cylinder_trace.store.outbox.lead import Lead
 from cylinder_trace.store.tables import EpcisSubscriptionRow
@@ -47,6 +47,8 @@ _LOOK_AGAIN_S = 0.5
 _GIVEN_UP = 17
 """Failures in a row: 72 hours with the waits of `backoff`."""
 SIGNATURE = "GS1-Signature"
+SCOPE = "epcis:query"
+"""Who may not ask by this is not told either."""
 
 
 class Answer(NamedTuple):
@@ -135,10 +137,10 @@ class Subscriptions:
             upto = newest_seq(reading)
             due = [row for row in active_subscriptions(reading) if self._is_due(row, now, upto)]
             rows = [row for row in due if row.id not in under_way][: _AT_A_TIME - len(under_way)]
-            alive = may_still_ask(reading, [row.account_id for row in rows], now) if rows else set()
-            answers = [self._answer(reading, row, upto, now) for row in rows if row.account_id in alive]
+            alive = may_still_ask(reading, [_asker(row) for row in rows], SCOPE, now) if rows else set()
+            answers = [self._answer(reading, row, upto, now) for row in rows if _asker(row) in alive]
         for row in rows:
-            if row.account_id not in alive:
+            if _asker(row) not in alive:
                 move_subscription(self._engine, row, {"ended_at": now})
         return [answer for answer in answers if answer is not None]
 
@@ -205,6 +207,10 @@ class Subscriptions:
         self._rests[row.id] = now + wait_ms(failures, self._draw(), outcome.retry_after_ms)
         changes: dict[str, Any] = {"tried_at": now, "failures": failures}
         move_subscription(self._engine, row, changes | ({"ended_at": now} if ended else {}))
+
+
+def _asker(row: EpcisSubscriptionRow) -> Asker:
+    return Asker(row.account_id, row.role, row.org_id)
 
 
 def _since(query: Query, initial_ms: int | None) -> Query:

@@ -4,10 +4,10 @@ Crash point: a subscription moves on when its answer was taken, in one row by it
 events again; none is left out.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Table, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Table, and_, delete, func, insert, null, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cylinder_trace.store.epcis.selecting import EVENT
@@ -101,13 +101,27 @@ def seq_before(connection: Connection, record_time: int) -> int:
     return int(connection.scalar(query.order_by(EVENT.c.record_time.desc(), EVENT.c.seq.desc()).limit(1)) or 0)
 
 
-def may_still_ask(connection: Connection, account_ids: Sequence[str], now: int) -> set[str]:
-    """Which of these accounts still have a token, a login or a key that is in force."""
+class Asker(NamedTuple):
+    """Who subscribed, in which role and for whom: whoever is somebody else by now is not told."""
+
+    account_id: str
+    role: str
+    org_id: str
+
+
+def may_still_ask(connection: Connection, askers: Collection[Asker], scope: str, now: int) -> set[Asker]:
+    """Which of them still have a token, a login or a key that is in force, for the same and with this scope."""
     token = and_(
         _account.c.revoked_at.is_(None), or_(_account.c.expires_at.is_(None), _account.c.expires_at > now)
     )  # fmt: skip
-    found: set[str] = set()
-    for id, ways in ((_account.c.account_id, token), (_client.c.client_id, _client.c.revoked_at.is_(None)),
-                     (_login.c.user_id, _login.c.revoked_at.is_(None))):  # fmt: skip
-        found.update(connection.scalars(select(id).where(id.in_(account_ids), ways).distinct()))
-    return found
+    ways = (
+        (_account, _account.c.account_id, _account.c.scope, token),
+        (_client, _client.c.client_id, _client.c.scope, _client.c.revoked_at.is_(None)),
+        (_login, _login.c.user_id, null(), _login.c.revoked_at.is_(None)),
+    )
+    found: set[Asker] = set()
+    for table, id, scopes, in_force in ways:
+        here = id.in_(sorted({asker.account_id for asker in askers}))
+        rows = connection.execute(select(id, table.c.role, table.c.org_id, scopes.label("may")).where(here, in_force))
+        found.update(Asker(*row[:3]) for row in rows if row.may is None or scope in row.may.split())
+    return found & set(askers)
