@@ -407,6 +407,17 @@ def test_what_asks_for_too_much_is_told_so(one_house: House) -> None:
     assert refusal(client.get("/epcis/nothing/x/events"))[:2] == (404, "NoSuchResourceException")
 
 
+def test_every_answer_says_which_extensions_are_spoken(one_house: House) -> None:
+    client, said = one_house.as_("company"), "pl=https://id.pinglian.example/voc/"
+    asked = [client.request(verb, path) for verb in ("GET", "OPTIONS") for path in ("/epcis/epcs", "/epcis/queries")]
+    assert [answer.headers["GS1-Extensions"] for answer in asked] == [said] * 4
+
+
+@pytest.mark.parametrize("path", ["/epcis/things", "/epcis/things/one", "/epcis/things/one/events"])
+def test_what_is_not_there_has_no_options(one_house: House, path: str) -> None:
+    assert refusal(one_house.as_(None).options(path))[:2] == (404, "NoSuchResourceException")
+
+
 def test_whoever_may_not_ask_is_told_in_gs1s_words(one_house: House) -> None:
     assert refusal(one_house.as_(None).get("/epcis/events"))[:2] == (401, "SecurityException")
     assert refusal(one_house.as_("filler").get("/epcis/events"))[:2] == (403, "SecurityException")

@@ -8,11 +8,16 @@ from fastapi import Request, Response
 
 from cylinder_api.problems import documented
 from cylinder_api.refusals import Refused
+from cylinder_trace.epcis.addresses import PREFIX, VOCABULARY
 
 VERSION = "2.0.0"
 """The only version of EPCIS and of the CBV that is spoken here."""
 _SAME = frozenset(("2", "2.0", VERSION))
-SPOKEN = {"GS1-EPCIS-Version": VERSION, "GS1-CBV-Version": VERSION}
+SPOKEN = {
+    "GS1-EPCIS-Version": VERSION,
+    "GS1-CBV-Version": VERSION,
+    "GS1-Extensions": f"{PREFIX}={VOCABULARY}",
+}
 """On every answer."""
 EPC_FORMATS = ("Always_GS1_Digital_Link", "Always_EPC_URN", "Never_Translates", "No_Preference")
 _ALWAYS = ("epcis_not_acceptable", "too_many", "unavailable")

@@ -337,6 +337,7 @@ def _said(body: bytes, form: str, headers: Mapping[str, str]) -> Response:
 
 async def _tell_settings(request: Request) -> Response:
     """What is spoken here; anybody may ask."""
+    _source(request.path_params.get("kind", "epcs"))
     return discovery(("GET", "HEAD", *(("POST",) if request.url.path == "/epcis/events" else ())))
 
 
