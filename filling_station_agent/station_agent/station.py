@@ -18,7 +18,7 @@ and are written down, with the moment at which they were given, as soon as the j
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 from unicodedata import normalize
@@ -45,6 +45,8 @@ from station_agent.replica import Replica
 from station_agent.ticket_printer import TicketPrinter
 from station_agent.tickets import Tickets
 from station_agent.unwritten import Unwritten
+
+_CLOSE_AGAIN_S = 2.0  # a scale that does not answer is asked seldom: its link is shared
 
 
 class Station:
@@ -82,14 +84,27 @@ class Station:
         """Cylinder id → the lane at which it is under way, or has a fill without its record."""
         self._ended: dict[str, tuple[Start, Ending]] = {}
         """Check id → a fill whose end was seen, and is on record as soon as the journal takes it."""
+        self._left_open: dict[int, list[Start]] = {}
+        """Lane → what has no end there yet as far as the journal told; no key where all has one (未结充装)."""
 
     async def work(self, lane: Lane) -> None:
         """The lane's task: close what an earlier run left open, then walk one scan after another."""
         await self._guarded(lane, self._close_open_fills(lane))
         while True:
-            raw_scan = await lane.next_scan()
+            raw_scan = await self._next_scan(lane)
             await self._guarded(lane, self.scan(lane, raw_scan))
             lane.touched_at = self._clock.steady()
+
+    async def _next_scan(self, lane: Lane) -> str:
+        """Wait for a scan; what is left open is closed meanwhile, as soon as scale and journal allow it."""
+        while lane.number in self._left_open:
+            try:
+                async with asyncio.timeout(_CLOSE_AGAIN_S):
+                    return await lane.next_scan()
+            except TimeoutError:
+                with suppress(ScaleFault, JournalBroken):  # told and noted when it was tried first
+                    await self._close_open_fills(lane)
+        return await lane.next_scan()
 
     # ------------------------------------------------------------ the path
 
@@ -370,25 +385,39 @@ class Station:
             try:
                 await step
             except ScaleFault as fault:
+                message, check_id = self._show_left_open(lane) or (words.SCALE_FAULT, None)
                 await self._recorder.note(lane, "fault", {"detail": str(fault), "code": lane.view.code})
-                self._fault(lane, words.SCALE_FAULT, str(fault))
+                self._fault(lane, message, str(fault), check_id)
             except PermitRefused as refused:
                 await self._recorder.note(lane, "permit_refused", {"detail": str(refused), "code": lane.view.code})
                 self._fault(lane, words.STARTED_TOO_LATE, str(refused))
         except JournalBroken as broken:
+            self._left_open.setdefault(lane.number, [])  # the end of a fill may be what it did not take
             self._fault(lane, words.JOURNAL_BROKEN, str(broken))
 
     # ------------------------------------------------------------ after a crash
 
     async def _close_open_fills(self, lane: Lane) -> None:
         """Record, from what the scale says, fills whose end nobody saw. Raises ScaleFault, JournalBroken."""
-        starts = await self._recorder.open_starts(lane.scale_id)
+        self._left_open.setdefault(lane.number, [])
+        self._left_open[lane.number] = starts = await self._recorder.open_starts(lane.scale_id)
         self._under_way |= {start.cylinder_id: lane.number for start in starts}
         for start in starts:
             await lane.scale.shut_valve()
-            await self._recorder.end(lane, *(self._ended.get(start.check_id) or await self._end_of(lane, start)))
+            ended, ending = self._ended.get(start.check_id) or await self._end_of(lane, start)
+            recorded = await self._recorder.end(lane, ended, ending)
             self._ended.pop(start.check_id, None)
             self._under_way.pop(start.cylinder_id, None)
+            if lane.state is LaneState.FAULT:
+                lane.view.message = _said_afterwards(ending, recorded)
+        del self._left_open[lane.number]
+
+    def _show_left_open(self, lane: Lane) -> tuple[words.Said, str] | None:
+        """Show the code of the cylinder that is to stay on this scale, and say so; None where nothing is open."""
+        for start in self._left_open.get(lane.number, ()):
+            lane.view = LaneView(code=start.code)
+            return words.LEFT_OPEN, start.check_id
+        return None
 
     async def _end_of(self, lane: Lane, start: Start) -> tuple[Start, Ending]:
         """The end of a fill that an earlier run began: what stands on the scale now."""
@@ -412,6 +441,13 @@ def _why_stopped(judgement: Judgement, ending: Ending) -> words.Said | None:
     if judgement.locked:
         return words.LOCKED
     return words.NOT_FULL if ending.because == "stopped" else None
+
+
+def _said_afterwards(ending: Ending, recorded: bool) -> words.Said:
+    """What the screen says once a fill that was left open has its end."""
+    if not recorded:
+        return words.NO_GAS if ending.seen else words.NOT_SEEN_TO_END
+    return words.FILL_FAULT if ending.because == "fault" else words.RECORDED_LATE
 
 
 def _told(judgement: Judgement) -> dict[str, Any]:

@@ -71,6 +71,9 @@ NOT_FULL: Said = ("未充到目标,阀门已提前关闭,已记录。", "The val
 NO_GAS: Said = ("阀门未能打开,没有充气。重新扫码。", "The valve did not open and no gas flowed. Scan again.")
 NOT_SEEN_TO_END: Said = ("上次充装中断,秤上看不出充气。核对秤上是否原瓶。",
                          "The last fill was interrupted; the scale shows no gas. Is it the same cylinder?")
+LEFT_OPEN: Said = ("上次充装还没有结束记录:气瓶勿动,检查秤。秤一应答即关阀、称重、记录。",
+                   "This fill has no end on record: leave the cylinder, look at the scale.")
+RECORDED_LATE: Said = ("上一只的充装已补记。扫下一只。", "The last fill is on record now. Scan the next cylinder.")
 BUSY: Said = ("上一只还在进行中,请稍候再扫。", "The last cylinder is still under way; scan again in a moment.")
 SCAN_AGAIN: Said = ("扫码不完整,请再扫一次。", "The scan was not complete; scan once more.")
 OTHER_LANES_SCANNER: Said = ("这把扫码枪是另一工位的,请放回原工位,用本工位的扫码枪再扫。",

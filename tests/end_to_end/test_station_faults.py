@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from station_agent import words
 from station_agent.device import JOURNAL_FILE
-from stations.crash_points import POINTS
+from stations.crash_points import FLOWING_G, POINTS
 from stations.laws import Scanned, all_sent, assert_sound, gained_g, put_on, sign_on
 from stations.network import Mode, Network, network_to
 from stations.nursery import Nursery
@@ -84,6 +85,31 @@ def _killed_at(place: Place, nursery: Nursery, points: list[str]) -> dict[str, S
     all_sent(place, agent)
     agent.stop()
     return scans
+
+
+def test_a_fill_cut_short_is_recorded_as_soon_as_its_silent_scale_answers_again_and_nobody_scans(
+    service: RealService, place: Place, nursery: Nursery
+) -> None:
+    agent = place.start(nursery, dies_at="gas_flows")
+    scanned = put_on(place, next(_numbers))
+    sign_on(agent, 1)
+    agent.type(1, scanned.link)
+    agent.dies()
+    check_id = agent.lines("scanned", 1)[0]["check_id"]
+    place.scales.act(1, fault="link")
+    try:
+        agent = place.start(nursery)
+        said = agent.wait_for("fault", lane=1)
+        assert (said["check_id"], said["en"]) == (check_id, words.LEFT_OPEN[1])
+        assert place.status()["open_fills"] == 1
+    finally:
+        place.scales.act(1, fault=None)
+    all_sent(place, agent)
+    assert [line["check_id"] for line in agent.lines("filled")] == [check_id]
+    assert agent.lines("scanned") == []
+    agent.stop()
+    assert gained_g(place, scanned) > FLOWING_G
+    assert_sound(service, place, [scanned])
 
 
 @pytest.mark.parametrize(

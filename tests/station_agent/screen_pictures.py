@@ -72,6 +72,7 @@ REFUSED = replace(
     ticket=TICKET,
 )
 STOPPED = replace(IDLE, verdict=verdicts.STOPPED, says=words.SCALE_FAULT, next_step=None)
+LEFT_OPEN = replace(STOPPED, says=words.LEFT_OPEN, code="0000000000000001AYV4SNEV08")
 CHECKED = replace(FILLED, kind="check", worker_id=None, verdict=verdicts.PASSED, says=words.CHECKED, next_step=None)
 TOO_FULL = replace(CHECKED, verdict=verdicts.DRAIN, says=words.OVER_LIMIT, gross_g=31_700, net_g=15_200)
 HAND_OVER = HandOver(
@@ -119,6 +120,8 @@ PICTURES: dict[str, Picture] = {
     "refused": Picture(station(REFUSED)),
     "refused_in_english": Picture(station(REFUSED), ENGLISH, 110, 36),
     "stopped": Picture(station(STOPPED)),
+    "left_open": Picture(station(LEFT_OPEN)),
+    "left_open_narrow": Picture(station(LEFT_OPEN, IDLE)),
     "locked": Picture(station(replace(IDLE, verdict=verdicts.LOCKED, says=words.LOCKED, next_step=None))),
     "checked": Picture(station(CHECKED)),
     "too_full": Picture(station(TOO_FULL)),
