@@ -72,6 +72,7 @@ def captured(client: httpx.Client, said: Any, **headers: str) -> dict[str, Any]:
     """The ended job of a document that is taken."""
     answer = client.post("/epcis/capture", content=json.dumps(said), headers={**JSON, **headers})
     assert answer.status_code == 202, answer.text
+    assert answer.headers["GS1-EPCIS-Version"] == "2.0.0"
     return ended(client, answer.headers["Location"])
 
 

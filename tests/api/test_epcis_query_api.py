@@ -94,6 +94,15 @@ def test_an_event_comes_back_as_it_came_but_for_its_record_time(house: House) ->
     assert listed(answer) == [event]
 
 
+def test_a_record_time_that_somebody_wrote_in_escapes_is_not_taken_for_ours(house: House) -> None:
+    sent = {**seen("Escaped"), "@context": json.loads(CONTEXT), "recordTime": "2001-01-01T00:00:00.000Z"}
+    text = json.dumps(sent).replace("recordTime", "record\\u0054ime")
+    client = house.as_("company")
+    answer = client.post("/epcis/events", content=text, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 201
+    assert client.get(answer.headers["Location"]).text.count("2001-01-01") == 0
+
+
 def test_prefixes_that_mean_different_things_do_not_mix(house: House, conformance_data: Path) -> None:
     first, second, third = (seen("Mixed", **{"ex:note": text}) for text in ("one", "two", "three"))
     for event, namespace in (
@@ -410,7 +419,11 @@ def test_what_asks_for_too_much_is_told_so(one_house: House) -> None:
 def test_every_answer_says_which_extensions_are_spoken(one_house: House) -> None:
     client, said = one_house.as_("company"), "pl=https://id.pinglian.example/voc/"
     asked = [client.request(verb, path) for verb in ("GET", "OPTIONS") for path in ("/epcis/epcs", "/epcis/queries")]
-    assert [answer.headers["GS1-Extensions"] for answer in asked] == [said] * 4
+    event = {"@context": json.loads(CONTEXT), **seen("Spoken")}
+    asked.append(client.post("/epcis/events", json=event))
+    asked.append(client.post("/epcis/queries", json={"name": new_id("spoken"), "query": {}}))
+    assert [answer.headers.get("GS1-Extensions") for answer in asked] == [said] * 6
+    assert {answer.headers["GS1-EPCIS-Version"] for answer in asked} == {"2.0.0"}
 
 
 @pytest.mark.parametrize("path", ["/epcis/things", "/epcis/things/one", "/epcis/things/one/events"])

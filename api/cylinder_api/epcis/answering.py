@@ -114,7 +114,7 @@ def _parts(context: Any) -> list[dict[str, Any]]:
 def _text(found: Found, own: list[Any] | None, write: Write) -> bytes:
     """An event as it is answered; untouched but for one field at its end where that is enough."""
     at = format_instant(found.record_time)
-    if own is None and write is None and b'"recordTime"' not in found.text:
+    if own is None and write is None and not _has_record_time(found.text):
         return found.text.rstrip()[:-1] + b',"recordTime":"' + at.encode() + b'"}'
     event = orjson.loads(found.text)
     if own is not None:
@@ -122,6 +122,11 @@ def _text(found: Found, own: list[Any] | None, write: Write) -> bytes:
         event["@context"] = [*own, *(part for part in _parts(within) if part not in own)]
     event["recordTime"] = at
     return orjson.dumps(event if write is None else _rewritten(event, write))
+
+
+def _has_record_time(text: bytes) -> bool:
+    """Whether an event names that field already, in escapes too."""
+    return b'"recordTime"' in text or (b"\\u" in text and "recordTime" in orjson.loads(text))
 
 
 def written(value: str, write: Callable[[str], str]) -> str:

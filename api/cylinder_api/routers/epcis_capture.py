@@ -20,7 +20,7 @@ from cylinder_api.bodies import read_body
 from cylinder_api.catalogue import language_for, title_of
 from cylinder_api.epcis.answering import JSON, JSON_LD, media_type_of
 from cylinder_api.epcis.exceptions import CAPTURE_LIMITS, MOST_BYTES, MOST_EVENTS, exception_of
-from cylinder_api.epcis.negotiation import answers, discovery, negotiate
+from cylinder_api.epcis.negotiation import SPOKEN, answers, discovery, negotiate
 from cylinder_api.epcis.paging import PARAMETER, Pages, Turn, next_link
 from cylinder_api.refusals import Refused
 from cylinder_api.service import Service, ServiceHere
@@ -140,7 +140,7 @@ async def capture_epcis(
     await _require_not_ours(service, document)
     id, errors = _new_id(), orjson.dumps([fault._asdict() for fault in document.faults]).decode()
     await run_in_threadpool(service.captures.take, id, _sender(caller), kind, data, document, errors)
-    return Response(status_code=202, headers={"Location": f"/epcis/capture/{id}"})
+    return Response(status_code=202, headers={**SPOKEN, "Location": f"/epcis/capture/{id}"})
 
 
 @router.post(
@@ -156,7 +156,7 @@ async def capture_epcis_event(request: Request, caller: Caller, service: Service
     data, document = await _read(request, read_event)
     await _require_not_ours(service, document)
     event_id = await run_in_threadpool(service.captures.take_now, _new_id(), _sender(caller), data, document)
-    return Response(status_code=201, headers={"Location": f"/epcis/events/{quote(event_id, safe='')}"})
+    return Response(status_code=201, headers={**SPOKEN, "Location": f"/epcis/events/{quote(event_id, safe='')}"})
 
 
 @router.get(

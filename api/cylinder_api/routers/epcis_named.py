@@ -18,7 +18,7 @@ from cylinder_api.delivery.secret_box import SecretBox
 from cylinder_api.delivery.signing import SECRET_PREFIX, parse_secret
 from cylinder_api.epcis.answering import JSON, JSON_LD, Titled, epc_format_of
 from cylinder_api.epcis.asking import query_of, refusal_of
-from cylinder_api.epcis.negotiation import answers, discovery, negotiate
+from cylinder_api.epcis.negotiation import SPOKEN, answers, discovery, negotiate
 from cylinder_api.epcis.paging import Pages, Turn, next_link
 from cylinder_api.refusals import Refused
 from cylinder_api.routers.epcis_query import ASKING, DOCUMENT, PAGING, answer_query, parse, turn_of, url_items
@@ -115,7 +115,7 @@ async def create_epcis_query(request: Request, caller: Caller, service: ServiceH
         query=orjson.dumps(said.query).decode(),
     )
     await run_in_threadpool(_keep_query, service, row)
-    return Response(status_code=201, headers={"Location": f"/epcis/queries/{said.name}/events"})
+    return Response(status_code=201, headers={**SPOKEN, "Location": f"/epcis/queries/{said.name}/events"})
 
 
 def _keep_query(service: Service, row: EpcisQueryRow) -> None:
