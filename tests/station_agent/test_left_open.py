@@ -8,10 +8,11 @@ import pytest
 from cylinder_trace.events import DisputeRaised, Filled
 from station_agent import words
 from station_agent.devices.scanner import Badge, Scan
+from station_agent.journal import Start
 from station_agent.lane import LaneState
 from station_agent.link import LinkState
 from station_agent.screen.board import Memory
-from stations.floors import EMPTY_G, FILLER, FloorHouse, code_of
+from stations.floors import EMPTY_G, FILLER, TARE_G, FloorHouse, code_of
 
 FLOWED_G = EMPTY_G + 2_000
 
@@ -91,8 +92,9 @@ def test_a_scan_meanwhile_gets_no_gas_and_the_screen_goes_on_saying_what_is_open
 
 def test_a_start_without_gas_is_told_of_as_soon_as_the_scale_answers_again(house: FloorHouse) -> None:
     house.scales[1].carry(EMPTY_G)
-    house.take(Scan(1, code_of(1), False))
-    house.wait_for(house.now.journal.open_starts)
+    house.now.journal.begin(
+        Start("chk_1", code_of(1), "cyl_1", "scale-1", 1, FILLER, TARE_G, EMPTY_G, TARE_G + 14_500, 5, EMPTY_G)
+    )
     _started_anew_while_the_scale_is_silent(house)
     house.scales[1].lost = False
     house.wait_for(lambda: _closed(house))
