@@ -11,6 +11,7 @@ NOT_OF_A_LIFE = {
     "gas-lots", "station-licences", "scale-verifications", "certificates",
     "users", "clients", "sessions", "me", "authority-keys",  # who may state anything at all
     "customers",  # who bought, which is kept beside the ledger
+    "webhooks",  # who is told of it
 }  # fmt: skip
 MORE = {("POST", "/v1/imports/{import_id}/undo"), ("POST", "/v1/imports/bad-rows"), ("GET", "/v1/imports")}
 """Mending a table, and taking its import back, which are about the company's table."""

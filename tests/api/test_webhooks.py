@@ -241,6 +241,13 @@ def _let_in_an_authority_of_3301(unit: Unit) -> None:
 # ------------------------------------------------------------------ receivers that are not there
 
 
+def gauges(home: House) -> dict[str, float]:
+    """What Prometheus reads of webhooks; those of the tests before are among them."""
+    told = home.as_("admin").get("/metrics").text.splitlines()
+    lines = (line.split()[:2] for line in told if line.startswith("pinglian_webhook"))
+    return {name: float(value) for name, value in lines}
+
+
 def test_a_receiver_that_is_down_gets_every_message_when_it_is_back(home: House, clock: Clock) -> None:
     with Receiver() as gone:
         url = gone.url()
@@ -249,9 +256,9 @@ def test_a_receiver_that_is_down_gets_every_message_when_it_is_back(home: House,
     item = hook.until(lambda item: item["failures"] > 0)
     assert (item["waiting"], item["state"]) == (2, "on")
     assert item["rests_until"] <= item["failing_since"] + 20_000
-    numbers = home.as_("admin").get("/metrics").text
-    assert "pinglian_webhooks_failing 1.0" in numbers
-    assert "pinglian_webhook_messages_waiting 2.0" in numbers
+    numbers = gauges(home)
+    assert numbers["pinglian_webhooks_failing"] >= 1
+    assert numbers["pinglian_webhook_messages_waiting"] >= 2
     said = next(one for one in hook.deliveries() if one["attempts"])
     assert (said["state"], said["status"]) == ("waiting", None)
     assert "nobody listens" in said["said"]

@@ -134,13 +134,15 @@ def number_of(text: str) -> float | None:
 
 
 def number_text(value: float) -> str:
-    """16 digits that sort like the numbers: the bits of the binary64, turned so that all order as unsigned.
+    """Up to 16 digits that sort like the numbers: the bits of the binary64, turned so that all order as unsigned.
+
+    Noughts at the end are left out, which changes no order: most numbers are short ones.
 
     >>> number_text(-1.5) < number_text(0) < number_text(14.5)
     True
     """
     (bits,) = struct.unpack(">Q", struct.pack(">d", value + 0.0))  # -0.0 is 0
-    return f"{bits ^ (0xFFFF_FFFF_FFFF_FFFF if bits >> 63 else 1 << 63):016x}"
+    return f"{bits ^ (0xFFFF_FFFF_FFFF_FFFF if bits >> 63 else 1 << 63):016x}".rstrip("0")
 
 
 def instant_text(at_ms: int) -> str:
