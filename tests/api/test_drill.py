@@ -24,6 +24,8 @@ DAY_MS = 24 * HOUR_MS
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with House(tmp_path_factory.mktemp("drill") / "data") as house:
         house.new_bottle()
+        ledger = house.running.ledger
+        assert ledger.publisher.wait_published(ledger.reader.size(), timeout_s=20)
         yield house
 
 
