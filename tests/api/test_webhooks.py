@@ -254,8 +254,9 @@ def test_a_receiver_that_is_down_gets_every_message_when_it_is_back(home: House,
     hook = Hook(home, url)
     home.new_bottle()
     item = hook.until(lambda item: item["failures"] > 0)
-    assert (item["waiting"], item["state"]) == (2, "on")
     assert item["rests_until"] <= item["failing_since"] + 20_000
+    item = hook.until(lambda item: item["waiting"] == 2)  # the second entry's message may be made after a first failure
+    assert item["state"] == "on"
     numbers = gauges(home)
     assert numbers["pinglian_webhooks_failing"] >= 1
     assert numbers["pinglian_webhook_messages_waiting"] >= 2
