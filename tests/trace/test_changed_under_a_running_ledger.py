@@ -8,7 +8,6 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -20,13 +19,6 @@ from ledgers.homes import KEY, Home, registered, returned
 
 _HOUR = 3_600_000
 _YEAR = 365 * 24 * _HOUR
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
-    if request.param == "sqlite":
-        return Home(f"sqlite:///{tmp_path}/ledger.db", tmp_path)
-    return Home(request.getfixturevalue("postgres_url"), tmp_path)
 
 
 def soon(happened: Callable[[], bool], within_s: float = 30.0) -> None:

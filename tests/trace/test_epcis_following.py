@@ -1,11 +1,8 @@
 """The ledger's own life events stand in the EPCIS repository, each once, as they were told, on both homes."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import delete, select, update
 
 from cylinder_trace import events
@@ -17,20 +14,11 @@ from cylinder_trace.store.epcis.writing import EVENT, TERM
 from cylinder_trace.store.fleet.follower import Follower
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.tables import EntryRow, FollowedRow
-from ledgers.homes import START, Home, bound, registered, returned, withdrawn
+from ledgers.homes import START, bound, registered, returned, withdrawn
 
 ENTRY = EntryRow.__table__  # type: ignore[attr-defined]
 GRAI = "grai:09520001123450ZJ3301000001"
 LINK = "https://id.gs1.org/8003/09520001123450ZJ3301000001"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    home = Home(f"sqlite:///{tmp_path}/ledger.db", tmp_path)
-    if request.param == "postgresql":
-        home = Home(request.getfixturevalue("postgres_url"), tmp_path)
-    with home.open() as opened:
-        yield opened
 
 
 def follower_of(ledger: Ledger) -> EpcisFollower:

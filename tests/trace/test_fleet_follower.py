@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.unit import CodeTaken, Unit
 from cylinder_trace.subjects import parse_state
-from ledgers.homes import STAMP, START, Home, bound, condemned, registered, returned
+from ledgers.homes import STAMP, START, bound, condemned, registered, returned
 
 ROOT = Path(__file__).parents[2]
 BOOK = (ROOT / "trace/cylinder_trace/rulebooks/cn-default.toml").read_text("utf-8")
@@ -31,15 +30,6 @@ STORED = [
     for entry in json.loads((ROOT / "tests/vectors/entries.json").read_text("utf-8"))["entries"]
 ]
 Row = dict[str, Any]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    home = Home(f"sqlite:///{tmp_path}/ledger.db", tmp_path)
-    if request.param == "postgresql":
-        home = Home(request.getfixturevalue("postgres_url"), tmp_path)
-    with home.open() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """While an upgrade runs, a newer version writes what this one does not know: that is left alone, and nobody waits."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,16 +13,7 @@ from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.understood import NotUnderstood
 from cylinder_trace.store.unit import Unit, hints_for
 from cylinder_trace.suite import SHA256
-from ledgers.homes import Home, registered, returned
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    home = Home(f"sqlite:///{tmp_path}/ledger.db", tmp_path)
-    if request.param == "postgresql":
-        home = Home(request.getfixturevalue("postgres_url"), tmp_path)
-    with home.open() as opened:
-        yield opened
+from ledgers.homes import registered, returned
 
 
 def as_a_newer_version_would(ledger: Ledger, number: int, *, honest: bool = True) -> int:

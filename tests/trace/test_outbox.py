@@ -1,16 +1,14 @@
 """What is told to whom: each entry to those it concerns, once, however the log was followed, on both homes."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cylinder_trace import events
 from cylinder_trace.events import Event, Record, state_event
+from cylinder_trace.store.lead import Lead
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.outbox.following import MOST_WAITING, Outbox
-from cylinder_trace.store.outbox.lead import Lead
 from cylinder_trace.store.outbox.messages import Tried, list_messages, record_attempts, send_again
 from cylinder_trace.store.outbox.webhooks import (
     add_webhook,
@@ -20,19 +18,10 @@ from cylinder_trace.store.outbox.webhooks import (
     waiting_of,
 )
 from cylinder_trace.store.tables import WebhookRow
-from ledgers.homes import START, Home, bound, registered, returned
+from ledgers.homes import START, bound, registered, returned
 
 WORDS = frozenset(events.EVENT_CLASSES) - {"head_signed"}
 LICENSED: dict[str, Any] = {"licence_no": "L", "valid_until": "2099-12-31"}
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    home = Home(f"sqlite:///{tmp_path}/ledger.db", tmp_path)
-    if request.param == "postgresql":
-        home = Home(request.getfixturevalue("postgres_url"), tmp_path)
-    with home.open() as opened:
-        yield opened
 
 
 def webhook(ledger: Ledger, name: str, role: str = "company", org: str = "co_1", **facts: Any) -> WebhookRow:

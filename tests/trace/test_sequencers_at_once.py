@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from cylinder_trace.checkpoint import open_checkpoint
-from cylinder_trace.store import line, publisher
+from cylinder_trace.store import line
 from cylinder_trace.store.database import LedgerInUse
 from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.publisher import Publisher
@@ -176,7 +176,7 @@ def test_a_process_that_stands_still_with_a_lock_in_its_hand_loses_it(
 
 def stand_still(life: Life, holding: str) -> None:
     """A writer that stops for a while in the middle, once, as a process does whose machine sleeps."""
-    line.LET_GO_AFTER_S = publisher.LET_GO_AFTER_S = _STANDS_STILL_S
+    line.LET_GO_AFTER_S = _STANDS_STILL_S
     owner, name = (Publisher, "_signed") if holding == "publishing" else (Batch, "flush")
     real = getattr(owner, name)
 

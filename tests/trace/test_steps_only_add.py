@@ -24,13 +24,6 @@ _CHECKS = (
 Shape = dict[str, Any]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
-    if request.param == "sqlite":
-        return Home(f"sqlite:///{tmp_path}/ledger.db", tmp_path)
-    return Home(request.getfixturevalue("postgres_url"), tmp_path)
-
-
 @pytest.fixture
 def engine(home: Home) -> Iterator[Engine]:
     opened = open_engine(parse_url(home.url), writer=True)

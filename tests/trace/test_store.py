@@ -1,7 +1,6 @@
 """The store on its two homes: the same sentences hold on SQLite and on PostgreSQL."""
 
 import threading
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -22,19 +21,6 @@ from cylinder_trace.store.tables import MetaRow
 from cylinder_trace.store.unit import CodeTaken, IdConflict, Receipt, Unit
 from cylinder_trace.subjects import format_state, parse_state
 from ledgers.homes import KEY, Clock, Home, bound, condemned, registered, returned, withdrawn
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
-    if request.param == "sqlite":
-        return Home(f"sqlite:///{tmp_path}/ledger.db", tmp_path)
-    return Home(request.getfixturevalue("postgres_url"), tmp_path)
-
-
-@pytest.fixture
-def ledger(home: Home) -> Iterator[Ledger]:
-    with home.open() as opened:
-        yield opened
 
 
 def audit_faults(ledger: Ledger) -> list[str]:

@@ -23,19 +23,6 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 """
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
-    if request.param == "sqlite":
-        return Home(f"sqlite:///{tmp_path}/ledger.db", tmp_path)
-    return Home(request.getfixturevalue("postgres_url"), tmp_path)
-
-
-@pytest.fixture
-def ledger(home: Home) -> Iterator[Ledger]:
-    with home.open() as opened:
-        yield opened
-
-
 @pytest.fixture
 def two(postgres_url: str, tmp_path: Path) -> Iterator[tuple[Ledger, Ledger]]:
     clock = Clock()

@@ -1,9 +1,5 @@
 """Where a cylinder's chain ends is found under its owner, also when one batch moves some cylinders and others not."""
 
-from pathlib import Path
-
-import pytest
-
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.events import OwnershipTransferred, Record, state_event
 from cylinder_trace.store.ledger import Ledger
@@ -11,13 +7,6 @@ from cylinder_trace.subjects import format_state
 from ledgers.homes import Home, registered, returned
 
 CYLINDERS = 200
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
-    if request.param == "sqlite":
-        return Home(f"sqlite:///{tmp_path}/ledger.db", tmp_path)
-    return Home(request.getfixturevalue("postgres_url"), tmp_path)
 
 
 def sold_on(number: int) -> Record:

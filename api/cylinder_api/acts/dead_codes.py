@@ -21,6 +21,7 @@ from cylinder_trace.canonical import canonical_json
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.dates import DAY_MS
 from cylinder_trace.dead_codes import KIND, DeadCodes, digest_of, listed_codes
+from cylinder_trace.store.background import Background
 from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.tables import EntryRow, SubjectNowRow
 
@@ -69,26 +70,14 @@ class _Made:
         return as_of - self.made_at > DAY_MS or self.count > self.codes.capacity
 
 
-class DeadCodesKept:
-    """The list of one process. `start` has it made."""
+class DeadCodesKept(Background):
+    """The list of one process. `start` has it made, now and whenever it is worn; `stop` gives up one that is begun."""
 
     def __init__(self, engine: Engine, reader: Reader, clock: Callable[[], int]) -> None:
         self._engine, self._reader, self._clock = engine, reader, clock
         self._lock = threading.Lock()
         self._made: _Made | None = None
-        self._wake, self._stop = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="dead-codes", daemon=True)
-
-    def start(self) -> None:
-        """Make the list in the background, now and whenever it is worn."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Make no further list; one that is begun is given up."""
-        self._stop.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        super().__init__("dead-codes")
 
     def answer(self, since: int, as_of: int, key: SigningKey) -> dict[str, Any]:
         """The signed list, or what came onto it behind version `since` of the log.
@@ -103,7 +92,7 @@ class DeadCodesKept:
             version = self._reader.size()
             made.add([one for some in self._found(made.version) for one in some], version)
             if made.is_worn(as_of):
-                self._wake.set()
+                self.notify()
             builds_on = made.base <= since <= version and since > 0
             digests = [one.digest for one in made.added if one.place >= since] if builds_on else []
             said: dict[str, Any] = {"kind": KIND, "version": version, "as_of": as_of, "count": made.count,
@@ -114,7 +103,7 @@ class DeadCodesKept:
         said["vkey"] = format_vkey(key.verifying_key)
         return {**said, "signature": encode_base64(key.sign(canonical_json(said)))}
 
-    def _keep(self) -> None:
+    def _run(self) -> None:
         while not self._stop.is_set():
             try:
                 if self._made is None or self._made.is_worn(self._clock()):

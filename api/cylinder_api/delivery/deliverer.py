@@ -30,8 +30,8 @@ from cylinder_api.delivery.cloud_events import CONTENT_TYPE, Bodies
 from cylinder_api.delivery.event_types import TYPES
 from cylinder_api.delivery.secret_box import SecretBox
 from cylinder_api.delivery.sending import Message, Outcome, Sender
+from cylinder_trace.store.lead import Lead
 from cylinder_trace.store.outbox.following import Outbox
-from cylinder_trace.store.outbox.lead import Lead
 from cylinder_trace.store.outbox.messages import Due, Tried, due_messages, forget_messages, record_attempts
 from cylinder_trace.store.outbox.webhooks import secrets_of
 from cylinder_trace.store.reader import Reader

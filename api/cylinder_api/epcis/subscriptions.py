@@ -34,7 +34,7 @@ from cylinder_trace.epcis.query import ColumnCondition, Order, Query, QueryFault
 from cylinder_trace.epcis.schedule import next_time, parse_schedule
 from cylinder_trace.store.epcis.named import Asker, active_subscriptions, may_still_ask, move_subscription, read_query
 from cylinder_trace.store.epcis.selecting import newest_seq, select_page
-from cylinder_trace.store.outbox.lead import Lead
+from cylinder_trace.store.lead import Lead
 from cylinder_trace.store.tables import EpcisSubscriptionRow
 from cylinder_trace.store.vault import VaultError
 

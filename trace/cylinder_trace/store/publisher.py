@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, insert, text
+from sqlalchemy import Engine, insert
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from cylinder_codes.keys import SigningKey, VerifyingKey
@@ -27,7 +27,7 @@ from cylinder_trace.merkle import NodeReader, leaf_hash, root_hash
 from cylinder_trace.rotation import RotationError, parse_rotations, predecessors
 from cylinder_trace.store.database import StoreError
 from cylinder_trace.store.files import LogFiles
-from cylinder_trace.store.line import LET_GO_AFTER_S as WRITER_LET_GO_AFTER_S
+from cylinder_trace.store.lead import leads, wait_for_lead
 from cylinder_trace.store.publishing import ONE_KEY, LogSigner, Publishing
 from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.tables import CheckpointRow, CosignatureRow
@@ -40,8 +40,8 @@ _LONGEST_WAIT_S = 1.0
 _GATHER_S = 0.2
 _LOOK_AGAIN_S = 0.02
 _CHUNK = 4096
-LET_GO_AFTER_S = WRITER_LET_GO_AFTER_S
-"""A leader that stands still for so long in the middle of publishing is one no more, as a writer is."""
+_LEAD = "pinglian-publisher"
+"""A leader that stands still in the middle of publishing is one no more, as a writer is."""
 
 
 class IntegrityAlarm(StoreError):
@@ -203,8 +203,7 @@ class Publisher:
             return
         with self._engine.begin() as connection:
             # Never the file of an older size over that of a newer one: nobody else publishes in the meantime.
-            if connection.dialect.name == "postgresql":
-                connection.execute(_LEAD_IN_TURN, {"ms": LET_GO_AFTER_S * 1000})
+            wait_for_lead(connection, _LEAD)
             newest = self._reader.checkpoint()
             if newest is not None:
                 self._files.publish(newest[1])
@@ -237,7 +236,7 @@ class Publisher:
 
     def _publish_chunk(self) -> bool:
         with self._engine.begin() as connection:
-            if not _is_leader(connection):
+            if not leads(connection, _LEAD):
                 return False
             newest = self._newest()
             size = newest[0] if newest else 0
@@ -290,15 +289,3 @@ def _open(note: str, keys: Sequence[LogKey]) -> Checkpoint:
         return open_checkpoint(note, keys)
     except CheckpointError as error:
         raise IntegrityAlarm(f"the stored checkpoint is not signed by this ledger's key: {error}") from error
-
-
-_LET_GO = "SELECT set_config('idle_in_transaction_session_timeout', CAST(:ms AS text), true)"
-"""Without it the locks of a process that sleeps, or whose machine is gone, would be held for hours."""
-_LEAD_IN_TURN = text(f"{_LET_GO}, pg_advisory_xact_lock(hashtext('pinglian-publisher'))")
-_LEAD_IF_FREE = text(f"{_LET_GO}, pg_try_advisory_xact_lock(hashtext('pinglian-publisher')) AS leads")
-
-
-def _is_leader(connection: Connection) -> bool:
-    if connection.dialect.name != "postgresql":
-        return True
-    return bool(connection.execute(_LEAD_IF_FREE, {"ms": LET_GO_AFTER_S * 1000}).one().leads)

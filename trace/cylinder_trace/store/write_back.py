@@ -8,42 +8,31 @@ that out when the database is opened again.
 """
 
 import sqlite3
-import threading
 from contextlib import closing, suppress
 
 from sqlalchemy import Engine
+
+from cylinder_trace.store.background import Background
 
 _ENTRIES = 128
 """After so many, which change some thousand pages."""
 
 
-class WriteBack:
-    """Writes the WAL of one SQLite database back, in the background."""
+class WriteBack(Background):
+    """Writes the WAL of one SQLite database back; whoever closes the database last writes back what is left."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._waiting = 0
         """Entries since the last time."""
-        self._wake, self._stop = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="write-back", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
+        super().__init__("write-back")
 
     def committed(self, entries: int) -> None:
         """So many entries more stand in the WAL; for the one thread that commits."""
         self._waiting += entries
         if self._waiting >= _ENTRIES:
             self._waiting = 0
-            self._wake.set()
-
-    def stop(self) -> None:
-        """Stop; whoever closes the database last writes back what is left."""
-        self._stop.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join()
+            self.notify()
 
     def _run(self) -> None:
         with closing(self._engine.raw_connection()) as connection:

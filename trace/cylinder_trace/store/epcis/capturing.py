@@ -6,7 +6,6 @@ ledger's entry and the end of the job are one transaction of the group commit, s
 """
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from cylinder_trace.epcis.document import Captured, Document, Invalid, read_any
 from cylinder_trace.epcis.event_hash import event_hash
 from cylinder_trace.events import EpcisCaptured, state_event
 from cylinder_trace.merkle import HashesInMemory, leaf_hash, root_hash
+from cylinder_trace.store.background import Background
 from cylinder_trace.store.database import StoreError
 from cylinder_trace.store.epcis.writing import EVENT, NewEvent, write_events
 from cylinder_trace.store.ledger import Ledger
@@ -72,32 +72,23 @@ class Job:
     """As JSON."""
 
 
-class Captures:
-    """Takes documents, and works them off one after the other in the background."""
+class Captures(Background):
+    """Takes documents, and works them off one after the other in the background, first what was left unfinished.
+
+    It stops between two transactions; an unfinished job goes on after the next start.
+    """
 
     def __init__(self, ledger: Ledger, clock: Callable[[], int]) -> None:
         self._ledger, self._engine, self._clock = ledger, ledger.engine, clock
         self._ready: deque[tuple[str, Document | None]] = deque()
-        self._wake, self._stop = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="epcis-capture", daemon=True)
-
-    def start(self) -> None:
-        """Work in the background, first on what was left unfinished."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop between two transactions; an unfinished job goes on after the next start."""
-        self._stop.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        super().__init__("epcis-capture")
 
     def take(self, id: str, sender: Sender, behaviour: Behaviour, data: bytes, document: Document, errors: str) -> None:
         """Keep a valid document durably; its events are written soon."""
         with self._engine.begin() as writing:
             writing.execute(insert(_CAPTURE).values(**self._row(id, sender, behaviour, data, document, errors)))
         self._ready.append((id, document if len(self._ready) < _READY else None))
-        self._wake.set()
+        self.notify()
 
     def take_now(self, id: str, sender: Sender, data: bytes, document: Document) -> str:
         """Write the one event of `document` and fix it in the ledger; its event id."""

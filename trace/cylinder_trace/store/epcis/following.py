@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Engine, Table, insert, select, text, update
+from sqlalchemy import Connection, Engine, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from cylinder_trace import events
@@ -27,9 +27,10 @@ from cylinder_trace.epcis.faults import Faults
 from cylinder_trace.epcis.indexing import index_of
 from cylinder_trace.epcis.life import CONTEXT, EpcisEvent, Known, epcis_of, known_of
 from cylinder_trace.events import Entry, Event
+from cylinder_trace.store.background import Background
 from cylinder_trace.store.epcis.writing import NewEvent, write_events
 from cylinder_trace.store.fleet.place import Overtaken
-from cylinder_trace.store.line import LET_GO_AFTER_S
+from cylinder_trace.store.lead import leads
 from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.tables import EntryRow, FollowedRow
 from cylinder_trace.store.understood import NotUnderstood, entry_of, is_as_recorded
@@ -47,10 +48,7 @@ _GATHER_S = 0.3
 _LOOK_AGAIN_S = 1.0
 _REMEMBERED = 4096
 """Cylinders whose names are remembered."""
-_LEAD = text(
-    "SELECT set_config('idle_in_transaction_session_timeout', CAST(:ms AS text), true), "
-    "pg_try_advisory_xact_lock(hashtext('pinglian-epcis-follower')) AS leads"
-)
+_LEAD = "pinglian-epcis-follower"
 _NAMING = (
     events.CylinderMade, events.CylinderRegistered, events.UseRegistered, events.RegistrationCancelled,
     events.CodeBound, events.RegistrationWithdrawn, events.CodeVoided, events.RetagRequested, events.RetagApproved,
@@ -70,8 +68,11 @@ class _Told(NamedTuple):
     event: Event
 
 
-class EpcisFollower:
-    """Keeps the ledger's own events in the repository; on PostgreSQL one process at a time does a step."""
+class EpcisFollower(Background):
+    """Keeps the ledger's own events in the repository; on PostgreSQL one process at a time does a step.
+
+    `notify` it of what was committed; what is not written when it stops is written after the next start.
+    """
 
     def __init__(self, engine: Engine, reader: Reader, clock: Callable[[], int]) -> None:
         """`engine` writes without taking SQLite's lock before it writes."""
@@ -79,23 +80,7 @@ class EpcisFollower:
         self._names = _Names(engine)
         self._turn = threading.Lock()
         """One thread of this process steps at a time: the names remembered are those at the place."""
-        self._wake, self._stop = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="epcis-follower", daemon=True)
-
-    def start(self) -> None:
-        """Follow in the background."""
-        self._thread.start()
-
-    def notify(self) -> None:
-        """Something was committed."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """Stop between two steps; what is not written yet is written after the next start."""
-        self._stop.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        super().__init__("epcis-follower")
 
     def place(self) -> int:
         """To how many entries of the log the repository is complete."""
@@ -113,7 +98,7 @@ class EpcisFollower:
     def step(self, limit: int = _AT_ONCE) -> bool:
         """Go one step on, unless another process does or there is nothing; raises Overtaken."""
         with self._turn, self._engine.begin() as writing:
-            if not _leads(writing):
+            if not leads(writing, _LEAD):
                 return False
             before = self.place()
             told, size = self._stretch(before, limit)
@@ -245,12 +230,6 @@ def _folded(state: CylinderState | None, entry: Entry, event: Event) -> Cylinder
         return next_state(state, entry, event)
     except StateError:  # it hangs on something else than names, and took or gave none
         return state
-
-
-def _leads(connection: Connection) -> bool:
-    if connection.dialect.name != "postgresql":
-        return True  # one process writes the file
-    return bool(connection.execute(_LEAD, {"ms": LET_GO_AFTER_S * 1000}).one().leads)
 
 
 def _read_place(connection: Connection) -> int:

@@ -22,21 +22,17 @@ from sqlalchemy import (
     insert,
     literal,
     select,
-    text,
     update,
 )
 
 from cylinder_trace.epcis.indexing import Indexed
-from cylinder_trace.store.line import LET_GO_AFTER_S
+from cylinder_trace.store.lead import wait_for_lead
 from cylinder_trace.store.tables import EpcisContextRow, EpcisEventRow, EpcisTermRow
 
 EVENT: Table = EpcisEventRow.__table__  # type: ignore[attr-defined]
 CONTEXT: Table = EpcisContextRow.__table__  # type: ignore[attr-defined]
 TERM: Table = EpcisTermRow.__table__  # type: ignore[attr-defined]
-_LOCK = text(
-    "SELECT set_config('idle_in_transaction_session_timeout', CAST(:ms AS text), true), "
-    "pg_advisory_xact_lock(hashtext('pinglian-epcis'))"
-)
+_LOCK = "pinglian-epcis"
 
 
 class NewEvent(NamedTuple):
@@ -87,7 +83,7 @@ def write_events(
 def take_turn(connection: Connection) -> None:
     """Wait until no other transaction writes events; begins to write, so that what is read next stays so."""
     if connection.dialect.name == "postgresql":
-        connection.execute(_LOCK, {"ms": LET_GO_AFTER_S * 1000})
+        wait_for_lead(connection, _LOCK)
     else:  # a transaction that reads before it writes would be refused when another one wrote meanwhile
         connection.execute(update(CONTEXT).where(CONTEXT.c.id == -1).values(id=-1))
 

@@ -9,17 +9,17 @@ leaves the step undone, and it is done again from the same place; after it, it i
 """
 
 import logging
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, func, insert, literal, select, text, update
+from sqlalchemy import Connection, Engine, bindparam, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from cylinder_trace.audit import StoredEntry
 from cylinder_trace.dates import last_day
+from cylinder_trace.store.background import Background
 from cylinder_trace.store.fleet.counting import Sums
 from cylinder_trace.store.fleet.folding import DUE, Known, known_of
 from cylinder_trace.store.fleet.place import (
@@ -33,8 +33,8 @@ from cylinder_trace.store.fleet.place import (
     write_followed,
 )
 from cylinder_trace.store.fleet.stretch import STOCK, Stretch, checks_of, scans_of
+from cylinder_trace.store.lead import leads
 from cylinder_trace.store.progress import Tell, silent
-from cylinder_trace.store.publisher import LET_GO_AFTER_S
 from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.understood import NotUnderstood
 
@@ -50,41 +50,25 @@ _REST = 9
 _GATHER_S = 0.3
 _LOOK_AGAIN_S = 1.0
 _KEYS = 500
-_LEAD = text(
-    "SELECT set_config('idle_in_transaction_session_timeout', CAST(:ms AS text), true), "
-    "pg_try_advisory_xact_lock(hashtext('pinglian-follower')) AS leads"
-)
+_LEAD = "pinglian-follower"
 
 
-class Follower:
-    """Keeps the lists and figures of one ledger; on PostgreSQL only the process that holds the lock does."""
+class Follower(Background):
+    """Keeps the lists and figures of one ledger; on PostgreSQL only the process that holds the lock does.
+
+    `notify` it of what was committed; what is not folded when it stops is folded after the next start.
+    """
 
     def __init__(self, engine: Engine, reader: Reader, rulebook_id: str) -> None:
         """`engine` writes without taking SQLite's lock before it writes; due days are reckoned by `rulebook_id`."""
         self._engine, self._reader, self._rulebook_id = engine, reader, rulebook_id
-        self._wake, self._stop = threading.Event(), threading.Event()
         self._waits_for_newer = False
-        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
-
-    def start(self) -> None:
-        """Follow in the background."""
-        self._thread.start()
-
-    def notify(self) -> None:
-        """Something was committed."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """Stop between two steps; what is not folded yet is folded after the next start."""
-        self._stop.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        super().__init__("follower")
 
     def step(self, limit: int = _AT_ONCE) -> int:
         """Go one step on, unless another process does; how many entries are folded now, -1 if there was nothing."""
         with self._engine.begin() as writing:
-            if not _leads(writing):
+            if not leads(writing, _LEAD):
                 return -1
             before = self._followed()
             stretch = self._stretch(before, limit)
@@ -198,12 +182,6 @@ class Follower:
 
 def _some(keys: Sequence[str]) -> Iterable[Sequence[str]]:
     return (keys[start : start + _KEYS] for start in range(0, len(keys), _KEYS))
-
-
-def _leads(connection: Connection) -> bool:
-    if connection.dialect.name != "postgresql":
-        return True  # one process writes the file
-    return bool(connection.execute(_LEAD, {"ms": LET_GO_AFTER_S * 1000}).one().leads)
 
 
 def _write(connection: Connection, before: Followed, stretch: Stretch) -> None:
