@@ -9,7 +9,8 @@ from locust import task
 from locust.exception import StopUser
 
 from brief import QueueBrief
-from users.caller import Body, Caller, Run
+from load_stations import Body
+from users.caller import Caller, Run
 
 
 class BackAfterOutage(Caller):
@@ -26,6 +27,7 @@ class BackAfterOutage(Caller):
             raise StopUser
         self.queue = Run.brief.queues[number]
         self.uploads = _uploads(self.queue)
+        super().on_start()
 
     @task
     def send_the_next(self) -> None:

@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterable
 from typing import Any, ClassVar, TextIO
 
-from locust import FastHttpUser, constant_throughput, events
+from locust import FastHttpUser, events
 from locust.env import Environment
 
 from brief import Brief, read_brief
+from load_stations import Body
 
-Body = dict[str, Any]
 _GOOD = range(200, 300)
 
 
@@ -48,11 +48,6 @@ def end(environment: Environment, **_: Any) -> None:
     Run.told.close()
 
 
-def now_ms() -> int:
-    """This machine's clock, UTC milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
 class Caller(FastHttpUser):
     """A user that speaks to one process of the service and notes what it is told."""
 
@@ -68,15 +63,22 @@ class Caller(FastHttpUser):
         self.dice = random.Random(number)
         super().__init__(environment)
 
+    def on_start(self) -> None:
+        """Begin at a moment of its own: people do not act in step, and in step they would all wait for each other."""
+        time.sleep(self.dice.random() / self.rate)  # Locust has replaced it: only this user waits
+        self._due = time.monotonic()
+
     def wait_time(self) -> float:
-        """Until the next task is due."""
-        return float(constant_throughput(self.rate)(self))
+        """Until the next task is due; what was late makes the later ones late too, and never quickens them."""
+        now = time.monotonic()
+        self._due = max(now, self._due + 1 / self.rate)
+        return self._due - now
 
     def get(self, path: str, name: str, headers: dict[str, str], good: Iterable[int] = _GOOD) -> Any:
         """The answer to a question, None when it is not the one that was hoped for."""
         with self.client.get(path, headers=headers, name=name, catch_response=True) as response:
             if response.status_code not in good:
-                response.failure(f"{response.status_code} {(response.text or '')[:600]}")
+                response.failure(_story(response))
                 return None
             response.success()  # also a refusal may be what was hoped for
             return response
@@ -87,7 +89,7 @@ class Caller(FastHttpUser):
             answer = response.json() if response.status_code in _GOOD else {}
             receipts = answer.get("receipts") or [answer.get("receipt")]
             if not receipts[0] or not receipts[0]["id"].startswith(id):
-                response.failure(f"no receipt: {response.status_code} {(response.text or '')[:200]}")
+                response.failure(f"no receipt: {_story(response)}")
                 return None
             for receipt in receipts:
                 Run.note(receipt["id"], receipt["index"], hash=receipt["hash"])
@@ -101,12 +103,17 @@ class Caller(FastHttpUser):
         ) as response:
             answer = response.json() if response.status_code in _GOOD else None
             if answer is None or answer["problem"] is not None:
-                why = answer["problem"] if answer else f"{response.status_code} {(response.text or '')[:200]}"
+                why = answer["problem"] if answer else _story(response)
                 response.failure(f"upload: {why}")
             for told in answer["answers"] if answer else ():
                 if told["status"] != "linked":  # to what the service recorded itself, and told
                     Run.note(told["id"], told["index"], status=told["status"])
             return len(answer["answers"]) if answer else 0
+
+
+def _story(response: Any) -> str:
+    """What came instead of the answer; without any, why not."""
+    return f"{response.status_code} {(response.text or '')[:600]}" if response.status_code else repr(response.error)
 
 
 def _headers(token: str, key: str) -> dict[str, str]:

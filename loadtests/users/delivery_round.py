@@ -2,7 +2,8 @@
 
 from locust import task
 
-from users.caller import Caller, Run, now_ms
+from load_stations import now_ms
+from users.caller import Caller, Run
 from users.station_day import Place
 
 

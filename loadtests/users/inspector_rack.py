@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from locust import task
 
-from users.caller import Caller, Run, now_ms
+from load_stations import now_ms
+from users.caller import Caller, Run
 
 _RACK = 30
 _ITEMS = (

@@ -14,7 +14,8 @@ from locust import events, task
 
 from brief import Cylinder, StationBrief
 from device_chain import DeviceChain
-from users.caller import Body, Caller, Run, now_ms
+from load_stations import LINK, Body, now_ms
+from users.caller import Caller, Run
 
 _NONSENSE = 0.02
 """Scans of something that is no code: a label of another firm, a torn one."""
@@ -22,7 +23,6 @@ _LOST_ANSWER = 0.02
 """Checks that are asked again with the same id, as a station does that got no answer."""
 _NET_G = 1_000
 _RESIDUE_G = 100
-_LINK = "HTTPS://ID.PINGLIAN.EXAMPLE/C/"
 _FILL_MS = 50
 _AT_A_TIME = 100
 _GATHER_S = 1.0
@@ -66,6 +66,7 @@ class StationDay(Caller):
 
     def on_start(self) -> None:
         """Take the next free lane of the next station."""
+        super().on_start()
         number = next(StationDay._lanes)
         self.place = self.places[number % len(self.places)]
         self.lane = number // len(self.places)
@@ -97,7 +98,7 @@ class StationDay(Caller):
         scan: Body = {"raw_scan": "?\r", "unreadable_because": "not_a_code", "empty_gross_g": 15_000}
         if cylinder is not None:
             weight = cylinder.tare_g + _RESIDUE_G
-            scan = {"raw_scan": f"{_LINK}{cylinder.code}\r", "code": cylinder.code, "empty_gross_g": weight}
+            scan = {"raw_scan": f"{LINK}{cylinder.code}\r", "code": cylinder.code, "empty_gross_g": weight}
         return {
             "check_id": Run.new_id("check"),
             "station_id": self.place.brief.station_id,
