@@ -79,9 +79,9 @@ class Service:
         """Run `work` in the next group commit; the answer means durable. `hints`: what it will look up."""
         return await self._delivery.of(self.ledger.submit(work, hints))
 
-    async def record(self, work: Callable[[Unit], Receipt]) -> Recorded:
+    async def record(self, work: Callable[[Unit], Receipt], hints: Hints = NO_HINTS) -> Recorded:
         """`commit` work that records one act, and answer with its signed receipt."""
-        return Recorded(receipt=self.ledger.sign(await self.commit(work)))
+        return Recorded(receipt=self.ledger.sign(await self.commit(work, hints)))
 
     def close(self) -> None:
         """Finish what was acknowledged and let go of everything."""

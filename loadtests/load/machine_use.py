@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 import psutil
 
-SERVICE, POSTGRES, REDIS, LOCUST = "service", "postgres", "redis", "locust"
+SERVICE, POSTGRES, REDIS, LOCUST, NOBODY = "service", "postgres", "redis", "locust", "nobody"
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Parts of the whole machine over a stretch of time, by who took them; 1 = every core, all the time."""
+    """Parts of the whole machine over a stretch of time, by who took them; 1 = every core, all the time.
+
+    Sessions of PostgreSQL that ended meanwhile are missed; what nobody took is the machine's own word.
+    """
 
     seconds: float
     parts: Mapping[str, float]
@@ -41,7 +44,8 @@ class Watch:
 
 
 def _times(service: tuple[int, ...]) -> dict[str, float]:
-    times: dict[str, float] = {}
+    idle = psutil.cpu_times()
+    times: dict[str, float] = {NOBODY: idle.idle + idle.iowait}
     for process in psutil.Process().children(recursive=True):
         try:
             who, spent = _who(process, service), process.cpu_times()

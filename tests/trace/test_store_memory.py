@@ -158,6 +158,39 @@ def test_a_code_freed_and_bound_anew_by_another_process_leads_where_it_leads_now
     assert found.cylinder_id == "cyl_2"
 
 
+def test_what_another_process_wrote_is_forgotten_and_the_rest_is_still_known(two: tuple[Ledger, Ledger]) -> None:
+    one, other = two
+    one.append([registered(number) for number in range(3)])
+    other.append([returned(1, "r1")])
+    assert one.append([returned(2, "r2")])[0].n == 1
+    assert one._memory is not None
+    assert set(one._memory.subjects) == {"cylinder/cyl_0", "cylinder/cyl_2"}
+    assert one.append([returned(1, "r3")])[0].n == 2
+
+
+def test_where_another_process_wrote_more_than_is_remembered_all_is_read_again(
+    two: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_MOST", 3)
+    one, other = two
+    one.append([registered(1), bound(1, "SAME")])
+    other.append([*(returned(1, f"r{turn}") for turn in range(4)), withdrawn(1)])
+    assert one.append([registered(2), bound(2, "SAME")])[1].n == 1
+    assert chain_of(one, 1) == list(range(7))
+
+
+def test_a_row_that_was_found_is_its_finder_s_own_until_it_is_put(ledger: Ledger) -> None:
+    def changed(unit: Unit) -> str:
+        row = unit.find(MetaRow, "k")
+        assert row is not None
+        before, row.value = row.value, "changed, and not put"
+        return before
+
+    ledger.transact(lambda unit: unit.put(MetaRow(key="k", value="v")))
+    told = [ledger.submit(changed, Hints(rows=[(MetaRow, ("k",)), (MetaRow, ("no such",))])) for _ in range(3)]
+    assert [future.result() for future in told] == ["v", "v", "v"]
+
+
 def test_two_processes_at_once_lose_nothing_and_double_nothing(two: tuple[Ledger, Ledger]) -> None:
     def write(ledger: Ledger, name: str) -> None:
         for turn in range(20):

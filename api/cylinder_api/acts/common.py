@@ -11,7 +11,8 @@ from cylinder_codes.schemes import Scheme
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.events import DisputeRaised, Event, Record, state_event
 from cylinder_trace.rulebook import Rulebook
-from cylinder_trace.store.unit import Receipt, Unit
+from cylinder_trace.store.tables import PersonRow
+from cylinder_trace.store.unit import Hints, Receipt, Unit
 from cylinder_trace.values import Frozen, Id, Instant
 
 SERVICE = "service"
@@ -63,6 +64,17 @@ def cylinder_id_for(unit: Unit, name: str, forms: ScanForms) -> str:
     if cylinder is None:
         raise Refused("cylinder_unknown", "no cylinder is on file under this code")
     return cylinder.cylinder_id
+
+
+def hints_about(act: CylinderAct, forms: ScanForms) -> Hints:
+    """What recording an act about a cylinder will look up: one query reads it for all acts of a group commit."""
+    station, customer = (getattr(act, name, None) for name in ("station_id", "customer_id"))
+    subjects = (f"station/{station}",) if station else ()
+    rows = ((PersonRow, (customer,)),) if customer else ()
+    if is_cylinder_id(act.code):
+        return Hints((act.id,), (f"cylinder/{act.code}", *subjects), rows=rows)
+    read = read_scan(act.code, forms.hosts, forms.legacy_forms)
+    return Hints((act.id,), subjects, () if isinstance(read, ReadFailure) else (read.text,), rows)
 
 
 def find_cylinder(unit: Unit, name: str, forms: ScanForms) -> CylinderState:

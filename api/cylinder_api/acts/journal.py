@@ -45,7 +45,7 @@ from cylinder_trace.events import (
 )
 from cylinder_trace.merkle import leaf_hash
 from cylinder_trace.store.journals import Uploaded, journal_head, journal_rows, keep_beside, keep_record
-from cylinder_trace.store.unit import CodeTaken, IdConflict, Receipt, Unit
+from cylinder_trace.store.unit import CodeTaken, Hints, IdConflict, Receipt, Unit
 from cylinder_trace.subjects import DeviceState
 from cylinder_trace.values import Count, Frozen, Sha256, Text
 
@@ -182,7 +182,7 @@ def _take_lines(
 ) -> tuple[list[Answer], Head, Trouble | None, Sequence[Line]]:
     """Take what goes on from `here`; the lines from the first one on that stands beside another are given back."""
     known = journal_rows(unit, device.device_id, lines[0].seq, lines[-1].seq + 1) if lines else {}
-    unit.prefetch(ids=[line.record.id for line in lines], subjects=[line.record.subject for line in lines])
+    unit.prefetch(*_hints_for(lines))
     answers: list[Answer] = []
     pasts = Pasts(unit)
     for place, line in enumerate(lines):
@@ -200,6 +200,12 @@ def _take_lines(
         answers.append(answer)
         here = Head(line.seq + 1, line.hash)
     return answers, here, None, ()
+
+
+def _hints_for(lines: Sequence[Line]) -> Hints:
+    """What recording `lines` will look up: themselves, their chains, and the checks that they quote."""
+    checks = {check_id for line in lines if (check_id := getattr(line.event, "check_id", None))}
+    return Hints([*(line.record.id for line in lines), *checks], [line.record.subject for line in lines])
 
 
 # --- a journal that forked ------------------------------------------------------------------------------------

@@ -69,7 +69,8 @@ def _person_of(unit: Unit, sale: Sale, vault: Vault, company_id: str) -> PersonR
             raise Refused("customer_erased", "this customer was erased; send the identity instead")
         return row
     customer_id = f"cus_{hashlib.sha256(sale.id.encode()).hexdigest()[:24]}"
-    if (row := unit.find(PersonRow, customer_id)) is not None:
+    # The row was written with the sale; where that is not on file, the table need not be asked.
+    if unit.entry(sale.id) is not None and (row := unit.find(PersonRow, customer_id)) is not None:
         return _same_person(row, sale, vault)
     row = vault.seal(customer_id, sale.customer, company_id=company_id)
     unit.put(row)

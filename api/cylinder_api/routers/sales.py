@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 
 from cylinder_api.access import Account, Caller
 from cylinder_api.acts import trade
+from cylinder_api.acts.common import hints_about
 from cylinder_api.answers import Recorded
 from cylinder_api.bodies import JsonBody, takes
 from cylinder_api.examples import DEPARTURE, RETURN, SAFETY_CHECK, SALE
@@ -15,7 +16,7 @@ from cylinder_api.problems import documented
 from cylinder_api.refusals import Refused
 from cylinder_api.service import Service, ServiceHere
 from cylinder_api.stating import state
-from cylinder_trace.store.unit import Receipt, Unit
+from cylinder_trace.store.unit import Receipt
 
 router = APIRouter(tags=["trade"])
 _REFUSALS = ("not_json", "cylinder_unknown", "code_unreadable", "id_conflict", "occurred_in_future")
@@ -47,7 +48,7 @@ async def record_sale(
         by=caller.account_id,
         forms=service.settings.forms,
     )
-    recorded = await service.commit(act)
+    recorded = await service.commit(act, hints_about(sale, service.settings.forms))
     return {**recorded._asdict(), "receipt": service.ledger.sign(recorded.receipt)}
 
 
@@ -63,7 +64,7 @@ async def record_departure(
     caller: Caller, service: ServiceHere, act: Annotated[trade.Departure, Depends(JsonBody(trade.Departure))]
 ) -> Any:
     """A station hands out at its own gate; a delivery worker takes from a station of their company."""
-    return await service.record(_at_station(trade.record_departure, caller, service, act))
+    return await _state_at_station(trade.record_departure, caller, service, act)
 
 
 @router.post(
@@ -93,14 +94,16 @@ async def record_return(
     caller: Caller, service: ServiceHere, act: Annotated[trade.Return, Depends(JsonBody(trade.Return))]
 ) -> Any:
     """A station takes back at its own counter; a delivery worker brings back to a station of their company."""
-    return await service.record(_at_station(trade.record_return, caller, service, act))
+    return await _state_at_station(trade.record_return, caller, service, act)
 
 
-def _at_station(
+async def _state_at_station(
     work: Callable[..., Receipt], caller: Account, service: Service, act: trade.Return | trade.Departure
-) -> Callable[[Unit], Receipt]:
-    """`work` at the gate of a station: the caller's own, or for a delivery worker one of their company."""
+) -> Recorded:
+    """Record `work` at the gate of a station: the caller's own, or for a delivery worker one of their company."""
     if caller.role == "station" and act.station_id != caller.org_id:
         raise Refused("other_station", f"this token speaks for station {caller.org_id}")
     company_id = caller.org_id if caller.role == "delivery" else None
-    return partial(work, act=act, company_id=company_id, by=caller.account_id, forms=service.settings.forms)
+    forms = service.settings.forms
+    stated = partial(work, act=act, company_id=company_id, by=caller.account_id, forms=forms)
+    return await service.record(stated, hints_about(act, forms))

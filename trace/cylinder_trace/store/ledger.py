@@ -239,14 +239,21 @@ def _take_lock(path: Path | None) -> FileLock | None:
 def _all_hints(works: Sequence[_Work]) -> Hints:
     if len(works) == 1:
         return works[0].hints
-    return Hints(*([key for work in works for key in work.hints[kind]] for kind in range(len(Hints._fields))))
+    return Hints(
+        [id for work in works for id in work.hints.ids],
+        [subject for work in works for subject in work.hints.subjects],
+        [code for work in works for code in work.hints.codes],
+        [row for work in works for row in work.hints.rows],
+    )
 
 
 def _open_batch(begun: Begun, now: int, memory: Memory | None, suite: Suite) -> Batch:
     connection, wire, newest = begun
     size, clock = (newest.log_index + 1, max(now, newest.recorded_at)) if newest else (0, now)
-    if memory is None or memory.size != size:  # another process has written: nothing remembered counts any more
-        memory = Memory()
+    if memory is None or not memory.can_catch_up(size):
+        memory = Memory(size)
+    elif memory.size != size:  # another process has written
+        memory.catch_up(size, wire.written_since(memory.size))
     return Batch(connection, wire, size, clock, memory, suite=suite)
 
 

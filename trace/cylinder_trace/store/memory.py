@@ -2,8 +2,9 @@
 
 The law: what is remembered holds for a log of exactly `size` entries, and every change to a chain or a code is an
 entry.  So a batch may use it if, and only if, the log has that size when the batch holds the writer's lock.  On SQLite
-it always has; on PostgreSQL another process may have written meanwhile, and then all is forgotten.  Whoever commits
-takes the memory away first and puts it back behind the commit: a commit that failed, or nobody knows how, leaves none.
+it always has; on PostgreSQL another process may have written meanwhile, and then what its entries changed is forgotten
+first.  Whoever commits takes the memory away first and puts it back behind the commit: a commit that failed, or nobody
+knows how, leaves none.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,7 @@ from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from cylinder_trace.chain import Head
+from cylinder_trace.events import RegistrationWithdrawn
 from cylinder_trace.subjects import SubjectState
 
 Known = TypeVar("Known")
@@ -44,6 +46,23 @@ class Memory:
     entries: dict[str, Found] = field(default_factory=dict)
     subjects: dict[str, SubjectNow] = field(default_factory=dict)
     codes: dict[str, str] = field(default_factory=dict)
+
+    def can_catch_up(self, size: int) -> bool:
+        """Whether it pays, and is possible, to read what others wrote until the log had `size` entries."""
+        return 0 <= size - self.size <= _MOST
+
+    def catch_up(self, size: int, written: Iterable[tuple[str, str]]) -> None:
+        """Forget what others changed until the log had `size` entries; `written`: subject and type of each of theirs.
+
+        Entries stay as they are for ever, and a code leads to one cylinder until its registration is withdrawn.
+        """
+        freed = False
+        for subject, type_word in written:
+            self.subjects.pop(subject, None)
+            freed = freed or type_word == RegistrationWithdrawn.type
+        if freed:
+            self.codes.clear()
+        self.size = size
 
     def keep(self, size: int, entries: Mapping[str, Found], subjects: Mapping[str, SubjectNow]) -> None:
         """Take over what a commit wrote; the log has `size` entries now."""

@@ -45,6 +45,7 @@ _FIND_ENTRIES = (
 )
 
 _CHAIN = f"SELECT text, type FROM {ENTRY.name} WHERE subject = %s AND n > %s AND n < %s ORDER BY n"  # noqa: S608
+_SINCE = f"SELECT subject, type FROM {ENTRY.name} WHERE log_index >= %s"  # noqa: S608
 
 
 @cache
@@ -122,6 +123,10 @@ class PostgresWire:
 
     def _execute(self, statement: str, packed: Sequence[bytes]) -> Any:
         return self._driver.execute(statement, packed, prepare=True)
+
+    def written_since(self, size: int) -> Iterable[Values]:
+        found: Iterable[Values] = self._driver.execute(_SINCE, (size,), prepare=True)
+        return found
 
     def chain(self, subject: str, after: int, before: int) -> Iterable[Values]:
         found: Iterable[Values] = self._driver.execute(_CHAIN, (subject, after, before), prepare=True)

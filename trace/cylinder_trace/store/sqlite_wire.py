@@ -75,6 +75,7 @@ class SqliteWire:
 
     _newest = str(NEWEST.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
     _chain = f"SELECT text, type FROM {ENTRY.name} WHERE subject = ? AND n > ? AND n < ? ORDER BY n"  # noqa: S608
+    _since = f"SELECT subject, type FROM {ENTRY.name} WHERE log_index >= ?"  # noqa: S608
     _free_code = _sqlite_text(delete(CODE).where(CODE.c.code == bindparam("freed")))
 
     def __init__(self, driver: Any, error: type[Exception]) -> None:
@@ -107,6 +108,10 @@ class SqliteWire:
 
     def free_codes(self, codes: Sequence[str]) -> None:
         self._driver.executemany(self._free_code, [(code,) for code in codes])
+
+    def written_since(self, size: int) -> Iterator[Values]:
+        found: Iterator[Values] = self._driver.execute(self._since, (size,))
+        return found
 
     def chain(self, subject: str, after: int, before: int) -> Iterator[Values]:
         found: Iterator[Values] = self._driver.execute(self._chain, (subject, after, before))

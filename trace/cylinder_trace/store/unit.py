@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Insert, Table, select
+from sqlalchemy import Connection, Insert, Table, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel
 
@@ -42,6 +43,10 @@ from cylinder_trace.subjects import (
 )
 from cylinder_trace.suite import SHA256, Suite
 
+RowKey = tuple[type[SQLModel], tuple[Any, ...]]
+"""Table and primary key of a row that is not the ledger's."""
+Row = TypeVar("Row", bound=SQLModel)
+
 
 class Hints(NamedTuple):
     """What a work will look up: read ahead for all works of a batch together. Only a matter of speed."""
@@ -49,6 +54,7 @@ class Hints(NamedTuple):
     ids: Sequence[str] = ()
     subjects: Sequence[str] = ()
     codes: Sequence[str] = ()
+    rows: Sequence[RowKey] = ()
 
 
 NO_HINTS = Hints()
@@ -95,11 +101,6 @@ class Told(NamedTuple):
 _NEW_SUBJECT = SubjectNow(EMPTY, None, -1)
 
 
-RowKey = tuple[type[SQLModel], tuple[Any, ...]]
-"""Table and primary key of a row that is not the ledger's."""
-Row = TypeVar("Row", bound=SQLModel)
-
-
 @dataclass(slots=True)
 class Staged:
     """What has been staged: by one unit, or by all good units of a batch."""
@@ -141,6 +142,8 @@ class Read:
     entries: dict[str, Found | None] = field(default_factory=dict)
     subjects: dict[str, SubjectNow] = field(default_factory=dict)
     codes: dict[str, str | None] = field(default_factory=dict)
+    rows: dict[RowKey, Mapping[str, Any] | None] = field(default_factory=dict)
+    """What stands in rows of tables that are not the ledger's."""
     not_understood: dict[str, NotUnderstood] = field(default_factory=dict)
     """Subjects whose state this version cannot read: told to whoever asks for one, and to no neighbour."""
 
@@ -184,15 +187,27 @@ class Batch:
         self.memory.keep_codes(codes, freed=staged.freed)
         return self.memory
 
-    def prefetch(self, ids: Iterable[str] = (), subjects: Iterable[str] = (), codes: Iterable[str] = ()) -> None:
-        """Have at hand what the next steps will ask for, with at most one query for each of the three."""
-        read, memory = self.read, self.memory
+    def prefetch(
+        self,
+        ids: Iterable[str] = (),
+        subjects: Iterable[str] = (),
+        codes: Iterable[str] = (),
+        rows: Iterable[RowKey] = (),
+    ) -> None:
+        """Have at hand what the next steps will ask for, with at most one query for each of the four, and each table.
+
+        Whoever asks for a code asks for the cylinder next.
+        """
+        read, memory, codes = self.read, self.memory, list(codes)
         if unread := _unread(ids, read.entries, memory.entries):
             read.entries.update(_select_entries(self.wire, unread))
-        if unread := _unread(subjects, read.subjects, memory.subjects):
-            read.subjects.update(_select_subjects(self.wire, unread, read.not_understood))
         if unread := _unread(codes, read.codes, memory.codes):
             read.codes.update(_select_codes(self.wire, unread))
+        cylinders = (f"cylinder/{holder}" for code in codes if (holder := read.codes[code]))
+        if unread := _unread(chain(subjects, cylinders), read.subjects, memory.subjects):
+            read.subjects.update(_select_subjects(self.wire, unread, read.not_understood))
+        for table, keys in _keys_by_table(key for key in rows if key not in read.rows).items():
+            read.rows.update(_select_rows(self.connection, table, keys))
 
     def _flush_entries(self) -> None:
         self.wire.insert(ENTRY, self.staged.entry_rows)
@@ -327,11 +342,10 @@ class Unit:
         for staged in (self._own, self._batch.staged):
             if row := staged.rows.get((table, key)):
                 return row if isinstance(row, table) else None
-        columns = _key_columns(table)
-        found = self.connection.execute(
-            select(table.__table__).where(*(column == value for column, value in zip(columns, key, strict=True)))  # type: ignore[attr-defined]
-        ).one_or_none()
-        return table(**found._mapping) if found else None
+        if (table, key) not in self._batch.read.rows:
+            self._batch.prefetch(rows=((table, key),))
+        found = self._batch.read.rows[(table, key)]
+        return table(**found) if found else None
 
     def staged_rows(self, table: type[Row]) -> list[Row]:
         """Rows of a table that this unit, and others before it in this batch, have staged."""
@@ -351,9 +365,15 @@ class Unit:
         self.prefetch(*hints_for(records))
         return [self.append(record) for record in records]
 
-    def prefetch(self, ids: Sequence[str] = (), subjects: Sequence[str] = (), codes: Sequence[str] = ()) -> None:
+    def prefetch(
+        self,
+        ids: Iterable[str] = (),
+        subjects: Iterable[str] = (),
+        codes: Iterable[str] = (),
+        rows: Iterable[RowKey] = (),
+    ) -> None:
         """Read what the next steps will ask for, in a few queries instead of one each."""
-        self._batch.prefetch(ids, subjects, codes)
+        self._batch.prefetch(ids, subjects, codes, rows)
 
     def subject(self, subject: str) -> SubjectNow:
         """Chain end and state of any subject; raises NotUnderstood."""
@@ -445,6 +465,23 @@ def _select_subjects(
 
 def _select_codes(wire: Wire, codes: Sequence[str]) -> dict[str, str | None]:
     return dict.fromkeys(codes) | dict(wire.look_up(CODE, codes))
+
+
+def _keys_by_table(keys: Iterable[RowKey]) -> dict[type[SQLModel], list[tuple[Any, ...]]]:
+    tables: dict[type[SQLModel], list[tuple[Any, ...]]] = {}
+    for table, key in keys:
+        tables.setdefault(table, []).append(key)
+    return tables
+
+
+def _select_rows(
+    connection: Connection, table: type[SQLModel], keys: Sequence[tuple[Any, ...]]
+) -> dict[RowKey, Mapping[str, Any] | None]:
+    columns = _key_columns(table)
+    wanted = columns[0].in_([key[0] for key in keys]) if len(columns) == 1 else tuple_(*columns).in_(keys)
+    rows = connection.execute(select(table.__table__).where(wanted)).mappings()  # type: ignore[attr-defined]
+    found = {(table, tuple(row[column.name] for column in columns)): dict(row) for row in rows}
+    return {(table, key): found.get((table, key)) for key in keys}
 
 
 def _replayed(record: Record, found: Found) -> Receipt:

@@ -45,6 +45,9 @@ class Wire(Protocol):
     def look_up(self, table: Table, keys: Sequence[str]) -> Iterable[Values]:
         """What is read of each row with one of `keys`: entries by id, chain ends by subject, codes by code."""
 
+    def written_since(self, size: int) -> Iterable[Values]:
+        """Subject and type of each entry from index `size` on."""
+
     def chain(self, subject: str, after: int, before: int) -> Iterable[Values]:
         """Text and type of the entries between two positions of a subject's chain, oldest first."""
 
