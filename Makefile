@@ -13,6 +13,7 @@ SECONDS ?= 60
 ENTRIES ?= 1000000
 WORKERS ?= auto
 ONLY ?=
+AGAINST ?=
 INTO ?=
 PY := .venv/bin/python
 
@@ -60,11 +61,11 @@ contracts: setup ## who may import whom
 load: setup ## everybody's load for a minute, then an audit (LEVEL=day|average|peak|storm HOME_DB=postgres|sqlite CYLINDERS=5000)
 	@$(PY) loadtests/load
 
-bench: setup ## measure (ONLY=prefix of a row's name)
-	@$(PY) loadtests/benchmarks $(if $(ONLY),--only "$(ONLY)")
+bench: setup ## measure (ONLY=prefix of a row's name, AGAINST=latest.json of an earlier run)
+	@$(PY) loadtests/benchmarks $(if $(ONLY),--only "$(ONLY)") $(if $(AGAINST),--against "$(AGAINST)")
 
 bench-large: setup ## measure at the large sizes
-	@$(PY) loadtests/benchmarks --large $(if $(ONLY),--only "$(ONLY)")
+	@$(PY) loadtests/benchmarks --large $(if $(ONLY),--only "$(ONLY)") $(if $(AGAINST),--against "$(AGAINST)")
 
 growth: setup ## how the figures grow with the ledger, drawn into docs/pictures (ENTRIES=1000000)
 	@$(PY) loadtests/benchmarks --growth "$(ENTRIES)" --pictures docs/pictures

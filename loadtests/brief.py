@@ -53,6 +53,8 @@ class QueueBrief:
     token: str
     file: str
     """One upload in each line, in the order in which they must be sent."""
+    after_s: float
+    """When its network is back, from the beginning of the run."""
 
 
 @dataclass(frozen=True, slots=True)

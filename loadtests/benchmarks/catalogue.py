@@ -50,6 +50,7 @@ ROWS: tuple[Row, ...] = (
     store_postgres.APPEND_LOCKED,
     store_peers.APPEND_EVENTSOURCING,
     store_peers.PROOF_PYMERKLE,
+    store_peers.PROOF_TLOG_SCALES,
     store_processes.POSTGRES_PROCESSES,
     store_growth.PROOF_1M,
     store_growth.HISTORY_GROWTH,

@@ -5,11 +5,12 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
 from benchmarks.catalogue import ROWS
+from benchmarks.compare import AGREE_WITHIN, differences
 from benchmarks.growth import SIZES, as_json, grow
 from benchmarks.growth_pictures import table, write_pictures
 from benchmarks.measure import (
@@ -80,9 +81,31 @@ def _run(options: argparse.Namespace, rows: Sequence[Row]) -> int:
         print(f"written: {options.results / 'latest.json'} and latest.md, the same as a Markdown table")
     for row in outcome.unmeasured:
         print(f"{row.name} was not measured: {row.why}", file=sys.stderr)
+    if options.against:
+        _compare(options.against, document)
     if outcome.failed:
         return NOT_MEASURED
     return MISSED if options.strict and not all(result.met for result in outcome.results) else MEASURED
+
+
+def _earlier(name: str) -> dict[str, Any]:
+    """The results file of an earlier run, read before this one takes its place; raises ArgumentTypeError."""
+    try:
+        document: dict[str, Any] = json.loads(Path(name).read_text(encoding="utf-8"))
+        document["rows"], document["taken_at"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise argparse.ArgumentTypeError(f"{name} is no results file of an earlier run (latest.json)") from error
+    return document
+
+
+def _compare(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Say which rows read otherwise than in the earlier run."""
+    found = differences(before, now)
+    for row in found:
+        print(f"{row.name}: {row.before:.3g} then, {row.now:.3g} now", file=sys.stderr)
+    taken = f"the run of {before['taken_at']}"
+    told = f"{len(found)} rows differ from {taken} by" if found else f"no row differs from {taken} by"
+    print(f"{told} more than {AGREE_WITHIN - 1:.0%}; p99 rows and usual ways are not compared", file=sys.stderr)
 
 
 class _Outcome(NamedTuple):
@@ -121,6 +144,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print the results as one JSON object")
     parser.add_argument(
         "--results", type=Path, default=RESULTS, metavar="FOLDER", help="where latest.json goes (default %(default)s)"
+    )
+    parser.add_argument(
+        "--against", type=_earlier, metavar="FILE", help="latest.json of an earlier run: say which rows read otherwise"
     )
     parser.add_argument(
         "--growth", type=int, metavar="ENTRIES", help="measure how the figures grow up to so many entries, and draw it"

@@ -20,7 +20,7 @@ from benchmarks.measure import BenchError
 from benchmarks.rows import samples
 from benchmarks.rows.api import fill_check_request
 from benchmarks.rows.store_peers import median_proof_ms
-from cylinder_codes.keys import SigningKey
+from benchmarks.yardstick import verify_us
 from cylinder_trace.events import Record
 from processes import ServerError
 from town_service import AccessError, running_town, station_in
@@ -30,7 +30,7 @@ _TRACE = Path(sys.executable).with_name("cylinder-trace")
 _TOWN = 500
 _SEED = 20_261_122
 _SINGLE, _BATCHES, _BATCH = 50, 10, 1000
-_CHECKS, _HISTORIES, _PROOFS, _VERIFIES = 200, 200, 500, 2000
+_CHECKS, _HISTORIES, _PROOFS = 200, 200, 500
 _CHECKED_BEFORE = 50
 
 
@@ -71,7 +71,7 @@ def grow(sizes: Sequence[int], say: Callable[[str], None]) -> Iterator[Point]:
         for size in sizes:
             grown.grow_to(size)
             say(f"measuring at {size:,} entries …")
-            yield Point(size, _verify_us(), _figures(grown))
+            yield Point(size, verify_us(), _figures(grown))
 
 
 def as_json(points: Sequence[Point]) -> list[dict[str, object]]:
@@ -144,10 +144,3 @@ def _audit_us(grown: GrownLedger, size: int) -> float:
 
 def _bytes_below(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-
-
-def _verify_us() -> float:
-    key = SigningKey("growth", bytes(32))
-    text = bytes(500)
-    signature, verifying = key.sign(text), key.verifying_key
-    return 1000 * _median_ms(lambda: verifying.verify(signature, text), _VERIFIES)

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from benchmarks.machine import commit, describe_machine, describe_versions
 from benchmarks.measure import Result, Scale, Unmeasured
+from benchmarks.yardstick import in_verifies, verify_us
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 _SMALL_RATIO = 0.03
@@ -25,6 +26,7 @@ def describe_run(scale: Scale, only: str) -> dict[str, Any]:
         "versions": describe_versions(),
         "settings": {"size": scale.name, "repeats": scale.repeats, "factor": scale.factor, "only": only},
         "commit": commit(),
+        "verify_us": verify_us(),
         "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -33,7 +35,7 @@ def write_results(
     run: Mapping[str, Any], results: Sequence[Result], unmeasured: Sequence[Unmeasured] = (), folder: Path = RESULTS
 ) -> dict[str, Any]:
     """Write ``latest.json`` and ``latest.md`` into `folder`, each whole or not at all; return what was written."""
-    rows = [_as_json(result) for result in results]
+    rows = [_as_json(result, run["verify_us"]) for result in results]
     document = {**run, "rows": rows, "not_measured": [row._asdict() for row in unmeasured]}
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / "latest.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
@@ -71,24 +73,32 @@ def markdown(run: Mapping[str, Any], results: Sequence[Result], unmeasured: Sequ
     where = f"{machine['cpu']}, {machine['cores']} cores, {run['versions']['python']}"
     how = f"load average before {machine['load_before']}, size {run['settings']['size']}"
     head, plus, changes = run["commit"].partition("+")
+    yardstick = f"one Ed25519 verify takes {_figure(run['verify_us'])} µs"
     lines = [
-        f"Taken {run['taken_at']} on {where}; {how}; commit `{head[:12]}{plus}{changes}`.",
+        f"Taken {run['taken_at']} on {where}; {how}; {yardstick}; commit `{head[:12]}{plus}{changes}`.",
         "",
-        "| row | unit | ours | other | ratio (lowest–highest) | goal | kind | met |",
-        "|---|---|---:|---:|---:|---:|---|---|",
+        "| row | unit | ours | other | ratio (lowest–highest) | goal | kind | met | ours in verifies |",
+        "|---|---|---:|---:|---:|---:|---|---|---:|",
     ]
     for result in results:
         cells = (
             f"`{result.name}`", result.unit, _figure(result.ours), _figure(result.other),
             _ratio(result), _goal(result), result.kind, "met" if result.met else "**missed**",
+            _verifies(result, run["verify_us"]),
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
-    lines += [f"| `{row.name}` | | | | not measured: {row.why} | | | |" for row in unmeasured]
+    lines += [f"| `{row.name}` | | | | not measured: {row.why} | | | | |" for row in unmeasured]
     return "\n".join(lines) + "\n"
 
 
-def _as_json(result: Result) -> dict[str, Any]:
-    return {**asdict(result), "spread": list(result.spread)}
+def _as_json(result: Result, verify: float) -> dict[str, Any]:
+    multiple = in_verifies(result.unit, result.ours, verify)
+    return {**asdict(result), "spread": list(result.spread), "in_verifies": multiple}
+
+
+def _verifies(result: Result, verify: float) -> str:
+    multiple = in_verifies(result.unit, result.ours, verify)
+    return "" if multiple is None else _figure(multiple)
 
 
 def _figure(value: float) -> str:

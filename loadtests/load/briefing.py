@@ -1,5 +1,6 @@
 """Making the brief of a run: devices and systems are let in over HTTP, cylinders dealt out, queues prepared."""
 
+import random
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,13 +13,15 @@ from typing import Any
 from brief import Brief, Cylinder, QueueBrief, StationBrief
 from device_chain import vkey_of
 from load.homes import Home
-from load.levels import Level
+from load.levels import QUEUE_AT_ONCE, Level
 from load.queues import prepare_queue
 from load.systems import System, token_of
 from town_service import AccessError, Town, enrol_device, replica_of, token_in
 
 _SEED_BYTES = 32
 _RACK = 30
+_LAST_BACK = 0.9
+"""The last station comes back a little before the run ends, and still has time to send what it has."""
 _STATIONS = ("st_01", "st_01_1", "st_02", "st_02_1", "st_03", "st_03_1", "st_04", "st_05", "st_05_1", "st_06", "st_07")
 """Those of the generated town that may fill."""
 
@@ -119,4 +122,6 @@ def _queues(
         say(f"preparing the queue of a station that was cut off: {number + 1} of {users} …")
         place = places[number % len(places)]
         dealt = {**place.replica, "cylinders": place.deal(shares - number // len(places))}
-        yield prepare_queue(town, dealt, round(level.queued * seconds / users), run_id, folder)
+        within_s = _LAST_BACK * seconds if level.returning else QUEUE_AT_ONCE / level.queued * users
+        after_s = random.Random(number).random() * within_s
+        yield prepare_queue(town, dealt, round(level.queued * seconds / users), run_id, folder, after_s)

@@ -13,7 +13,9 @@ from town_service import Town, enrol_device
 _SHORTLY_MS = 1_000
 
 
-def prepare_queue(town: Town, replica: dict[str, Any], records: int, run_id: str, folder: Path) -> QueueBrief:
+def prepare_queue(
+    town: Town, replica: dict[str, Any], records: int, run_id: str, folder: Path, after_s: float
+) -> QueueBrief:
     """Let in one more device of the station and have it decide and fill alone until so many records wait."""
     key, station_id = new_device_key(), str(replica["station_id"])
     enrolled = enrol_device(town, station_id, vkey_text(key))
@@ -23,4 +25,4 @@ def prepare_queue(town: Town, replica: dict[str, Any], records: int, run_id: str
     with file.open("w", encoding="utf-8") as lines:
         for at in range(0, len(outage.records), QUEUE_AT_ONCE):
             lines.write(json.dumps(outage.upload(outage.records[at : at + QUEUE_AT_ONCE]), ensure_ascii=False) + "\n")
-    return QueueBrief(station_id, outage.device_id, enrolled["token"], str(file))
+    return QueueBrief(station_id, outage.device_id, enrolled["token"], str(file), after_s)

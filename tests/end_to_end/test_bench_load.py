@@ -46,7 +46,7 @@ BRIEF = Brief(
     inspector="a third token",
     to_inspect=("7K2M9QRT4XWZB8ND",),
     regulator="a fourth token",
-    queues=(QueueBrief("station-1", "device-2", "a fifth token", "queue.jsonl"),),
+    queues=(QueueBrief("station-1", "device-2", "a fifth token", "queue.jsonl", 0.5),),
 )  # fmt: skip
 
 

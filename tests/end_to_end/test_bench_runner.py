@@ -17,9 +17,10 @@ from benchmarks.command import main
 from benchmarks.measure import QUICK, BenchError, Better, Pair, PeerMissing, Row, Scale, measure, meets
 from benchmarks.peer_environment import peer_python
 from benchmarks.report import describe_run, markdown
+from benchmarks.yardstick import in_verifies
 
 ROOT = Path(__file__).parents[2]
-ROW_FIELDS = "name unit ours other ratio better goal kind met repeats spread".split()
+ROW_FIELDS = "name unit ours other ratio better goal kind met repeats spread in_verifies".split()
 
 
 def row(
@@ -98,7 +99,8 @@ def test_the_results_file_says_what_was_measured_where_and_when(tmp_path: Path) 
     rows = [row("fake.met", EVEN, EVEN), row("fake.missed", EVEN, EVEN, goal=2.0)]
     assert main(["--quick", "--results", str(tmp_path)], rows) == 0
     document = json.loads((tmp_path / "latest.json").read_text())
-    assert list(document) == ["machine", "versions", "settings", "commit", "taken_at", "rows", "not_measured"]
+    said = ["machine", "versions", "settings", "commit", "verify_us", "taken_at", "rows", "not_measured"]
+    assert list(document) == said
     assert document["machine"]["cores"] >= 1
     assert document["versions"]["cryptography"]
     assert document["settings"] == {"size": "quick", "repeats": 5, "factor": 0.1, "only": ""}
@@ -106,6 +108,31 @@ def test_the_results_file_says_what_was_measured_where_and_when(tmp_path: Path) 
     assert list(met) == ROW_FIELDS
     assert (met["name"], met["met"], met["spread"]) == ("fake.met", True, [1.0, 1.0])
     assert (missed["name"], missed["met"]) == ("fake.missed", False)
+
+
+def test_a_second_run_says_which_rows_read_otherwise_than_in_the_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def rows(figure: float) -> list[Row]:
+        return [row(name, [figure] * 6, EVEN) for name in ("fake.same", "fake.other", "fake.slow_p99")]
+
+    first = str(tmp_path / "latest.json")
+    assert main(["--quick", "--results", str(tmp_path)], rows(1.0)) == 0
+    assert main(["--quick", "--results", str(tmp_path), "--against", first], rows(1.2)) == 0
+    assert "no row differs from the run of" in capsys.readouterr().err
+    assert main(["--quick", "--results", str(tmp_path), "--against", first], rows(0.9)) == 0
+    told = capsys.readouterr().err
+    assert "fake.other: 1.2 then, 0.9 now" in told
+    assert "2 rows differ" in told
+    assert "fake.slow_p99:" not in told
+
+
+def test_what_is_no_earlier_run_is_refused_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "other.json").write_text("[]")
+    for name in ("nowhere.json", "other.json"):
+        with pytest.raises(SystemExit):
+            main(["--against", str(tmp_path / name)], [row("fake", EVEN, EVEN)])
+        assert "is no results file of an earlier run" in capsys.readouterr().err
 
 
 def test_a_missed_goal_is_shown_as_missed_and_fails_only_when_asked_to(
@@ -176,7 +203,18 @@ def test_the_markdown_table_has_a_line_for_each_row_and_names_machine_and_commit
     text = markdown(run, [measure(row("fake", EVEN, EVEN), QUICK)])
     assert run["machine"]["cpu"] in text
     assert run["commit"][:12] in text
-    assert "| `fake` | per second | 1 | 1 | 1.00 (1.00–1.00) | ≥ 1 | bound | met |" in text
+    assert "| `fake` | per second | 1 | 1 | 1.00 (1.00–1.00) | ≥ 1 | bound | met |  |" in text
+    assert "one Ed25519 verify takes" in text
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "verifies"),
+    [("µs", 300.0, 3.0), ("ms", 1.0, 10.0), ("s", 1.0, 10_000.0), ("/s", 5_000.0, 2.0), ("MB", 5.0, None)],
+)
+def test_a_time_is_also_told_as_so_many_verifies_of_the_same_run(
+    unit: str, value: float, verifies: float | None
+) -> None:
+    assert in_verifies(unit, value, 100.0) == verifies
 
 
 def run_bench(*arguments: str) -> subprocess.CompletedProcess[str]:

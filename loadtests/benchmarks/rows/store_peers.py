@@ -3,8 +3,12 @@
 import random
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+from tlog_scales.backend import LocalBackend
+from tlog_scales.reader import TilesReader
 
 from benchmarks.folders import fresh_folder
 from benchmarks.measure import BenchError, Pair, Row, Scale
@@ -56,16 +60,47 @@ def _prepare_pymerkle(_scale: Scale) -> Iterator[Pair]:
         yield Pair(lambda: median_proof_ms(files.read_tile, size, _drawn(drawn, size, _PROOFS)), other)
 
 
+@contextmanager
+def _prepare_tlog_scales(_scale: Scale) -> Iterator[Pair]:
+    size, text = _TREE, _text()
+    with fresh_folder() as folder:
+        files = LogFiles(folder / "log")
+        leaves = [leaf_hash(f"{number} {text}".encode()) for number in range(size)]
+        files.grow(0, leaves)
+        if _their_reader(folder / "log", size).calculate_root_hash() != root_hash(size, HashesInMemory(leaves)):
+            raise BenchError("tlog-scales finds another root in our tiles than we do")
+        drawn = random.Random(_SEED)
+
+        def theirs(index: int) -> object:
+            return _their_reader(folder / "log", size).get_inclusion_proof(index, size)
+
+        def other() -> float:
+            return _median_ms(theirs, _drawn(drawn, size, _PROOFS))
+
+        yield Pair(lambda: median_proof_ms(files.read_tile, size, _drawn(drawn, size, _PROOFS)), other)
+
+
+def _their_reader(folder: Path, size: int) -> TilesReader:
+    """A reader that has seen none of the tiles yet."""
+    reader = TilesReader(LocalBackend(folder))
+    reader.set_size(size)
+    return reader
+
+
 def _drawn(drawn: random.Random, size: int, amount: int) -> list[int]:
     return [drawn.randrange(size) for _ in range(amount)]
 
 
 def median_proof_ms(read_tile: TileReader, size: int, indices: list[int]) -> float:
     """The median time of one inclusion proof from tiles, each read anew, milliseconds."""
+    return _median_ms(lambda index: prove_inclusion(index, size, nodes_from_tiles(size, read_tile)), indices)
+
+
+def _median_ms(prove: Callable[[int], object], indices: list[int]) -> float:
     times = []
     for index in indices:
         started = time.perf_counter()
-        prove_inclusion(index, size, nodes_from_tiles(size, read_tile))
+        prove(index)
         times.append(time.perf_counter() - started)
     return 1000 * statistics.median(times)
 
@@ -95,3 +130,14 @@ PROOF_PYMERKLE = Row(
     prepare=_prepare_pymerkle,
 )
 """An inclusion proof of any of 100,000 entries from what is on disk, nothing kept in memory between two proofs."""
+
+PROOF_TLOG_SCALES = Row(
+    name="store.proof_tlog_scales",
+    unit="ms",
+    better="lower",
+    goal=1.0,
+    kind="peer",
+    against="tlog-scales' reader of the same tiles, opened anew for each proof",
+    prepare=_prepare_tlog_scales,
+)
+"""The same proof, by a reader that others wrote for the same files."""
