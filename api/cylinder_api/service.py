@@ -75,9 +75,12 @@ class Service:
     """Tells others what is new of their EPCIS queries."""
     _delivery: Delivery = field(default_factory=Delivery)
 
-    async def commit(self, work: Callable[[Unit], Answer], hints: Hints = NO_HINTS) -> Answer:
-        """Run `work` in the next group commit; the answer means durable. `hints`: what it will look up."""
-        return await self._delivery.of(self.ledger.submit(work, hints))
+    async def commit(self, work: Callable[[Unit], Answer], hints: Hints = NO_HINTS, *, bulk: int = 0) -> Answer:
+        """Run `work` in the next group commit; the answer means durable.
+
+        `hints`: what it will look up; `bulk`: about how many records, of work that gives way to fill checks.
+        """
+        return await self._delivery.of(self.ledger.submit(work, hints, bulk=bulk))
 
     async def record(self, work: Callable[[Unit], Receipt], hints: Hints = NO_HINTS) -> Recorded:
         """`commit` work that records one act, and answer with its signed receipt."""

@@ -34,6 +34,7 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=_GRACE_S,
+            timeout_keep_alive=patience.idle_s,
             http=partial(_Patient, head_s=patience.head_s),  # type: ignore[arg-type]  # called like the class itself
         )
         super().__init__(config)

@@ -32,6 +32,9 @@ class Patience:
     """From the first byte of a request to the end of its headers."""
     body_s: float = 300
     """For the whole body."""
+    idle_s: int = 75
+    """For the next request on a connection; longer than proxies and clients keep theirs, so that none sends its next
+    one into a door that is just being shut."""
     connections: int = 10_000
     """Open at once; whoever comes on top is answered 503."""
 

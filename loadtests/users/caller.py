@@ -13,6 +13,7 @@ from locust.env import Environment
 from brief import Brief, read_brief
 from load_stations import Body
 
+_FIRST_WITHIN_S = 2.0
 _GOOD = range(200, 300)
 
 
@@ -65,7 +66,8 @@ class Caller(FastHttpUser):
 
     def on_start(self) -> None:
         """Begin at a moment of its own: people do not act in step, and in step they would all wait for each other."""
-        time.sleep(self.dice.random() / self.rate)  # Locust has replaced it: only this user waits
+        # Locust has replaced `sleep`: only this user waits.
+        time.sleep(self.dice.random() * min(_FIRST_WITHIN_S, 1 / self.rate))
         self._due = time.monotonic()
 
     def wait_time(self) -> float:

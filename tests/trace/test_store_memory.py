@@ -224,6 +224,28 @@ def test_a_caller_is_served_in_the_order_in_which_he_handed_in(ledger: Ledger) -
     assert last.n == 31
 
 
+def test_bulk_work_comes_some_at_a_time_and_behind_what_else_waits(ledger: Ledger) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    told: list[str] = []
+
+    def hold(unit: Unit) -> None:
+        begun.set()
+        assert go_on.wait(30)
+
+    def tell(unit: Unit, name: str) -> None:
+        told.append(name)
+
+    held = ledger.submit(hold)
+    assert begun.wait(30)
+    pieces = [ledger.submit(partial(tell, name=f"piece {number}"), bulk=500) for number in range(3)]
+    others = [ledger.submit(partial(tell, name=f"check {number}")) for number in range(2)]
+    pieces[1].add_done_callback(lambda _: told.append("committed"))
+    go_on.set()
+    for future in (held, *pieces, *others):
+        future.result(timeout=30)
+    assert told == ["check 0", "check 1", "piece 0", "piece 1", "committed", "piece 2"]
+
+
 def test_a_closed_ledger_takes_no_more_work(home: Home) -> None:
     with home.open() as ledger:
         ledger.append([registered(1)])

@@ -211,7 +211,7 @@ async def _import(request: Request, service: Service, company_id: str, file: Tab
             act: Any = partial(
                 importing.import_rows, import_id=table.import_id, rows=rows, company_id=company_id, dry_run=dry_run
             )
-            part = await service.commit(act)
+            part = await service.commit(act, bulk=len(rows))
             registered, known = registered + part.registered, known + part.known
             errors += part.errors
     finally:
@@ -296,7 +296,7 @@ async def undo_import(
             importing.undo_import, import_id=import_id, company_id=company_id, subjects=subjects,
             by=caller.account_id, cause=undo.cause,
         )  # fmt: skip
-        part = await service.commit(act)
+        part = await service.commit(act, bulk=len(subjects))
         withdrawn, before, kept = withdrawn + part.withdrawn, before + part.before, kept + part.kept
     return UndoAnswer(
         withdrawn=withdrawn, withdrawn_before=before, kept=[KeptCylinder(**one._asdict()) for one in kept]

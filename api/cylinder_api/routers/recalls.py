@@ -67,7 +67,7 @@ async def _mark(service: Service, caller: Account, act: recalling.Recall, cylind
     marked = 0
     for some in _some_at_a_time(cylinder_ids):
         work: Any = partial(recalling.mark, recall_id=act.id, cylinder_ids=some, cause=act.cause, by=caller.account_id)
-        marked += await service.commit(work)
+        marked += await service.commit(work, bulk=len(some))
     return marked
 
 
@@ -112,5 +112,5 @@ async def close_recall(
     lifted = 0
     for some in _some_at_a_time([cylinder.cylinder_id for cylinder in marked]):
         work: Any = partial(recalling.lift, recall_id=recall_id, cylinder_ids=some, cause=act.cause, by=by)
-        lifted += await service.commit(work)
+        lifted += await service.commit(work, bulk=len(some))
     return RecallClosedAnswer(recall_id=recall_id, lifted=lifted)

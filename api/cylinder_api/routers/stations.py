@@ -127,7 +127,7 @@ async def upload_entries(
         raise Refused("other_device", f"this token speaks for device {caller.account_id}")
     lines, trouble = await run_in_threadpool(journal.read_lines, upload.records, upload.device_id, upload.head)
     act = partial(journal.take_records, device_id=upload.device_id, lines=lines, trouble=trouble, head=upload.head)
-    return _told(await service.commit(act))
+    return _told(await service.commit(act, bulk=len(lines)))
 
 
 @router.post(
@@ -148,7 +148,7 @@ async def hand_in_entries(
     has its key. By the station, its manager or an auditor."""
     lines, trouble = await run_in_threadpool(journal.read_lines, upload.records, upload.device_id, upload.head)
     evidence = HandedIn(station_id, upload.device_id, lines, trouble, upload.head)
-    return _told(await service.commit(partial(hand_in, evidence=evidence, caller=caller)))
+    return _told(await service.commit(partial(hand_in, evidence=evidence, caller=caller), bulk=len(lines)))
 
 
 def _told(taken: journal.Taken) -> dict[str, Any]:

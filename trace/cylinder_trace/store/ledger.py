@@ -3,8 +3,9 @@
 Callers hand in *work*: a function that reads states, decides and appends through a `Unit`.  One writing thread gathers
 whatever work has arrived, runs it piece by piece against memory, writes the result in bulk and commits once.  A caller
 who waits for his answer anyway, and finds nobody else there, commits in his own thread: two changes of threads cost as
-much as the commit.  An answer means durable.  Work that raises gets its exception back and leaves nothing; its
-neighbours are not touched.
+much as the commit.  Of bulk work (an upload, an import) a commit takes some, behind everybody else's: a fill check does
+not wait for all that stations send after an outage.  An answer means durable.  Work that raises gets
+its exception back and leaves nothing; its neighbours are not touched.
 
 Crash points: before the commit nothing of the batch exists and nobody was answered; after it all of it exists, and a
 caller who did not get the answer asks again with the same id and gets the same receipt.
@@ -48,6 +49,8 @@ Listener = Callable[[int, Sequence[str]], None]
 """Called after each commit with the log's new size and the subjects that changed."""
 
 _LARGEST_BATCH = 512
+_BULK_AT_ONCE = 1000
+"""Records of bulk work in one commit, about; a tenth of a second and more."""
 _IN_RECEIPT = ("id", "subject", "n", "prev", "index", "hash", "recorded_at")
 _NOT_RECORDED = "the ledger cannot write now; nothing of this was recorded, try again"
 _UNKNOWN = "the database did not say whether this was recorded: ask again with the same id, which records it once"
@@ -59,6 +62,7 @@ class _Work(NamedTuple):
     run: Callable[[Unit], Any]
     hints: Hints
     future: Future[Any]
+    records: int
 
 
 class Ledger:
@@ -74,11 +78,12 @@ class Ledger:
         self._clock = clock
         self._listeners: list[Listener] = []
         self._works: deque[_Work] = deque()
+        self._bulk: deque[_Work] = deque()
         self._wake: queue.SimpleQueue[bool] = queue.SimpleQueue()
         """True for each work handed in, False at the end."""
         self._memory: Memory | None = None
         self._turn = threading.Lock()
-        """Whoever holds it commits. Works leave the queue under it alone: nobody overtakes what he handed in before."""
+        """Whoever holds it commits. Works leave their queue under it alone: nobody overtakes what was there before."""
         self._closed = False
         self._engine = open_engine(parsed, writer=True)
         self._line = Line(self._engine)
@@ -120,18 +125,18 @@ class Ledger:
     @property
     def waiting(self) -> int:
         """Works that wait for the next group commit."""
-        return len(self._works)
+        return len(self._works) + len(self._bulk)
 
-    def submit(self, work: Callable[[Unit], Answer], hints: Hints = NO_HINTS) -> "Future[Answer]":
+    def submit(self, work: Callable[[Unit], Answer], hints: Hints = NO_HINTS, *, bulk: int = 0) -> "Future[Answer]":
         """Run `work` in the next group commit; the future answers once the commit is durable.
 
-        `hints` may name what the work will look up, so that one query reads it for all works of the commit.  Raises
-        StoreError when the ledger is closed.
+        `hints` may name what the work will look up, so that one query reads it for all works of the commit.  `bulk`:
+        about so many records, of work that gives way to others.  Raises StoreError when the ledger is closed.
         """
         if self._closed:
             raise StoreError("the ledger is closed")
         future: Future[Answer] = Future()
-        self._works.append(_Work(work, hints, future))
+        (self._bulk if bulk else self._works).append(_Work(work, hints, future, bulk))
         self._wake.put(True)
         return future
 
@@ -140,7 +145,7 @@ class Ledger:
         if not self._turn.acquire(blocking=False):
             return self.submit(work, hints).result()
         try:
-            alone = not self._works and not self._closed
+            alone = not self.waiting and not self._closed
             # Only his own work: an interrupt of this thread must not leave other callers without an answer.
             future = self._commit_own(work, hints) if alone else None
         finally:
@@ -149,7 +154,7 @@ class Ledger:
 
     def _commit_own(self, work: Callable[[Unit], Answer], hints: Hints) -> "Future[Answer]":
         future: Future[Answer] = Future()
-        self._commit([_Work(work, hints, future)])
+        self._commit([_Work(work, hints, future, 0)])
         return future
 
     def append(self, records: Sequence[Record]) -> list[Receipt]:
@@ -192,9 +197,18 @@ class Ledger:
     def _run(self) -> None:
         while self._wake.get():
             with self._turn:
-                works = [self._works.popleft() for _ in range(min(len(self._works), _LARGEST_BATCH))]
+                works = self._next_works()
                 if running := [work for work in works if work.future.set_running_or_notify_cancel()]:
                     self._commit(running)
+
+    def _next_works(self) -> list[_Work]:
+        """What has arrived, and behind it some of the bulk work."""
+        works = [self._works.popleft() for _ in range(min(len(self._works), _LARGEST_BATCH))]
+        room = _BULK_AT_ONCE
+        while self._bulk and room > 0:
+            works.append(self._bulk.popleft())
+            room -= works[-1].records
+        return works
 
     def _commit(self, works: Sequence[_Work]) -> None:
         answers: list[tuple[Any, BaseException | None]] = []
