@@ -16,6 +16,7 @@ from load_stations import Station, station_of
 from processes import free_port, running_server
 
 API = Path(sys.executable).with_name("cylinder-api")
+_BEHIND = ("pinglian_lists_behind_entries", "pinglian_epcis_behind_entries")
 _READY_S = 600
 """A large town takes its time."""
 
@@ -108,6 +109,12 @@ def replica_of(town: Town, station_id: str, token: str) -> Any:
     return _get(town, f"/v1/stations/{station_id}/replica", {"Authorization": f"Bearer {token}"})
 
 
+def entries_behind(town: Town) -> int:
+    """How many entries what follows the log (lists, EPCIS) has not followed yet; raises AccessError."""
+    text = _sent(town, "GET", "/metrics", bearer(town, "auditor")).text
+    return int(max(float(line.split()[1]) for line in text.splitlines() if line.startswith(_BEHIND)))
+
+
 def _access(data: Path) -> Any:
     path = data / "demo-access.json"
     try:
@@ -126,6 +133,10 @@ def post(town: Town, path: str, headers: dict[str, str], body: object) -> Any:
 
 
 def _answer(town: Town, method: str, path: str, headers: dict[str, str], **content: Any) -> Any:
+    return _sent(town, method, path, headers, **content).json()
+
+
+def _sent(town: Town, method: str, path: str, headers: dict[str, str], **content: Any) -> httpx.Response:
     url = f"{town.base_url}{path}"
     try:
         answer = httpx.request(method, url, headers=headers, timeout=60, **content)
@@ -133,4 +144,4 @@ def _answer(town: Town, method: str, path: str, headers: dict[str, str], **conte
         raise AccessError(f"nothing answers on {town.base_url}: {error}; is the service running?") from error
     if not answer.is_success:
         raise AccessError(f"{url} answered {answer.status_code}: is this the service of {town.data}?")
-    return answer.json()
+    return answer

@@ -79,6 +79,10 @@ class _LedgerNow(Collector):
             ),
             _gauge("ledger_published_at_seconds", "When the newest checkpoint was published.", published_at / 1000),
             _gauge("ledger_age_seconds", "For how long entries have waited to be published; 0 when none wait.", age_s),
+            _gauge(
+                "lists_behind_entries", "Entries that are not in the lists yet.", entries - service.follower.place()
+            ),
+            _gauge("epcis_behind_entries", "Entries that are not told in EPCIS yet.", entries - service.epcis.place()),
         ]
 
 

@@ -27,12 +27,13 @@ from load.machine_use import Use, Watch
 from load.reckoning import Reckoning, ReckoningError, audit, reckon
 from load.verdict import Outcome
 from processes import ServerError
-from town_service import AccessError, log_vkey, town_at
+from town_service import AccessError, entries_behind, log_vkey, town_at
 
 GOOD, BAD, COULD_NOT_CHECK = 0, 1, 2
 _REPORTS = Path(__file__).resolve().parents[2] / "build" / "load"
 _FILES_BESIDE_USERS = 200
 _SAY_EVERY = 10
+_REST_WITHIN_S, _LOOK_EVERY_S = 600, 5
 _SPARE_BYTES = 2 * 10**9
 
 
@@ -75,6 +76,7 @@ def _outcome(options: argparse.Namespace, level: Level, users: int) -> Outcome:
         report.mkdir(parents=True, exist_ok=True)
         with _place(options, folder) as place:
             with _home(options, place, folder) as home:
+                _let_it_rest(home)
                 vkey = log_vkey(home.towns[0])
                 brief = make_brief(home, level, options.seconds, folder, _say)
                 brief.write(folder / "brief.json")
@@ -85,6 +87,14 @@ def _outcome(options: argparse.Namespace, level: Level, users: int) -> Outcome:
             fits, story = audit(place.audited, vkey)
             reckoning = reckon(report / "told.jsonl", place.database_url, brief.run_id)
         return Outcome(level, run, watch.use(), reckoning, fits, story, report)
+
+
+def _let_it_rest(home: Home) -> None:
+    """Wait until what follows the log has followed the generated town too: its work is not the load's."""
+    until = time.monotonic() + _REST_WITHIN_S
+    while (behind := entries_behind(home.towns[0])) and time.monotonic() < until:
+        _say(f"waiting for lists and EPCIS: {behind} entries behind …")
+        time.sleep(_LOOK_EVERY_S)
 
 
 def _meanwhile(watch: Watch) -> Callable[[Path], None]:

@@ -42,6 +42,8 @@ def test_the_ledgers_age_its_queue_and_its_streams_are_told(one_house: House) ->
     assert told[("pinglian_ledger_unpublished_entries",)] == 0
     assert told[("pinglian_ledger_age_seconds",)] == 0
     assert told[("pinglian_ledger_published_at_seconds",)] > 1_700_000_000
+    assert told[("pinglian_lists_behind_entries",)] < told[("pinglian_ledger_entries",)]
+    assert told[("pinglian_epcis_behind_entries",)] < told[("pinglian_ledger_entries",)]
     assert told[("pinglian_group_commit_waiting",)] >= 0
     assert told[("pinglian_database_reachable",)] == 1
     assert told[("pinglian_publishing_halted",)] == 0

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from hashlib import sha256
 from importlib.metadata import entry_points
@@ -15,6 +16,12 @@ from typing import get_args
 import pytest
 
 import shipped
+
+# the load tests are no installed package
+sys.path.insert(0, str(Path(__file__).parents[2] / "loadtests"))
+
+from benchmarks.catalogue import ROWS
+from benchmarks.measure import meets
 from cylinder_codes.keys import parse_vkey
 from cylinder_trace.audit import FaultKind
 from cylinder_trace.events import EVENT_CLASSES, Entry, Record
@@ -162,14 +169,23 @@ def test_both_readmes_type_the_same_commands() -> None:
 
 
 def test_the_glossary_has_forty_terms_in_both_languages() -> None:
-    glossaries = [rows_in(sections_of(readme)[-1]) for readme in (ENGLISH, CHINESE)]
-    terms = [[row[:2] for row in glossary] for glossary in glossaries]
-    assert terms[0] == terms[1]
-    assert len({english for english, _ in terms[0]}) == len(terms[0]) >= 40
-    for english, chinese in terms[0]:
+    glossary = rows_in(text_of(ROOT / "docs" / "glossary.md"))
+    assert len({row[0] for row in glossary}) == len(glossary) >= 40
+    for english, chinese, meaning, in_chinese in glossary:
         assert english.isascii()
+        assert meaning
         assert CHINESE_TEXT.search(chinese)
-    assert all(len(row) == 3 and row[2] for glossary in glossaries for row in glossary)
+        assert CHINESE_TEXT.search(in_chinese)
+
+
+def test_the_readmes_show_every_row_of_the_bench_and_call_a_missed_goal_missed() -> None:
+    english, chinese = ([row for row in rows_in(text_of(readme)) if "." in row[0]] for readme in (ENGLISH, CHINESE))
+    measured = [row for row in english if row[0].strip("`") in {row.name for row in ROWS}]
+    assert {row[0].strip("`") for row in measured} >= {row.name for row in ROWS if not row.large}
+    for name, _ours, _other, ratio, goal, met in measured:
+        reached = meets(float(ratio), float(goal[1:]), "higher" if goal.startswith("≥") else "lower")
+        assert met == ("met" if reached else "**missed**"), name
+    assert [row[:5] for row in english] == [row[:5] for row in chinese]
 
 
 def test_the_readmes_are_short_enough_to_be_read() -> None:

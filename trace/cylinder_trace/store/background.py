@@ -1,6 +1,16 @@
 """Work beside the requests (后台): a thread of its own that is woken when there may be something to do."""
 
 import threading
+import time
+from collections.abc import Callable
+
+from sqlalchemy.exc import SQLAlchemyError
+
+_REST = 4
+"""Times as long as it worked whatever follows the log rests while the log grows: whoever waits for an answer goes
+first, and yet a steady day's entries are followed as they come."""
+_LOOK_AGAIN_S = 1.0
+_GATHER_S = 0.3
 
 
 class Background:
@@ -27,4 +37,37 @@ class Background:
 
     def _run(self) -> None:
         """Work until `_stop` is set, resting on `_wake`."""
+        raise NotImplementedError
+
+
+class Following(Background):
+    """Follows the log in steps: one after the other while nobody writes, with rests while the log grows."""
+
+    def __init__(self, name: str, size: Callable[[], int]) -> None:
+        """`size` reads how many entries the log has."""
+        super().__init__(name)
+        self._size = size
+
+    def _run(self) -> None:
+        seen = 0
+        while not self._stop.is_set():
+            started = time.monotonic()
+            worked = self._try_step()
+            size = self._size_or(seen)
+            grows, seen = size > seen, size
+            if not worked:
+                self._wake.wait(_LOOK_AGAIN_S)
+                self._wake.clear()
+                self._stop.wait(_GATHER_S)
+            elif grows:
+                self._stop.wait(_REST * (time.monotonic() - started))
+
+    def _size_or(self, otherwise: int) -> int:
+        try:
+            return self._size()
+        except (SQLAlchemyError, OSError):
+            return otherwise
+
+    def _try_step(self) -> bool:
+        """Go one step on; whether there was anything to do. Must not raise."""
         raise NotImplementedError

@@ -27,7 +27,7 @@ from cylinder_trace.epcis.faults import Faults
 from cylinder_trace.epcis.indexing import index_of
 from cylinder_trace.epcis.life import CONTEXT, EpcisEvent, Known, epcis_of, known_of
 from cylinder_trace.events import Entry, Event
-from cylinder_trace.store.background import Background
+from cylinder_trace.store.background import Following
 from cylinder_trace.store.epcis.writing import NewEvent, write_events
 from cylinder_trace.store.fleet.place import Overtaken
 from cylinder_trace.store.lead import leads
@@ -42,10 +42,6 @@ _NAME = "epcis"
 """Of the place, among those of other followers."""
 _AT_ONCE = 64
 """Entries of a step: the write lock of SQLite is held for some milliseconds."""
-_REST = 9
-"""Times as long as it worked the follower rests while the log grows."""
-_GATHER_S = 0.3
-_LOOK_AGAIN_S = 1.0
 _REMEMBERED = 4096
 """Cylinders whose names are remembered."""
 _LEAD = "pinglian-epcis-follower"
@@ -68,7 +64,7 @@ class _Told(NamedTuple):
     event: Event
 
 
-class EpcisFollower(Background):
+class EpcisFollower(Following):
     """Keeps the ledger's own events in the repository; on PostgreSQL one process at a time does a step.
 
     `notify` it of what was committed; what is not written when it stops is written after the next start.
@@ -80,7 +76,7 @@ class EpcisFollower(Background):
         self._names = _Names(engine)
         self._turn = threading.Lock()
         """One thread of this process steps at a time: the names remembered are those at the place."""
-        super().__init__("epcis-follower")
+        super().__init__("epcis-follower", reader.size)
 
     def place(self) -> int:
         """To how many entries of the log the repository is complete."""
@@ -110,16 +106,6 @@ class EpcisFollower(Background):
             write_events(writing, made, CONTEXT_TEXT, self._clock())
         self._names.place = size
         return True
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            started = time.monotonic()
-            if self._try_step():
-                self._stop.wait(_REST * (time.monotonic() - started))
-            else:
-                self._wake.wait(_LOOK_AGAIN_S)
-                self._wake.clear()
-                self._stop.wait(_GATHER_S)
 
     def _try_step(self) -> bool:
         try:

@@ -9,7 +9,6 @@ leaves the step undone, and it is done again from the same place; after it, it i
 """
 
 import logging
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cylinder_trace.audit import StoredEntry
 from cylinder_trace.dates import last_day
-from cylinder_trace.store.background import Background
+from cylinder_trace.store.background import Following
 from cylinder_trace.store.fleet.counting import Sums
 from cylinder_trace.store.fleet.folding import DUE, Known, known_of
 from cylinder_trace.store.fleet.place import (
@@ -45,15 +44,12 @@ _AT_ONCE = 2000
 """Entries of a stretch when nobody waits."""
 _REDONE = 500
 """Rows made anew in a step, at least: most of them stay as they are."""
-_REST = 9
-"""Times as long as it worked a follower rests while the log grows."""
 _GATHER_S = 0.3
-_LOOK_AGAIN_S = 1.0
 _KEYS = 500
 _LEAD = "pinglian-follower"
 
 
-class Follower(Background):
+class Follower(Following):
     """Keeps the lists and figures of one ledger; on PostgreSQL only the process that holds the lock does.
 
     `notify` it of what was committed; what is not folded when it stops is folded after the next start.
@@ -63,7 +59,7 @@ class Follower(Background):
         """`engine` writes without taking SQLite's lock before it writes; due days are reckoned by `rulebook_id`."""
         self._engine, self._reader, self._rulebook_id = engine, reader, rulebook_id
         self._waits_for_newer = False
-        super().__init__("follower")
+        super().__init__("follower", reader.size)
 
     def step(self, limit: int = _AT_ONCE) -> int:
         """Go one step on, unless another process does; how many entries are folded now, -1 if there was nothing."""
@@ -95,30 +91,14 @@ class Follower(Background):
             forget(writing)
         return self.catch_up(tell)
 
+    def place(self) -> int:
+        """To how many entries of the log the lists are complete."""
+        return self._followed().place.size
+
     def count(self) -> int:
         """How many cylinders the lists hold."""
         with self._engine.connect() as reading:
             return count_of(reading)
-
-    def _run(self) -> None:
-        seen = 0
-        while not self._stop.is_set():
-            started = time.monotonic()
-            worked = self._try_step()
-            size = self._reader_size(seen)
-            grows, seen = size > seen, size
-            if not worked:
-                self._wake.wait(_LOOK_AGAIN_S)
-                self._wake.clear()
-                self._stop.wait(_GATHER_S)
-            elif grows:
-                self._stop.wait(_REST * (time.monotonic() - started))
-
-    def _reader_size(self, otherwise: int) -> int:
-        try:
-            return self._reader.size()
-        except (SQLAlchemyError, OSError):
-            return otherwise
 
     def _try_step(self) -> bool:
         try:
