@@ -1,7 +1,7 @@
 """Growth (增长曲线): what an append, a check, a history, a proof, an audit and an entry cost as the ledger gets larger.
 
-One ledger grows from size to size, and at each size everything is measured on it; beside each figure stands how many
-Ed25519 verifies of the same moment it is, so that tables of two machines can be compared.
+There is a ledger of each size, with histories of the same length, and everything is measured on it; beside each figure
+stands how many Ed25519 verifies of the same moment it is, so that tables of two machines can be compared.
 """
 
 import statistics
@@ -66,9 +66,9 @@ class Point:
 
 def grow(sizes: Sequence[int], say: Callable[[str], None]) -> Iterator[Point]:
     """The figures at each of `sizes`, rising. Raises BenchError."""
-    with fresh_folder() as folder:
-        grown = GrownLedger(folder, sizes[-1], _TOWN)
-        for size in sizes:
+    for size in sizes:
+        with fresh_folder() as folder:
+            grown = GrownLedger(folder, size, _TOWN)
             grown.grow_to(size)
             say(f"measuring at {size:,} entries …")
             yield Point(size, verify_us(), _figures(grown))
