@@ -22,6 +22,7 @@ from sqlalchemy import create_engine, make_url, text
 from cylinder_api.folder import open_folder
 from cylinder_codes.keys import parse_signer
 from cylinder_trace import store
+from cylinder_trace.store.lead import leads
 from cylinder_trace.store.sound import audit_home
 from cylinder_trace.store.tables import SCHEMA_VERSION
 from servers.keyed import keyed_client
@@ -153,11 +154,20 @@ class Traffic:
 
 def test_both_versions_wait_for_each_other_at_the_same_locks() -> None:
     """One writer, one publisher, one follower at a time: of both versions together, not of each."""
-    named = re.compile(r"hashtext\('([a-z-]+)'\)")
-    ours = "\n".join(path.read_text("utf-8") for path in Path(store.__file__).parent.rglob("*.py"))
-    held = set(named.findall(older.sources()))
+    held = set(re.findall(r"hashtext\('([a-z-]+)'\)", older.sources()))
     assert {"pinglian-writer", "pinglian-publisher", "pinglian-follower", "pinglian-schema"} <= held
-    assert held <= set(named.findall(ours))
+    ours = "\n".join(path.read_text("utf-8") for path in Path(store.__file__).parent.rglob("*.py"))
+    assert held <= set(re.findall(r"['\"](pinglian-[a-z-]+)['\"]", ours))
+
+
+def test_a_lock_that_the_older_version_holds_is_not_taken_by_the_newer_one(postgres_url: str) -> None:
+    engine = create_engine(postgres_url)
+    with engine.connect() as older_one, engine.connect() as newer_one:
+        older_one.execute(text("SELECT pg_advisory_xact_lock(hashtext('pinglian-publisher'))"))
+        assert not leads(newer_one, "pinglian-publisher")
+        older_one.rollback()
+        assert leads(newer_one, "pinglian-publisher")
+    engine.dispose()
 
 
 @pytest.mark.slow
