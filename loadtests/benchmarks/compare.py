@@ -17,14 +17,7 @@ class Difference(NamedTuple):
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
     """The rows of both runs that do not agree; a slowest hundredth, and the usual way's speed, vary by themselves."""
-    known = {row["name"]: row for row in before["rows"]}
+    known = {row["name"]: row["ratio"] for row in before["rows"]}
     steady = (row for row in now["rows"] if row["kind"] != "usual" and not row["name"].endswith("_p99"))
-    found = (_held_against(known[row["name"]], row) for row in steady if row["name"] in known)
+    found = (Difference(row["name"], known[row["name"]], row["ratio"]) for row in steady if row["name"] in known)
     return [row for row in found if max(row.now / row.before, row.before / row.now) > AGREE_WITHIN]
-
-
-def _held_against(before: Mapping[str, Any], now: Mapping[str, Any]) -> Difference:
-    """The two ratios; where the other side is a promise, and so says nothing of the machine, what it is in verifies."""
-    is_promise = before["other"] == now["other"]
-    unit = "in_verifies" if is_promise and before.get("in_verifies") and now.get("in_verifies") else "ratio"
-    return Difference(now["name"], before[unit], now[unit])
