@@ -110,7 +110,7 @@ class Hook:
     def post(self, act: str, **body: Any) -> httpx.Response:
         return self.client.post(f"{self.path}/{act}", json=body or None)
 
-    def until(self, what: Callable[[Json], bool], patience_s: float = 60) -> Json:
+    def until(self, what: Callable[[Json], bool], patience_s: float = 120) -> Json:
         """The webhook, as soon as it is so."""
         item: Json = until(self.get, what, patience_s)
         return item
@@ -121,7 +121,7 @@ class Hook:
         return items
 
 
-def until(look: Callable[[], Any], what: Callable[[Any], bool], patience_s: float = 60) -> Any:
+def until(look: Callable[[], Any], what: Callable[[Any], bool], patience_s: float = 120) -> Any:
     """What `look` sees, as soon as it is so."""
     end = time.monotonic() + patience_s
     while not what(seen := look()):
