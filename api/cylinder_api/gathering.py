@@ -52,8 +52,11 @@ class Delivery:
 class Gathered(Generic[Key, Value]):
     """Asks `ask` for all keys that came while the questions before were under way. For one event loop."""
 
-    def __init__(self, ask: Callable[[Sequence[Key]], Mapping[Key, Value]]) -> None:
-        self._ask = ask
+    def __init__(
+        self, ask: Callable[[Sequence[Key]], Mapping[Key, Value]], end: Callable[[], None] = lambda: None
+    ) -> None:
+        """`ask` runs in a thread of its own, and `end`, when nothing is asked any more, in the same one."""
+        self._ask, self._end = ask, end
         self._waiting: dict[Key, list[asyncio.Future[Value | None]]] = {}
         self._asking: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "gathered")
@@ -68,7 +71,9 @@ class Gathered(Generic[Key, Value]):
         return await answer
 
     def close(self) -> None:
-        """Let the thread go."""
+        """Let the thread go, behind what is asked already; a second time does nothing."""
+        with suppress(RuntimeError):  # it takes nothing more, so it has gone
+            self._thread.submit(self._end)
         self._thread.shutdown(wait=False)
 
     async def _ask_for_all(self) -> None:

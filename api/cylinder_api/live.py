@@ -124,6 +124,7 @@ class RedisPush:
             if self._to_send.wait(_REDIS_PATIENCE_S):
                 self._to_send.clear()
                 redis.publish(_REDIS_CHANNEL, str(self._newest))
+                self._stopping.wait(_GATHER_S)  # each message wakes two threads in every process
 
     def _receive(self, redis: "Redis") -> None:
         with contextlib.closing(redis.pubsub(ignore_subscribe_messages=True)) as channel:  # type: ignore[no-untyped-call]
@@ -181,6 +182,8 @@ class Feed:
         loop = asyncio.get_running_loop()
 
         def wake() -> None:
+            if self._wake.is_set():  # whoever is about to clear it looks afterwards, at this commit too
+                return
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
                 loop.call_soon_threadsafe(self._wake.set)
 

@@ -30,6 +30,7 @@ from cylinder_trace.store.epcis.following import EpcisFollower
 from cylinder_trace.store.fleet.follower import Follower
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.publishing import publishing_of
+from cylinder_trace.store.question_line import QuestionLine
 from cylinder_trace.store.unit import NO_HINTS, Hints, Receipt, Unit
 from cylinder_trace.store.vault import Vault, VaultError
 from cylinder_trace.store.vault_rotation import require_opens
@@ -122,13 +123,14 @@ def open_service(settings: Settings, clock: Callable[[], int] = system_clock) ->
     ledger.listen(lambda _version, _subjects: deliverer.notify())
     epcis = EpcisFollower(ledger.engine, ledger.reader, clock)
     ledger.listen(lambda _version, _subjects: epcis.notify())
-    accounts = Gathered(partial(accounts_of, ledger.engine))
+    accounts_line, labels_line = QuestionLine(ledger.engine), QuestionLine(ledger.engine)
+    accounts = Gathered(partial(accounts_of, accounts_line), accounts_line.close)
     streams = OpenStreams(ledger.engine, clock)
     dead_codes = DeadCodesKept(ledger.engine, ledger.reader, clock)
     presence = Presence(settings.redis_url, clock, lambda: feed.beat.as_of)
     presence.start()
     vault = Vault(keys.master)
-    labels = Gathered(Finder(ledger.engine, ledger.reader, settings.rulebook_id, clock))
+    labels = Gathered(Finder(labels_line, ledger.reader, settings.rulebook_id, clock), labels_line.close)
     return Service(
         settings, keys, ledger, vault, feed, clock, accounts, follower, streams, dead_codes, presence,
         deliverer, labels, epcis, Captures(ledger, clock), _subscriptions_of(ledger, keys, settings, clock),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import pytest
 from api_process import Served
 
 from cylinder_api.acts.enrolment import grant, trust_device
@@ -34,6 +35,7 @@ from cylinder_trace.events import Event, Record, Stamp, record_text, state_event
 from cylinder_trace.rulebook import parse_rulebook
 from cylinder_trace.store.unit import Unit
 from servers.keyed import keyed_client
+from servers.postgres import fresh_database
 
 RULEBOOK = Path(events.__file__).parent / "rulebooks" / "cn-default.toml"
 LATER = "2099-12-31"
@@ -75,6 +77,26 @@ class Bottle:
     @property
     def subject(self) -> str:
         return f"cylinder/{self.cylinder_id}"
+
+
+class ClockAhead:
+    """The system's clock, and as far ahead of it as a test wants (`ahead`, ms)."""
+
+    def __init__(self) -> None:
+        self.ahead = 0
+
+    def __call__(self) -> int:
+        return now() + self.ahead
+
+
+@contextmanager
+def database_of(request: pytest.FixtureRequest) -> Iterator[str]:
+    """For a fixture on both homes: nothing for SQLite, where a House has its own; else a fresh database's URL."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    with fresh_database(request.getfixturevalue("postgres_server")) as url:
+        yield url
 
 
 @dataclass

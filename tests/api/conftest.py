@@ -4,23 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_house import Device, House
-
-from servers.postgres import fresh_database
+from api_house import Device, House, database_of
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """The service on each of its two homes: one process on SQLite, two that share the work on PostgreSQL."""
     folder = tmp_path_factory.mktemp("house")
-    if request.param == "sqlite":
-        with House(folder) as house:
-            yield house
-        return
-    with (
-        fresh_database(request.getfixturevalue("postgres_server")) as url,
-        House(folder, url, two_processes=True) as house,
-    ):
+    with database_of(request) as url, House(folder, url, two_processes=bool(url)) as house:
         yield house
 
 

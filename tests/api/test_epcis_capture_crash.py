@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from api_house import House
+from api_house import House, database_of
 from api_process import Served
 from sqlalchemy import create_engine, select
 from test_epcis_capture import JSON, document, ended, event
@@ -18,7 +18,6 @@ from test_epcis_capture import JSON, document, ended, event
 from cylinder_api.folder import open_folder
 from cylinder_trace.store.epcis.writing import EVENT
 from cylinder_trace.store.sound import audit_home
-from servers.postgres import fresh_database
 
 EVENTS = 1200
 """Two transactions on PostgreSQL, nineteen on SQLite."""
@@ -28,15 +27,10 @@ HEADERS = {"Authorization": "Bearer token-of-company"}
 @pytest.fixture(params=["sqlite", "postgresql"])
 def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a home in which a company may capture."""
-    if request.param == "sqlite":
-        with House(tmp_path):
-            pass
-        yield f"sqlite:///{tmp_path}/ledger.db"
-        return
-    with fresh_database(request.getfixturevalue("postgres_server")) as url:
+    with database_of(request) as url:
         with House(tmp_path, url):
             pass
-        yield url
+        yield url or f"sqlite:///{tmp_path}/ledger.db"
 
 
 @contextmanager

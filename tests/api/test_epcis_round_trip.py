@@ -7,12 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
-from api_house import House
+from api_house import House, database_of
 from test_epcis_capture import JSON, ended
 
 from cylinder_trace.epcis.document import read_document
 from gs1.schema import example_paths, schema_fault
-from servers.postgres import fresh_database
 
 Event = dict[str, Any]
 
@@ -20,11 +19,7 @@ Event = dict[str, Any]
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
     """A service of one process on each home, whose repository holds nothing of others."""
-    if request.param == "sqlite":
-        with House(tmp_path) as house:
-            yield house
-        return
-    with fresh_database(request.getfixturevalue("postgres_server")) as url, House(tmp_path, url) as house:
+    with database_of(request) as url, House(tmp_path, url) as house:
         yield house
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from api_house import House, new_id, now
+from api_house import ClockAhead, House, database_of, new_id
 from epcis_events import put_event, put_events
 from sqlalchemy import select
 from test_epcis_query_api import listed, onward, refusal, seen
@@ -21,7 +21,6 @@ from cylinder_trace.store.epcis.named import SUBSCRIPTION
 from cylinder_trace.store.tables import AccountRow
 from cylinder_trace.store.unit import Unit
 from gs1.schema import schema_fault
-from servers.postgres import fresh_database
 from servers.receiver import Received, Receiver, says
 
 DAY = 24 * 3_600_000
@@ -29,33 +28,18 @@ TOKEN = "13df38d8275b13f05704629e5f1cf3d45d6132d5"
 EN = {"Accept-Language": "en"}
 
 
-class Clock:
-    """The system's, moved ahead by hand."""
-
-    def __init__(self) -> None:
-        self.ahead = 0
-
-    def __call__(self) -> int:
-        return now() + self.ahead
-
-
 @pytest.fixture(scope="module")
-def clock() -> Clock:
-    return Clock()
+def clock() -> ClockAhead:
+    return ClockAhead()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[House]:
+def home(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, clock: ClockAhead
+) -> Iterator[House]:
     """A service whose answers reach the loopback, on each home."""
     folder = tmp_path_factory.mktemp("subscriptions")
-    if request.param == "sqlite":
-        with House(folder, private_receivers=True, clock=clock) as house:
-            yield house
-        return
-    with (
-        fresh_database(request.getfixturevalue("postgres_server")) as url,
-        House(folder, url, private_receivers=True, clock=clock) as house,
-    ):
+    with database_of(request) as url, House(folder, url, private_receivers=True, clock=clock) as house:
         yield house
 
 
@@ -205,7 +189,7 @@ def test_a_stream_tells_each_new_event_once_signed_and_valid(
     until(lambda: "lastNotifiedAt" in client.get(address).json())
 
 
-def test_a_stream_advances_only_when_its_events_were_taken(home: House, receiver: Receiver, clock: Clock) -> None:
+def test_a_stream_advances_only_when_its_events_were_taken(home: House, receiver: Receiver, clock: ClockAhead) -> None:
     client, serial = home.as_("regulator"), new_id("Again")
     name = kept(client, {"MATCH_epc": [seen(serial)["epcList"][0]]})
     receiver.will(says(500), says(302, "Location: https://elsewhere.example/\r\n"), says(204))
@@ -231,7 +215,7 @@ def test_a_long_backlog_comes_in_several_documents_in_order(home: House, receive
 
 
 def test_a_schedule_tells_at_its_moment_also_that_there_is_nothing(
-    home: House, receiver: Receiver, clock: Clock
+    home: House, receiver: Receiver, clock: ClockAhead
 ) -> None:
     client, serial = home.as_("regulator"), new_id("Timed")
     name = kept(client, {"MATCH_epc": [seen(serial)["epcList"][0]]})

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_house import Bottle, House, filled, new_id
+from api_house import Bottle, House, database_of, filled, new_id
 
 from cylinder_trace import events
 from cylinder_trace.dates import DAY_MS, HOUR_MS, parse_day, start_of_day_ms
 from cylinder_trace.decision import Decision, FillRequest, Refusal, StationFacts
-from servers.postgres import fresh_database
 
 MARCH = start_of_day_ms(parse_day("2027-03-02")) + 12 * HOUR_MS
 
@@ -71,14 +70,8 @@ class Month:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Month]:
-    folder = tmp_path_factory.mktemp("month")
-    if request.param == "sqlite":
-        month = Month(folder)
-        with month.house:
-            yield lived(month)
-        return
-    with fresh_database(request.getfixturevalue("postgres_server")) as url:
-        month = Month(folder, url)
+    with database_of(request) as url:
+        month = Month(tmp_path_factory.mktemp("month"), url)
         with month.house:
             yield lived(month)
 

@@ -118,3 +118,12 @@ def test_work_nobody_waits_for_any_more_is_called_off_if_it_has_not_begun() -> N
 
     asyncio.run(wait())
     assert result.cancelled()
+
+
+def test_what_is_to_be_let_go_is_let_go_once_however_often_it_is_closed() -> None:
+    ended = threading.Semaphore(0)
+    gathered = Gathered(Register().look_up, ended.release)
+    gathered.close()
+    gathered.close()
+    assert ended.acquire(timeout=20)
+    assert not ended.acquire(timeout=0.1)

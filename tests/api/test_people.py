@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pyotp
 import pytest
-from api_house import House, now
+from api_house import ClockAhead, House
 
 from cylinder_api.access import SESSION_COOKIE
 from cylinder_trace.store.accounts import read_row, tokens_of
@@ -19,17 +19,11 @@ SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
 STEP_MS = 30_000
 
 
-class Clock:
-    """The service's clock: real time, and as far ahead of it as a test wants."""
-
-    def __init__(self) -> None:
-        self.ahead = 0
-
-    def __call__(self) -> int:
-        return now() + self.ahead
+class Clock(ClockAhead):
+    """One that knows the numbers of a second factor."""
 
     def next_step(self) -> None:
-        """To the next number of a second factor."""
+        """To the next number."""
         self.ahead += STEP_MS
 
 

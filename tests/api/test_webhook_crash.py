@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_house import Bottle, House, check_body
+from api_house import Bottle, House, check_body, database_of
 from api_process import Served, answer
 from test_webhooks import Hook, event_of, is_signed, until
 
@@ -23,10 +23,7 @@ SURROUNDINGS = {**os.environ, "PYTHONWARNINGS": "error", "RECEIVERS": "any"}
 @pytest.fixture(params=["sqlite", "postgresql"])
 def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
     """A service that is not running yet."""
-    if request.param == "sqlite":
-        yield House(tmp_path, private_receivers=True)
-        return
-    with fresh_database(request.getfixturevalue("postgres_server")) as url:
+    with database_of(request) as url:
         yield House(tmp_path, url, private_receivers=True)
 
 

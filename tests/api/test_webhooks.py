@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from api_house import LATER, House, check_body, new_id, now
+from api_house import LATER, ClockAhead, House, check_body, database_of, new_id, now
 from api_process import answer as command
 from api_process import run
 
@@ -20,7 +20,6 @@ from cylinder_api.examples import SALE
 from cylinder_trace import events
 from cylinder_trace.store.tables import AccountRow
 from cylinder_trace.store.unit import Unit
-from servers.postgres import fresh_database
 from servers.receiver import Received, Receiver, never, says
 
 Json = dict[str, Any]
@@ -28,14 +27,8 @@ HOUR, DAY = 3_600_000, 24 * 3_600_000
 FILLED, DECIDED = "org.pinglian.cylinder.filled.v1", "org.pinglian.fill.decided.v1"
 
 
-class Clock:
-    """The system's, moved ahead by hand."""
-
-    def __init__(self) -> None:
-        self.ahead = 0
-
-    def __call__(self) -> int:
-        return now() + self.ahead
+class Clock(ClockAhead):
+    """One whose steps the deliverer hears of."""
 
     def forward(self, house: House, ms: int) -> None:
         """Let time go by."""
@@ -52,14 +45,7 @@ def clock() -> Clock:
 def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[House]:
     """A service whose messages reach the loopback, on each home."""
     folder = tmp_path_factory.mktemp("webhooks")
-    if request.param == "sqlite":
-        with House(folder, private_receivers=True, clock=clock) as house:
-            yield at_once(house)
-        return
-    with (
-        fresh_database(request.getfixturevalue("postgres_server")) as url,
-        House(folder, url, private_receivers=True, clock=clock) as house,
-    ):
+    with database_of(request) as url, House(folder, url, private_receivers=True, clock=clock) as house:
         yield at_once(house)
 
 

@@ -17,7 +17,7 @@ from cylinder_codes.legacy_forms import ScanForms
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.events import FlagCleared, Flagged, FlagKind
 from cylinder_trace.store.tables import EntryRefRow, EntryRow
-from cylinder_trace.store.unit import Receipt, Unit
+from cylinder_trace.store.unit import Hints, Receipt, Unit
 from cylinder_trace.values import Sha256, Text
 
 UNCONFIRMED = "flag_unconfirmed"
@@ -134,7 +134,7 @@ def _flagged_lately(unit: Unit, authority_id: str, most: int) -> int:
     """How many cylinders the authority flagged in the last hour, or since a second person last looked."""
     newest = _newest(unit, f"authority/{authority_id}", most)
     alarms = [derived_id(flag.id, TOO_MANY) for flag in newest]
-    unit.prefetch(ids=alarms)
+    unit.prefetch(Hints(ids=alarms))
     # An alarm that nobody looked at does not lapse with the hour: it is asked for however old it is.
     alarm = next((count for count, id in enumerate(alarms) if unit.entry(id) is not None), len(alarms))
     if alarm < len(alarms):

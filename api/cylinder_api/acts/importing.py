@@ -35,7 +35,7 @@ from cylinder_trace.events import (
     state_event,
 )
 from cylinder_trace.store.reader import Reader
-from cylinder_trace.store.unit import Told, Unit
+from cylinder_trace.store.unit import Hints, Told, Unit
 
 SUBJECTS_AT_ONCE = 200
 """Cylinders of an import that one transaction of its undoing looks at."""
@@ -104,10 +104,8 @@ def _faults(row: CylinderRow, company_id: str, tag_key: TagKey) -> Iterable[RowE
 def import_rows(unit: Unit, import_id: str, rows: Sequence[CylinderRow], company_id: str, dry_run: bool) -> Imported:
     """Register the cylinders of `rows` and bind their codes, all in this unit; count what is known already."""
     stamps = {row.row_number: _stamps(row) for row in rows}
-    unit.prefetch(
-        ids=[_id(import_id, row, "registered") for row in rows],
-        codes=[code for row in rows for code in (*row.codes, *stamps[row.row_number])],
-    )
+    ids = [_id(import_id, row, "registered") for row in rows]
+    unit.prefetch(Hints(ids, codes=[code for row in rows for code in (*row.codes, *stamps[row.row_number])]))
     known, errors, new = 0, list[RowError](), list[CylinderRow]()
     for row in rows:
         faults = _on_file(unit, import_id, row, stamps[row.row_number], company_id)
@@ -338,7 +336,7 @@ def imported_cylinders(reader: Reader, import_id: str) -> Iterator[list[str]]:
 
 def undo_import(unit: Unit, import_id: str, company_id: str, subjects: Sequence[str], by: str, cause: str) -> Undone:
     """Withdraw the registrations of those of an import's cylinders that have not lived since; list the others."""
-    unit.prefetch(subjects=subjects)
+    unit.prefetch(Hints(subjects=subjects))
     withdrawn, before, kept = 0, 0, list[Kept]()
     for subject in subjects:
         cylinder = unit.cylinder(subject.partition("/")[2])

@@ -182,7 +182,7 @@ def _take_lines(
 ) -> tuple[list[Answer], Head, Trouble | None, Sequence[Line]]:
     """Take what goes on from `here`; the lines from the first one on that stands beside another are given back."""
     known = journal_rows(unit, device.device_id, lines[0].seq, lines[-1].seq + 1) if lines else {}
-    unit.prefetch(*_hints_for(lines))
+    unit.prefetch(_hints_for(lines))
     answers: list[Answer] = []
     pasts = Pasts(unit)
     for place, line in enumerate(lines):

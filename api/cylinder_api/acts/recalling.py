@@ -37,7 +37,7 @@ from cylinder_trace.recalls import RecallState, falls_under
 from cylinder_trace.store.cylinders import cylinders_that_say
 from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.tables import SubjectNowRow
-from cylinder_trace.store.unit import Receipt, Unit
+from cylinder_trace.store.unit import Hints, Receipt, Unit
 from cylinder_trace.values import Evidence, Frozen, Id, Instant, Month, Text
 
 MARKED_AT_ONCE = 200
@@ -201,7 +201,7 @@ def mark(unit: Unit, recall_id: str, cylinder_ids: list[str], cause: str, by: st
     recall = unit.subject(f"recall/{recall_id}").state
     if isinstance(recall, RecallState) and not recall.open:
         return 0
-    unit.prefetch(ids=[_marking_id(recall_id, cylinder_id) for cylinder_id in cylinder_ids])
+    unit.prefetch(Hints(ids=[_marking_id(recall_id, cylinder_id) for cylinder_id in cylinder_ids]))
     unmarked = [one for one in cylinder_ids if unit.entry(_marking_id(recall_id, one)) is None and _is_there(unit, one)]
     for cylinder_id in unmarked:
         event, id = Recalled(recall_id=recall_id, cause=cause), _marking_id(recall_id, cylinder_id)

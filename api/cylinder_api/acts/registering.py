@@ -18,7 +18,7 @@ from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.dates import format_month, local_month
 from cylinder_trace.events import CodeBound, CylinderRegistered, Event, Stamp, state_event
 from cylinder_trace.rulebook import Rulebook
-from cylinder_trace.store.unit import Receipt, Unit
+from cylinder_trace.store.unit import Hints, Receipt, Unit
 from cylinder_trace.values import Day, Frozen, Id, Instant, Text
 from cylinder_trace.vocabulary.naming import TechnicalFile
 
@@ -48,7 +48,7 @@ def stamps_of_year(maker: str, manufactured_month: str, serial: str) -> list[str
 
 def find_twin(unit: Unit, stamps: list[str]) -> CylinderState | None:
     """The cylinder on file, alive or scrapped, that bears one of `stamps`."""
-    unit.prefetch(codes=stamps)
+    unit.prefetch(Hints(codes=stamps))
     return next((holder for stamp in stamps if (holder := unit.cylinder_by_code(stamp)) is not None), None)
 
 

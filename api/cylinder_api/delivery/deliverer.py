@@ -48,7 +48,7 @@ _GATHER_S = 0.3
 _SOON_S = 0.02
 """Attempts that end within so much time are written down together."""
 _REST = 9
-"""Times as long as it worked the outbox rests while the log grows, as the lists' follower does."""
+"""Times as long as it worked the outbox rests while the log grows, and never shorter than it gathers."""
 _FORGET_EVERY_MS = 3_600_000
 GONE = "the receiver answered 410 Gone: it wants no more messages"
 LONG_FAILED = "every attempt of three days failed; see the deliveries for what the receiver said"
@@ -114,7 +114,7 @@ class Deliverer:
                 due, grew = await self._try_look()
                 for one in due:
                     self._begin(sender, one)
-                await self._rest(_REST * (time.monotonic() - began) if grew else None)
+                await self._rest(max(self.gather_s, _REST * (time.monotonic() - began)) if grew else None)
         finally:
             await self._break_off()
 

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
-from sqlalchemy import Engine
-
 from cylinder_trace.chain import Head
 from cylinder_trace.cylinder import CylinderState
 from cylinder_trace.dates import local_day
 from cylinder_trace.enactment import RulebookState, in_force
 from cylinder_trace.rulebook import Rulebook
 from cylinder_trace.store.called import Called, cylinders_called
+from cylinder_trace.store.question_line import QuestionLine
 from cylinder_trace.store.reader import Reader
 
 
@@ -35,14 +34,14 @@ class Found:
 class Finder:
     """Asks the database; called by one thread at a time. Nothing about a cylinder is remembered here."""
 
-    def __init__(self, engine: Engine, reader: Reader, rulebook_id: str, clock: Callable[[], int]) -> None:
-        self._engine, self._reader, self._rulebook_id, self._clock = engine, reader, rulebook_id, clock
+    def __init__(self, line: QuestionLine, reader: Reader, rulebook_id: str, clock: Callable[[], int]) -> None:
+        self._line, self._reader, self._rulebook_id, self._clock = line, reader, rulebook_id, clock
         self._rulebook: tuple[str, RulebookState | None] = ("", None)
         self._book: tuple[object, Rulebook | None] = (None, None)
 
     def __call__(self, codes: Sequence[str]) -> Mapping[str, Found]:
         """What is on file under each code; codes that lead nowhere are left out."""
-        register = cylinders_called(self._engine, codes, self._rulebook_id)
+        register = cylinders_called(self._line, codes, self._rulebook_id)
         book = self._in_force(register.rulebook_head)
         return {code: Found(called, book) for code, called in register.cylinders.items()}
 

@@ -7,10 +7,10 @@ from typing import TypeVar
 
 from cylinder_api.town.people import Customer
 from cylinder_api.town.town import Town
-from cylinder_trace.events import CodeBound, Record
+from cylinder_trace.events import Record
 from cylinder_trace.store.ledger import Ledger
 from cylinder_trace.store.tables import PersonRow
-from cylinder_trace.store.unit import Unit
+from cylinder_trace.store.unit import Unit, hints_for
 from cylinder_trace.store.vault import Vault
 
 KeepCustomer = Callable[[Customer, bytes], PersonRow]
@@ -75,10 +75,6 @@ def _put_all(rows: Sequence[PersonRow], unit: Unit) -> None:
 
 
 def _append_all(some: Sequence[tuple[int, Record]], unit: Unit) -> None:
-    unit.prefetch(
-        ids=[record.id for _, record in some],
-        subjects=[record.subject for _, record in some],
-        codes=[record.data["code"] for _, record in some if record.type == CodeBound.type],
-    )
+    unit.prefetch(hints_for([record for _, record in some]))
     for recorded_at, record in some:
         unit.append(record, recorded_at)

@@ -8,6 +8,7 @@ import sqlalchemy
 from sqlalchemy import Engine, bindparam, delete, or_, select
 from sqlmodel import SQLModel
 
+from cylinder_trace.store.question_line import QuestionLine
 from cylinder_trace.store.tables import AccountRow, AssertionRow, SubjectNowRow
 from cylinder_trace.store.unit import Unit, upsert
 
@@ -26,14 +27,13 @@ def secret_sha256(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()
 
 
-def accounts_of(engine: Engine, secrets_sha256: Sequence[str]) -> Mapping[str, sqlalchemy.Row[Any]]:
+def accounts_of(line: QuestionLine, secrets_sha256: Sequence[str]) -> Mapping[str, sqlalchemy.Row[Any]]:
     """The accounts, revoked or not, whose secrets have these SHA-256, by them.
 
     As plain rows with the columns of `AccountRow`, for this is asked for every request: the object takes longer to make
     than the row to be read.
     """
-    with engine.connect() as connection:
-        rows = connection.execute(_BY_SECRETS, {"secrets": secrets_sha256}).all()
+    rows = line.ask(lambda connection: connection.execute(_BY_SECRETS, {"secrets": secrets_sha256}).all())
     return {row.token_sha256: row for row in rows}
 
 

@@ -1,10 +1,11 @@
 """The cylinders to which codes lead, as they stand at this moment: one question for many codes, two small queries."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, bindparam, literal, select
+from sqlalchemy import Connection, bindparam, literal, select
 
+from cylinder_trace.store.question_line import QuestionLine
 from cylinder_trace.store.tables import CodeRow, SubjectNowRow
 
 _now = SubjectNowRow.__table__  # type: ignore[attr-defined]
@@ -32,9 +33,12 @@ class Register(NamedTuple):
     rulebook_head: str
 
 
-def cylinders_called(engine: Engine, codes: Sequence[str], rulebook_id: str) -> Register:
+def cylinders_called(line: QuestionLine, codes: Sequence[str], rulebook_id: str) -> Register:
     """The cylinders to which `codes` lead, alive or dead; codes under which nothing is on file are left out."""
-    with engine.connect() as connection:
+
+    def question(connection: Connection) -> tuple[Sequence[Any], str | None]:
         rows = connection.execute(_BY_CODES, {"codes": codes}).all()
-        head = connection.scalar(_HEAD_OF, {"subject": f"rulebook/{rulebook_id}"})
+        return rows, connection.scalar(_HEAD_OF, {"subject": f"rulebook/{rulebook_id}"})
+
+    rows, head = line.ask(question)
     return Register({code: Called(n, head, state) for code, n, head, state in rows}, head or "")

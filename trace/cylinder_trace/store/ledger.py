@@ -217,7 +217,7 @@ class Ledger:
         try:
             with self._line.transaction() as begun:
                 batch = _open_batch(begun, self._clock(), memory, self._suite)
-                batch.prefetch(*_all_hints(works))
+                batch.prefetch(_all_hints(works))
                 answers = [_run_work(work.run, batch) for work in works]
                 batch.flush()
         except Exception as error:  # noqa: BLE001 - whatever it is, the callers get an answer and the thread lives on

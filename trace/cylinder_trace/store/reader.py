@@ -64,10 +64,10 @@ class RefFound(NamedTuple):
 
 
 class Reader:
-    """Reads from one database."""
+    """Reads from one database, each statement by itself."""
 
     def __init__(self, engine: Engine, files: LogFiles, vkey: str) -> None:
-        self._engine = engine
+        self._engine = _without_transactions(engine)
         self._files = files
         self._vkey = vkey
         self._knows_cosignatures = False
@@ -284,6 +284,11 @@ class Reader:
                 StoredEntry(index, id, subject, n, word, occurred_at, recorded_at, _as_bytes(digest), _as_bytes(text))
                 for index, id, subject, n, word, occurred_at, recorded_at, digest, text in connection.execute(query)
             ]
+
+
+def _without_transactions(engine: Engine) -> Engine:
+    """On PostgreSQL, where begin and end of a transaction are messages of their own and hold nothing together here."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT") if engine.dialect.name == "postgresql" else engine
 
 
 def _custodian(state: str | None) -> str | None:

@@ -187,26 +187,20 @@ class Batch:
         self.memory.keep_codes(codes, freed=staged.freed)
         return self.memory
 
-    def prefetch(
-        self,
-        ids: Iterable[str] = (),
-        subjects: Iterable[str] = (),
-        codes: Iterable[str] = (),
-        rows: Iterable[RowKey] = (),
-    ) -> None:
+    def prefetch(self, hints: Hints) -> None:
         """Have at hand what the next steps will ask for, with at most one query for each of the four, and each table.
 
         Whoever asks for a code asks for the cylinder next.
         """
-        read, memory, codes = self.read, self.memory, list(codes)
-        if unread := _unread(ids, read.entries, memory.entries):
+        read, memory, codes = self.read, self.memory, hints.codes
+        if unread := _unread(hints.ids, read.entries, memory.entries):
             read.entries.update(_select_entries(self.wire, unread))
         if unread := _unread(codes, read.codes, memory.codes):
             read.codes.update(_select_codes(self.wire, unread))
         cylinders = (f"cylinder/{holder}" for code in codes if (holder := read.codes[code]))
-        if unread := _unread(chain(subjects, cylinders), read.subjects, memory.subjects):
+        if unread := _unread(chain(hints.subjects, cylinders), read.subjects, memory.subjects):
             read.subjects.update(_select_subjects(self.wire, unread, read.not_understood))
-        for table, keys in _keys_by_table(key for key in rows if key not in read.rows).items():
+        for table, keys in _keys_by_table(key for key in hints.rows if key not in read.rows).items():
             read.rows.update(_select_rows(self.connection, table, keys))
 
     def _flush_entries(self) -> None:
@@ -343,7 +337,7 @@ class Unit:
             if row := staged.rows.get((table, key)):
                 return row if isinstance(row, table) else None
         if (table, key) not in self._batch.read.rows:
-            self._batch.prefetch(rows=((table, key),))
+            self._batch.prefetch(Hints(rows=((table, key),)))
         found = self._batch.read.rows[(table, key)]
         return table(**found) if found else None
 
@@ -362,18 +356,12 @@ class Unit:
 
     def append_all(self, records: Sequence[Record]) -> list[Receipt]:
         """`append` each of `records`, with few reads for all of them together."""
-        self.prefetch(*hints_for(records))
+        self.prefetch(hints_for(records))
         return [self.append(record) for record in records]
 
-    def prefetch(
-        self,
-        ids: Iterable[str] = (),
-        subjects: Iterable[str] = (),
-        codes: Iterable[str] = (),
-        rows: Iterable[RowKey] = (),
-    ) -> None:
+    def prefetch(self, hints: Hints) -> None:
         """Read what the next steps will ask for, in a few queries instead of one each."""
-        self._batch.prefetch(ids, subjects, codes, rows)
+        self._batch.prefetch(hints)
 
     def subject(self, subject: str) -> SubjectNow:
         """Chain end and state of any subject; raises NotUnderstood."""
@@ -382,7 +370,7 @@ class Unit:
                 return now
         read = self._batch.read.subjects
         if subject not in read:
-            self._batch.prefetch(subjects=(subject,))
+            self._batch.prefetch(Hints(subjects=(subject,)))
         if error := self._batch.read.not_understood.get(subject):
             raise error
         return read[subject]
@@ -412,7 +400,7 @@ class Unit:
                 return staged.codes[code]
         read = self._batch.read.codes
         if code not in read:
-            self._batch.prefetch(codes=(code,))
+            self._batch.prefetch(Hints(codes=(code,)))
         return read[code]
 
     def _found(self, id: str) -> Found | None:
@@ -421,7 +409,7 @@ class Unit:
                 return found
         read = self._batch.read.entries
         if id not in read:
-            self._batch.prefetch(ids=(id,))
+            self._batch.prefetch(Hints(ids=(id,)))
         return read[id]
 
 

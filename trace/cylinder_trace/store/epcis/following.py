@@ -1,8 +1,8 @@
 """Following the log into the EPCIS repository (跟随): each entry of a cylinder's life becomes its EPCIS events, once.
 
 The append path knows nothing of it: the follower reads committed entries and writes a short transaction for each
-stretch.  While the log grows it rests nine times as long as it works.  Who asks for events helps it along first, so an
-answer is complete to the log as it stood when the question came, or says to where it is.
+stretch, see ``background`` for its rests.  Who asks for events helps it along first, so an answer is complete to the
+log as it stood when the question came, or says to where it is.
 
 Crash points: the events and the place up to which they hold are written in one transaction.  A kill before its commit
 leaves the step undone, and it is done again from the same place; after it, it is not done twice.
@@ -87,39 +87,42 @@ class EpcisFollower(Following):
         """Bring the repository to where the log stands now, within a time; to how many entries it is complete."""
         size, until = self._reader.size(), time.monotonic() + within_s
         while (place := self.place()) < size and not self._stop.is_set() and time.monotonic() < until:
-            if not self._try_step():
+            if not self._try():
                 self._stop.wait(0.01)  # another process or thread is at it
         return place
 
-    def step(self, limit: int = _AT_ONCE) -> bool:
-        """Go one step on, unless another process does or there is nothing; raises Overtaken."""
+    def step(self, limit: int = _AT_ONCE) -> int:
+        """Go one step on, unless another process does or there is nothing; by how many entries. Raises Overtaken."""
         with self._turn, self._engine.begin() as writing:
             if not leads(writing, _LEAD):
-                return False
+                return 0
             before = self.place()
             told, size = self._stretch(before, limit)
             if size == before:
-                return False
+                return 0
             self._names.at_hand([one.stored for one in told], before)
             made = list(self._events(told))  # nobody waits for the lock meanwhile
             _write_place(writing, before, size)
             write_events(writing, made, CONTEXT_TEXT, self._clock())
         self._names.place = size
-        return True
+        return size - before
 
     def _try_step(self) -> bool:
+        return self._try() == _AT_ONCE
+
+    def _try(self) -> int:
         try:
             return self.step()
         except Overtaken:
             self._names.forget()
-            return False
+            return 0
         except (SQLAlchemyError, OSError) as error:
             log.warning("the EPCIS repository does not follow, trying again: %s", type(error).__name__)
         except Exception:
             # whatever it is, the thread lives on and says so; no event in the repository is taken for a decision
             log.exception("the EPCIS repository does not follow, trying again")
         self._names.forget()
-        return False
+        return 0
 
     def _stretch(self, place: int, limit: int) -> tuple[list[_Told], int]:
         """The entries of a step that are understood, and the place behind it."""

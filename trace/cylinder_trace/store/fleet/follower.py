@@ -1,8 +1,7 @@
 """Following the log (跟随): one process at a time folds what was committed into the lists and the monthly figures.
 
 The append path knows nothing of it: the follower reads committed entries and writes tables of its own, a short
-transaction for each stretch.  While the log grows it rests nine times as long as it works, so that it costs who appends
-a tenth of a core at most, and catches up when there is less to do.
+transaction for each stretch, see ``background`` for its rests.
 
 Crash points: rows, sums and the place up to which they hold are written in one transaction.  A kill before its commit
 leaves the step undone, and it is done again from the same place; after it, it is not done twice.
@@ -10,7 +9,7 @@ leaves the step undone, and it is done again from the same place; after it, it i
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, bindparam, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -49,6 +48,15 @@ _KEYS = 500
 _LEAD = "pinglian-follower"
 
 
+class _Went(NamedTuple):
+    """What a step came to."""
+
+    size: int
+    """How many entries are folded now."""
+    full: bool
+    """It took as much as it may, so that more may wait."""
+
+
 class Follower(Following):
     """Keeps the lists and figures of one ledger; on PostgreSQL only the process that holds the lock does.
 
@@ -63,15 +71,8 @@ class Follower(Following):
 
     def step(self, limit: int = _AT_ONCE) -> int:
         """Go one step on, unless another process does; how many entries are folded now, -1 if there was nothing."""
-        with self._engine.begin() as writing:
-            if not leads(writing, _LEAD):
-                return -1
-            before = self._followed()
-            stretch = self._stretch(before, limit)
-            if stretch is None:
-                return -1
-            _write(writing, before, stretch)
-        return stretch.place.size
+        went = self._go_on(limit)
+        return went.size if went else -1
 
     def catch_up(self, tell: Tell = silent) -> int:
         """Have everything folded that is committed, by this process or by the one that leads; how many entries."""
@@ -102,7 +103,7 @@ class Follower(Following):
 
     def _try_step(self) -> bool:
         try:
-            worked = self.step(_BESIDE) >= 0
+            went = self._go_on(_BESIDE)
         except Overtaken:
             return False
         except NotUnderstood as error:
@@ -116,8 +117,20 @@ class Follower(Following):
             log.exception("the lists do not follow, trying again")
         else:
             self._waits_for_newer = False
-            return worked
+            return went is not None and went.full
         return False
+
+    def _go_on(self, limit: int) -> _Went | None:
+        with self._engine.begin() as writing:
+            if not leads(writing, _LEAD):
+                return None
+            before = self._followed()
+            stretch = self._stretch(before, limit)
+            if stretch is None:
+                return None
+            _write(writing, before, stretch)
+        redone, folded = before.place.redo is not None, stretch.place.size - before.place.size
+        return _Went(stretch.place.size, full=redone or folded == limit)
 
     def _followed(self) -> Followed:
         with self._engine.connect() as reading:
