@@ -42,6 +42,7 @@ _BETWEEN_PULLS_S = 0.1
 _KEEP_MS = 2_000
 _KEEP_TIME_S = 30.0
 _GREETING_S = 3.0
+_ANSWER_S = 1.0
 _DEAD_CODES_EVERY_MS = 600_000
 
 Tell = Callable[[str, dict[str, Any]], None]
@@ -96,6 +97,8 @@ class Sync:
         self._recorded = recorded
         self._idle = asyncio.Event()
         self._back = asyncio.Event()
+        self._under_way = asyncio.Lock()
+        """Held from the sending of a batch until its answer is heeded."""
         self._next_seq = max(0, journal.first_unsent() - 1)
         self._batch = _BATCH
         self._kept_at = -_KEEP_MS
@@ -153,10 +156,11 @@ class Sync:
             return True
         if not lines:
             return True
-        answers = await self._send(lines)
-        await self._settle(answers, lines)
-        if await self._close_if_not_ours(answers):
-            return True
+        async with self._under_way:
+            answers = await self._send(lines)
+            await self._settle(answers, lines)
+            if await self._close_if_not_ours(answers):
+                return True
         if answers.problem is not None:
             detail = f"The service did not take a record: {answers.problem.code}, {answers.problem.detail}"
             raise ServiceGone(detail, Link.NOT_TAKEN)
@@ -182,6 +186,12 @@ class Sync:
         """Whoever cut this device off (停用) wants it to fill no more, without a network either."""
         if gone.link is Link.CUT_OFF:
             await self._close(str(gone))
+
+    async def _hear_why(self) -> None:
+        """Let an upload under way be answered, for a moment: it says for what the device is cut off, a refusal not."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ANSWER_S), self._under_way:
+                pass
 
     async def _close_if_not_ours(self, answers: UploadAnswers) -> bool:
         """Whether the service knows this device's chain otherwise than it stands here; nothing is filled then."""
@@ -295,6 +305,8 @@ class Sync:
         try:
             text = await self._service.replica(since)
         except ServiceGone as gone:
+            if gone.link is Link.CUT_OFF:
+                await self._hear_why()
             await self._close_if_cut_off(gone)
             raise
         answered_at = self._clock.steady()
