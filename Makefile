@@ -64,7 +64,7 @@ load: setup ## everybody's load for a minute, then an audit (LEVEL=day|average|p
 bench: setup ## measure (ONLY=prefix of a row's name, AGAINST=latest.json of an earlier run)
 	@$(PY) loadtests/benchmarks $(if $(ONLY),--only "$(ONLY)") $(if $(AGAINST),--against "$(AGAINST)")
 
-bench-large: setup ## measure at the large sizes
+bench-large: setup ## measure the rows that need a large size, some 3 GB of disk (ONLY, AGAINST as above)
 	@$(PY) loadtests/benchmarks --large $(if $(ONLY),--only "$(ONLY)") $(if $(AGAINST),--against "$(AGAINST)")
 
 growth: setup ## how the figures grow with the ledger, drawn into docs/pictures (ENTRIES=1000000)

@@ -51,6 +51,7 @@ ROWS: tuple[Row, ...] = (
     store_peers.APPEND_EVENTSOURCING,
     store_peers.PROOF_PYMERKLE,
     store_peers.PROOF_TLOG_SCALES,
+    store_peers.PROOF_AICS_TLOG,
     store_processes.POSTGRES_PROCESSES,
     store_growth.PROOF_1M,
     store_growth.HISTORY_GROWTH,

@@ -3,7 +3,8 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None, rows: Sequence[Row] = ROWS) -> 
         return NOT_MEASURED
     if options.list:
         for row in named:
-            print(f"{row.name:36}{row.kind:7}{'large  ' if row.large else '       '}{row.against}")
+            print(f"{row.name:36}{row.kind:7}{row.sizes:7}{row.against}")
         return MEASURED
     return _run(options, [row for row in named if _is_wanted(row, options)])
 
@@ -63,16 +64,19 @@ def _grow(options: argparse.Namespace) -> int:
 
 
 def _is_wanted(row: Row, options: argparse.Namespace) -> bool:
-    return not row.large or options.scale is LARGE or row.name == options.only
+    size = "large" if options.scale is LARGE else "usual"
+    return row.sizes in (size, "both") or row.name == options.only
 
 
 def _run(options: argparse.Namespace, rows: Sequence[Row]) -> int:
     if not rows:
-        print(f"all rows that begin with {options.only!r} need --large, or a name in full", file=sys.stderr)
+        other = "without --large" if options.scale is LARGE else "with --large"
+        print(f"all rows that begin with {options.only!r} are measured {other}, or named in full", file=sys.stderr)
         return NOT_MEASURED
     scale: Scale = options.scale
-    run = describe_run(scale, options.only)
+    run, began = describe_run(scale, options.only), time.monotonic()
     outcome = _measure_all(rows, scale, Console(stderr=True))
+    run["took_s"] = round(time.monotonic() - began)
     document = write_results(run, outcome.results, outcome.unmeasured, options.results)
     if options.json:
         print(json.dumps(document, ensure_ascii=False))
@@ -117,17 +121,21 @@ class _Outcome(NamedTuple):
     """Whether a row was not measured for another reason than that its peer cannot be had here."""
 
 
-def _measure_all(rows: Iterable[Row], scale: Scale, progress: Console) -> _Outcome:
+def _measure_all(rows: Sequence[Row], scale: Scale, progress: Console) -> _Outcome:
     results: list[Result] = []
     unmeasured: list[Unmeasured] = []
     failed = False
-    for row in rows:
-        progress.print(f"measuring {row.name} against {row.against} …")
+    for number, row in enumerate(rows, 1):
+        progress.print(f"{number}/{len(rows)} measuring {row.name} against {row.against} …")
         try:
             results.append(measure(row, scale))
         except BenchError as error:
             unmeasured.append(Unmeasured(row.name, str(error)))
             failed = failed or not isinstance(error, PeerMissing)
+        except Exception as error:  # noqa: BLE001 - one row's fault must not lose the figures of an hour
+            progress.print_exception()
+            unmeasured.append(Unmeasured(row.name, f"it ended with {type(error).__name__}: {error}"))
+            failed = True
     return _Outcome(results, unmeasured, failed)
 
 
@@ -156,5 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     size.add_argument(
         "--quick", dest="scale", action="store_const", const=QUICK, default=USUAL, help="small rounds, to see it run"
     )
-    size.add_argument("--large", dest="scale", action="store_const", const=LARGE, help="rounds ten times the size")
+    size.add_argument(
+        "--large", dest="scale", action="store_const", const=LARGE, help="the rows that need a large size"
+    )
     return parser

@@ -4,12 +4,12 @@ There is a ledger of each size, with histories of the same length, and everythin
 stands how many Ed25519 verifies of the same moment it is, so that tables of two machines can be compared.
 """
 
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import repeat
 from pathlib import Path
 from random import Random
 
@@ -17,6 +17,7 @@ from benchmarks.folders import fresh_folder
 from benchmarks.grown import GrownLedger
 from benchmarks.http_client import answers_per_second
 from benchmarks.measure import BenchError
+from benchmarks.median import median_ms
 from benchmarks.rows import samples
 from benchmarks.rows.api import fill_check_request
 from benchmarks.rows.store_peers import median_proof_ms
@@ -83,14 +84,14 @@ def _figures(grown: GrownLedger) -> dict[str, float]:
     with grown.opened() as ledger:
         drawn, total = Random(_SEED), ledger.reader.size()
         bytes_per_entry = _bytes_below(grown.folder / "data") / total
-        history = _median_ms(lambda: ledger.reader.bundle(_subject(drawn, grown)), _HISTORIES)
+        history = median_ms(repeat(lambda: ledger.reader.bundle(_subject(drawn, grown)), _HISTORIES))
         indices = [drawn.randrange(total) for _ in range(_PROOFS)]
         proof = median_proof_ms(ledger.reader.tile, total, indices)
         numbers = iter(range(10**9, 2 * 10**9))
-        one = _median_ms(lambda: ledger.append([_fill(next(numbers), grown)]), _SINGLE)
+        one = median_ms(repeat(lambda: ledger.append([_fill(next(numbers), grown)]), _SINGLE))
         batches = [[_fill(next(numbers), grown) for _ in range(_BATCH)] for _ in range(_BATCHES)]
         waiting = iter(batches)
-        batch = _median_ms(lambda: ledger.append(next(waiting)), _BATCHES)
+        batch = median_ms(repeat(lambda: ledger.append(next(waiting)), _BATCHES))
         ledger.publisher.publish()
         total = ledger.reader.size()
     return {
@@ -110,15 +111,6 @@ def _subject(drawn: Random, grown: GrownLedger) -> str:
 
 def _fill(number: int, grown: GrownLedger) -> Record:
     return samples.fill(number, number % grown.cylinders)
-
-
-def _median_ms(work: Callable[[], object], times: int) -> float:
-    taken = []
-    for _ in range(times):
-        started = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - started)
-    return 1000 * statistics.median(taken)
 
 
 def _check_ms(grown: GrownLedger) -> float:

@@ -4,6 +4,8 @@ import os
 import platform
 import sqlite3
 import subprocess
+import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,6 +23,14 @@ def resident_mb(pid: int) -> float:
         raise BenchError("memory is read from /proc, which is not there") from error
     (kibibytes,) = (int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
     return kibibytes * 1024 / 1e6
+
+
+def run_measured(command: Sequence[str]) -> tuple[int, str, float]:
+    """How a command ended, what it printed, and the most memory it ever had resident, in millions of bytes."""
+    measured = [sys.executable, str(Path(__file__).with_name("most_memory.py")), *command]
+    done = subprocess.run(measured, stdout=subprocess.PIPE, text=True, check=False)
+    printed, _, most = done.stdout.rstrip("\n").rpartition("\n")
+    return done.returncode, printed, int(most) / 1e6
 
 
 def describe_machine() -> dict[str, object]:

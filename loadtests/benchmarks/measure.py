@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 Better = Literal["higher", "lower"]
 Kind = Literal["bound", "peer", "usual"]
+Sizes = Literal["usual", "both", "large"]
 Round = Callable[[], float]
 """Does one round of work and returns its figure in the row's unit."""
 
@@ -63,8 +64,8 @@ class Row:
     """What `other` is, for people."""
     prepare: Callable[[Scale], AbstractContextManager[Pair]]
     """Sets both sides up and tears them down; raises BenchError when that cannot be done here."""
-    large: bool = False
-    """Says something only at the large size: measured there, or when it is named in full."""
+    sizes: Sizes = "usual"
+    """Where it says something, and is measured unless it is named in full, which measures it at any size."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,35 @@ from pathlib import Path
 from benchmarks.measure import PeerMissing
 
 _PATIENCE_S = 300
+_NEWEST_LOOKED_FOR = 19
 
 
-def peer_python(name: str, pinned: Sequence[str]) -> Path:
-    """The interpreter of the environment in which exactly `pinned` is installed; raises PeerMissing."""
-    folder = _cache_folder() / f"{name}-{_fingerprint(pinned)}"
+def peer_python(name: str, pinned: Sequence[str], needs: tuple[int, int] = (3, 11)) -> Path:
+    """The interpreter of the environment in which exactly `pinned` is installed; raises PeerMissing.
+
+    `needs` is the oldest Python that the peer runs on: this one is taken where it is new enough."""
+    base = sys.executable if sys.version_info >= needs else _newer_python(needs)
+    folder = _cache_folder() / f"{name}-{_fingerprint((base, sys.version, *pinned))}"
     if not folder.exists():
-        _make(folder, name, pinned)
+        _make(folder, name, pinned, base)
     return folder / "bin" / "python"
+
+
+def _newer_python(needs: tuple[int, int]) -> str:
+    """A Python of at least `needs`: on PATH, or where pyenv keeps its versions; raises PeerMissing."""
+    major, oldest = needs
+    names = [f"python{major}.{minor}" for minor in range(oldest, _NEWEST_LOOKED_FOR + 1)]
+    kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = [*filter(None, map(shutil.which, names)), *(str(p) for name in names for p in kept.glob(f"*/bin/{name}"))]
+    for path in found:
+        if _makes_environments(path):
+            return path
+    raise PeerMissing(f"no Python {major}.{oldest} or later was found on PATH or among pyenv's")
+
+
+def _makes_environments(path: str) -> bool:
+    """Whether it is an interpreter; pyenv's stand-ins for versions that are not chosen only print a hint."""
+    return subprocess.run([path, "-c", "import venv"], capture_output=True, check=False).returncode == 0
 
 
 def _cache_folder() -> Path:
@@ -32,11 +53,11 @@ def _cache_folder() -> Path:
     return Path(base) / "pinglian" / "bench-peers"
 
 
-def _fingerprint(pinned: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join((sys.version, *pinned)).encode()).hexdigest()[:12]
+def _fingerprint(made_of: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:12]
 
 
-def _make(folder: Path, name: str, pinned: Sequence[str]) -> None:
+def _make(folder: Path, name: str, pinned: Sequence[str], base: str) -> None:
     """Make the environment beside its place and move it there, so that what stands there is whole."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +65,7 @@ def _make(folder: Path, name: str, pinned: Sequence[str]) -> None:
     except OSError as error:
         raise PeerMissing(f"cannot write in {folder.parent}: {error.strerror}") from error
     try:
-        made = [sys.executable, "-m", "venv", "--without-pip", str(unfinished)]
+        made = [base, "-m", "venv", "--without-pip", str(unfinished)]
         _run(made, f"cannot make an environment for {name}")
         # our own pip installs into it: bringing one along would take longer than all the rest
         pip = [sys.executable, "-m", "pip", "--python", str(unfinished / "bin" / "python"), "install"]

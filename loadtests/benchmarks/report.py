@@ -68,14 +68,15 @@ def print_table(results: Sequence[Result], console: Console) -> None:
 
 
 def markdown(run: Mapping[str, Any], results: Sequence[Result], unmeasured: Sequence[Unmeasured] = ()) -> str:
-    """The rows as a Markdown table, under a line that says when, on what and at which commit."""
+    """The rows as a Markdown table, under a line that says when, how long, on what and at which commit."""
     machine = run["machine"]
     where = f"{machine['cpu']}, {machine['cores']} cores, {run['versions']['python']}"
     how = f"load average before {machine['load_before']}, size {run['settings']['size']}"
     head, plus, changes = run["commit"].partition("+")
     yardstick = f"one Ed25519 verify takes {_figure(run['verify_us'])} µs"
+    took = "{}:{:02}".format(*divmod(run["took_s"], 60))
     lines = [
-        f"Taken {run['taken_at']} on {where}; {how}; {yardstick}; commit `{head[:12]}{plus}{changes}`.",
+        f"Taken {run['taken_at']} in {took} on {where}; {how}; {yardstick}; commit `{head[:12]}{plus}{changes}`.",
         "",
         "| row | unit | ours | other | ratio (lowest–highest) | goal | kind | met | ours in verifies |",
         "|---|---|---:|---:|---:|---:|---|---|---:|",

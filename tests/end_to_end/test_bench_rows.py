@@ -11,9 +11,10 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "loadtests"))
 import pytest
 
 from benchmarks.callers import Answered
+from benchmarks.catalogue import ROWS
 from benchmarks.grown import GrownLedger
-from benchmarks.machine import resident_mb
-from benchmarks.measure import BenchError, Scale, measure
+from benchmarks.machine import resident_mb, run_measured
+from benchmarks.measure import BenchError, Row, Scale, measure
 from benchmarks.rows.store_processes import require_whole
 from benchmarks.rows.store_published import PUBLISHED_WHEN_WAITING_P99, Watch
 from benchmarks.worker import running_worker
@@ -72,6 +73,18 @@ def test_the_memory_of_a_process_is_known_and_of_none_is_an_error() -> None:
     assert resident_mb(os.getpid()) > 1
     with pytest.raises(BenchError, match="/proc"):
         resident_mb(-1)
+
+
+def test_what_a_command_had_resident_is_its_own_and_not_that_of_whoever_measures_it() -> None:
+    ballast = b"x" * 300_000_000
+    code, printed, most_mb = run_measured([sys.executable, "-c", "print('said'); raise SystemExit(3)"])
+    assert (code, printed) == (3, "said")
+    assert 1 < most_mb < 100 < len(ballast) / 1e6
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.sizes == "large"], ids=lambda row: str(row.name))
+def test_a_row_that_takes_minutes_at_the_large_size_runs_at_a_tiny_one(row: Row) -> None:
+    assert measure(row, TINY).ours > 0
 
 
 def test_waiting_for_the_checkpoint_is_really_measured() -> None:

@@ -14,12 +14,14 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "loadtests"))
 
 from benchmarks.catalogue import ROWS
 from benchmarks.command import main
-from benchmarks.measure import QUICK, BenchError, Better, Pair, PeerMissing, Row, Scale, measure, meets
+from benchmarks.measure import QUICK, BenchError, Better, Pair, PeerMissing, Row, Scale, Sizes, measure, meets
 from benchmarks.peer_environment import peer_python
 from benchmarks.report import describe_run, markdown
 from benchmarks.yardstick import in_verifies
 
 ROOT = Path(__file__).parents[2]
+SIZES: list[tuple[str, Sizes]] = [("small", "usual"), ("both", "both"), ("large", "large")]
+MARKS: dict[Sizes, str] = {"usual": "", "both": " (both)", "large": " (large)"}
 ROW_FIELDS = "name unit ours other ratio better goal kind met repeats spread in_verifies".split()
 
 
@@ -31,7 +33,7 @@ def row(
     better: Better = "higher",
     order: list[str] | None = None,
     *,
-    large: bool = False,
+    sizes: Sizes = "usual",
 ) -> Row:
     """A row whose sides answer with these figures, one after the other, the first one at the warm-up."""
 
@@ -46,7 +48,7 @@ def row(
 
         yield Pair(lambda: side("ours"), lambda: side("other"))
 
-    return Row(name, "per second", better, goal, "bound", "a fake", prepare, large)
+    return Row(name, "per second", better, goal, "bound", "a fake", prepare, sizes)
 
 
 def no_disk(_scale: Scale) -> AbstractContextManager[Pair]:
@@ -99,7 +101,7 @@ def test_the_results_file_says_what_was_measured_where_and_when(tmp_path: Path) 
     rows = [row("fake.met", EVEN, EVEN), row("fake.missed", EVEN, EVEN, goal=2.0)]
     assert main(["--quick", "--results", str(tmp_path)], rows) == 0
     document = json.loads((tmp_path / "latest.json").read_text())
-    said = ["machine", "versions", "settings", "commit", "verify_us", "taken_at", "rows", "not_measured"]
+    said = ["machine", "versions", "settings", "commit", "verify_us", "taken_at", "took_s", "rows", "not_measured"]
     assert list(document) == said
     assert document["machine"]["cores"] >= 1
     assert document["versions"]["cryptography"]
@@ -155,6 +157,16 @@ def test_a_row_that_cannot_be_measured_is_named_and_the_others_are_written_down(
     assert document["not_measured"] == [{"name": "fake.unmeasurable", "why": "the disk is gone; put it back"}]
 
 
+def test_a_row_that_ends_with_a_fault_of_its_own_loses_no_other_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [row("fake.too_short", [], []), row("fake.good", EVEN, EVEN)]
+    assert main(["--quick", "--results", str(tmp_path)], rows) == 2
+    assert "fake.too_short was not measured: it ended with StopIteration" in capsys.readouterr().err
+    document = json.loads((tmp_path / "latest.json").read_text())
+    assert [measured["name"] for measured in document["rows"]] == ["fake.good"]
+
+
 def test_a_row_whose_peer_cannot_be_had_says_so_in_the_table_and_the_run_is_good(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -168,27 +180,32 @@ def test_a_row_whose_peer_cannot_be_had_says_so_in_the_table_and_the_run_is_good
 @pytest.mark.parametrize(
     ("arguments", "measured"),
     [
-        (["--quick"], ["fake.small"]),
-        (["--large"], ["fake.small", "fake.large"]),
+        (["--quick"], ["fake.small", "fake.both"]),
+        (["--large"], ["fake.both", "fake.large"]),
         (["--quick", "--only", "fake.large"], ["fake.large"]),
+        (["--large", "--only", "fake.small"], ["fake.small"]),
     ],
 )
-def test_a_row_for_the_large_size_is_measured_there_or_when_it_is_named_in_full(
+def test_a_row_is_measured_at_the_size_at_which_it_says_something_or_when_it_is_named_in_full(
     arguments: list[str], measured: list[str], tmp_path: Path
 ) -> None:
     many = [1.0] * 8
-    rows = [row("fake.small", many, many), row("fake.large", many, many, large=True)]
+    rows = [row(f"fake.{name}", many, many, sizes=size) for name, size in SIZES]
     assert main([*arguments, "--results", str(tmp_path)], rows) == 0
     document = json.loads((tmp_path / "latest.json").read_text())
     assert [result["name"] for result in document["rows"]] == measured
 
 
-def test_asking_for_rows_of_the_large_size_by_a_prefix_is_answered_with_what_to_say(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("sizes", "arguments", "told"),
+    [("large", ["--quick"], "are measured with --large"), ("usual", ["--large"], "are measured without --large")],
+)
+def test_asking_by_a_prefix_for_rows_of_another_size_is_answered_with_what_to_say(
+    sizes: Sizes, arguments: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [row("fake.large", EVEN, EVEN, large=True)]
-    assert main(["--only", "fake.", "--results", str(tmp_path)], rows) == 2
-    assert "need --large" in capsys.readouterr().err
+    rows = [row("fake.one", EVEN, EVEN, sizes=sizes)]
+    assert main([*arguments, "--only", "fake.", "--results", str(tmp_path)], rows) == 2
+    assert told in capsys.readouterr().err
 
 
 def test_only_the_rows_with_the_prefix_are_measured(tmp_path: Path) -> None:
@@ -198,10 +215,11 @@ def test_only_the_rows_with_the_prefix_are_measured(tmp_path: Path) -> None:
     assert [measured["name"] for measured in document["rows"]] == ["fake.one", "fake.two"]
 
 
-def test_the_markdown_table_has_a_line_for_each_row_and_names_machine_and_commit() -> None:
-    run = describe_run(QUICK, "")
+def test_the_markdown_table_has_a_line_for_each_row_and_names_machine_commit_and_duration() -> None:
+    run = {**describe_run(QUICK, ""), "took_s": 83}
     text = markdown(run, [measure(row("fake", EVEN, EVEN), QUICK)])
     assert run["machine"]["cpu"] in text
+    assert " in 1:23 on " in text
     assert run["commit"][:12] in text
     assert "| `fake` | per second | 1 | 1 | 1.00 (1.00–1.00) | ≥ 1 | bound | met |  |" in text
     assert "one Ed25519 verify takes" in text
@@ -245,10 +263,15 @@ def test_a_peer_that_no_index_has_is_missing_and_leaves_nothing_behind(
     assert list((tmp_path / "pinglian" / "bench-peers").iterdir()) == []
 
 
-def test_the_page_about_performance_says_of_each_row_what_is_measured() -> None:
+def test_a_peer_that_needs_a_python_that_nobody_has_is_missing() -> None:
+    with pytest.raises(PeerMissing, match=r"no Python 3\.99 or later"):
+        peer_python("nobody", [], (3, 99))
+
+
+def test_the_page_about_performance_says_of_each_row_what_is_measured_and_at_which_size() -> None:
     page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
     explained, _, _ = page.partition("## The newest table")
-    assert [row.name for row in ROWS if f"| `{row.name}`" not in explained] == []
+    assert [row.name for row in ROWS if f"| `{row.name}`{MARKS[row.sizes]} |" not in explained] == []
 
 
 def test_signing_is_really_measured(tmp_path: Path) -> None:

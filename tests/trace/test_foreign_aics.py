@@ -1,18 +1,23 @@
 """Two programs that others wrote judge our log: `aics-tlog` verifies it, `aics-witness` cosigns it.
 
-They need Python 3.12, so they live in an environment of their own, made from whatever newer Python the machine has.
+They need Python 3.12, so they live in an environment of their own, made with whatever newer Python the machine has.
 """
 
 import json
-import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+# the load tests are no installed package
+sys.path.insert(0, str(Path(__file__).parents[2] / "loadtests"))
+
 import pytest
 
+from benchmarks.measure import PeerMissing
+from benchmarks.peer_environment import peer_python
 from cylinder_codes.keys import format_vkey
 from cylinder_trace import cli
 from cylinder_trace.checkpoint import open_checkpoint
@@ -26,38 +31,16 @@ from servers.keeper import free_port
 pytestmark = pytest.mark.slow
 
 PINNED = ("aics-tlog==0.2.1", "aics-witness==0.1.0")
-NEWER = ("python3.12", "python3.13", "python3.14")
 SIZE = 700
 
 
-def newer_python() -> str | None:
-    """A Python of 3.12 or later: on PATH, or where pyenv keeps its versions."""
-    kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    named = [*filter(None, map(shutil.which, NEWER)), *(str(p) for name in NEWER for p in kept.glob(f"*/bin/{name}"))]
-    return next((path for path in named if runs(path)), None)
-
-
-def runs(path: str) -> bool:
-    """Whether it is an interpreter; pyenv's stand-ins for versions that are not chosen only print a hint."""
-    return subprocess.run([path, "-c", "import venv"], capture_output=True, check=False).returncode == 0
-
-
 @pytest.fixture(scope="session")
-def judges(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with both programs."""
-    python = newer_python()
-    if python is None:
-        pytest.skip("no Python 3.12 or later on this machine, and aics-tlog needs one")
-    folder = tmp_path_factory.mktemp("aics")
-    subprocess.run([python, "-m", "venv", folder], check=True)
-    installed = subprocess.run(
-        [folder / "bin" / "pip", "install", "--quiet", "--retries", "1", "--timeout", "10", *PINNED],
-        capture_output=True,
-        check=False,
-    )
-    if installed.returncode:
-        pytest.skip("aics-tlog cannot be installed here: no package index within reach")
-    return folder / "bin"
+def judges() -> Path:
+    """The interpreter of the environment with both programs."""
+    try:
+        return peer_python("aics", PINNED, (3, 12))
+    except PeerMissing as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +59,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def verdict(judges: Path, command: str, copy: Path, *more: str) -> dict[str, object]:
     known = ("--tiles", str(copy), "--vkey-file", str(copy.parent / "vkey"))
-    run = subprocess.run([judges / "aics-tlog", command, *known, *more], capture_output=True, text=True, check=False)
+    asked: list[str | Path] = [judges, "-m", "aics_tlog", command, *known, *more]
+    run = subprocess.run(asked, capture_output=True, text=True, check=False)
     answer: dict[str, object] = json.loads(run.stdout.splitlines()[-1])
     return answer
 
@@ -106,12 +90,12 @@ def test_a_foreign_verifier_refuses_a_tile_in_which_a_bit_was_changed(judges: Pa
 def witness(judges: Path, tmp_path: Path) -> Iterator[WitnessAddress]:
     """A running aics-witness that trusts our log."""
     port = free_port()
-    config, program = ["-c", str(tmp_path / "witness.json")], judges / "aics-witness"
+    config, program = ("-c", str(tmp_path / "witness.json")), (judges, "-m", "aics_witness")
     listen = ("--name", "witness.example/aics", "--listen", f"127.0.0.1:{port}")
-    made = subprocess.run([program, "init", *config, *listen], capture_output=True, text=True, check=True)
+    made = subprocess.run([*program, "init", *config, *listen], capture_output=True, text=True, check=True)
     ours = ("--origin", KEY.name, "--vkey", format_vkey(KEY.verifying_key))
-    subprocess.run([program, "add-log", *config, *ours], capture_output=True, check=True)
-    with subprocess.Popen([program, "serve", *config], stderr=subprocess.DEVNULL) as running:
+    subprocess.run([*program, "add-log", *config, *ours], capture_output=True, check=True)
+    with subprocess.Popen([*program, "serve", *config], stderr=subprocess.DEVNULL) as running:
         yield WitnessAddress(f"http://127.0.0.1:{port}", parse_cosigner_key(made.stdout.split()[0]))
         running.terminate()
 

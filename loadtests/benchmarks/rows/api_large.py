@@ -152,7 +152,7 @@ FILL_CHECK_P99 = Row(
     kind="bound",
     against="the promise: 50 ms, the slowest hundredth, at half of the rate that saturates, 1,000,000 cylinders",
     prepare=_prepare_p99,
-    large=True,
+    sizes="large",
 )
 """From the moment at which a check should have been sent, drawn at random, whether or not the service was ready."""
 
@@ -164,6 +164,6 @@ MEMORY = Row(
     kind="bound",
     against="the promise: 200 MB resident, saturated with fill checks, 1,000,000 cylinders",
     prepare=_prepare_memory,
-    large=True,
+    sizes="large",
 )
 """The most that `cylinder-api serve` ever had resident."""

@@ -2,8 +2,6 @@
 
 import atexit
 import json
-import os
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -19,7 +17,7 @@ from sqlalchemy import create_engine, insert
 from sqlmodel import SQLModel
 
 from benchmarks.folders import fresh_folder
-from benchmarks.machine import ROOT
+from benchmarks.machine import ROOT, run_measured
 from benchmarks.measure import BenchError, Pair, Row, Scale
 from benchmarks.rows.deciding import national_rulebook
 from benchmarks.town_year import PLANTED, town_year
@@ -90,16 +88,12 @@ def _memory_mb(year: _Year) -> float:
     """The most that `cylinder-trace detect` ever had resident, 10⁶ bytes."""
     command = [str(ROOT / ".venv/bin/cylinder-trace"), "detect", str(year.database), "--json"]
     started = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        told = process.stdout.read()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+    code, told, most_mb = run_measured(command)
     print(f"  {year.entries:,} entries in {time.perf_counter() - started:.1f} s, the whole command", file=sys.stderr)
-    if process.returncode != 1:
-        raise BenchError(f"cylinder-trace detect ended with {process.returncode}")
+    if code != 1:
+        raise BenchError(f"cylinder-trace detect ended with {code}")
     _require_planted(Counter(signal["kind"] for signal in json.loads(told)["signals"]))
-    return used.ru_maxrss * 1024 / _MEGABYTE
+    return most_mb
 
 
 def _require_planted(found: Counter[str]) -> None:
@@ -115,6 +109,7 @@ TOWN_YEAR = Row(
     kind="bound",
     against="the promise: a town-year of 1,000,000 entries in 60 s",
     prepare=_prepare_rate,
+    sizes="both",
 )
 """All detectors over a town's year in a database: rows read, texts parsed; one core. Each oddity is found, no more."""
 
@@ -126,6 +121,6 @@ MEMORY = Row(
     kind="bound",
     against="the texts of all entries",
     prepare=_prepare_memory,
-    large=True,
+    sizes="large",
 )
 """The most memory that the command ever had resident: entries pass by, what is remembered of them stays small."""

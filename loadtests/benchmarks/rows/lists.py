@@ -148,7 +148,7 @@ LIST_PAGE = Row(
     kind="bound",
     against="the promise: 50 ms, the slowest hundredth, 1,000,000 cylinders",
     prepare=_prepared(_lists),
-    large=True,
+    sizes="large",
 )
 """`GET /v1/cylinders`, fifty to a page, one caller: lists by one condition and by several."""
 
@@ -160,6 +160,6 @@ SEARCH = Row(
     kind="bound",
     against="the promise: 50 ms, the slowest hundredth, 1,000,000 cylinders",
     prepare=_prepared(_stamps),
-    large=True,
+    sizes="large",
 )
 """The same by two facts of the stamp."""

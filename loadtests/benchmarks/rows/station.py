@@ -323,6 +323,7 @@ REPLICA_START = Row(
     kind="bound",
     against="the promise: 1 s",
     prepare=_prepare_replica_start,
+    sizes="both",
 )
 """A process opens a replica of 10,000 own cylinders, at the large size of 100,000."""
 
@@ -334,6 +335,7 @@ FIRST_FETCH_MEMORY = Row(
     kind="bound",
     against="the promise: 300 MB resident",
     prepare=_prepare_first_fetch,
+    sizes="both",
 )
 """The most memory that a process ever had resident that takes its first replica, at the large size of 100,000."""
 
@@ -345,7 +347,7 @@ DEAD_CODES_START = Row(
     kind="bound",
     against="the promise: 5 s",
     prepare=_dead_codes(lambda told: told.start_s, _DEAD_START_S),
-    large=True,
+    sizes="large",
 )
 """The same with a list of 10,000,000 dead codes beside 100,000 own cylinders."""
 
@@ -357,7 +359,7 @@ DEAD_CODES_MEMORY = Row(
     kind="bound",
     against="the promise: 150 MB resident",
     prepare=_dead_codes(lambda told: told.most_memory_mb, _DEAD_MB),
-    large=True,
+    sizes="large",
 )
 """The most memory that the process ever had resident, all modules of the agent included."""
 
@@ -369,7 +371,7 @@ DEAD_CODES_WRONG = Row(
     kind="bound",
     against="the promise: one in ten thousand",
     prepare=_dead_codes(lambda told: told.wrong, _DEAD_WRONG, real=True, asked=300_000),
-    large=True,
+    sizes="large",
 )
 """How many of 300,000 codes that are not on the list are taken for listed."""
 

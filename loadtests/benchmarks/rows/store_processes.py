@@ -90,6 +90,6 @@ POSTGRES_PROCESSES = Row(
     kind="bound",
     against="one process of the same four that writes the same batches alone, the other three idle",
     prepare=_prepare_processes,
-    large=True,
+    sizes="large",
 )
 """Four processes write one ledger on PostgreSQL, 1,000 fills a transaction; then every entry of it is audited."""
