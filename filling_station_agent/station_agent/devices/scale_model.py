@@ -268,8 +268,8 @@ class SimulatedScale:
         if not self.valve_open:
             self._late_g = max(0.0, self._late_g - self._flow_g_s * step_s)
         self._show(wall_ms)
-        if self._wanted_open and self._stop_at_g is not None and self._indicated_g() >= self._stop_at_g:
-            self._shut("stop_weight", wall_ms)
+        if self._wanted_open and self._stop_at_g is not None and self._shown_g >= self._stop_at_g:
+            self._shut("stop_weight", wall_ms)  # by what it shows, as indicators do: a host cannot see it before
 
     def _wanted_flow_g_s(self) -> float:
         if not self.valve_open:
