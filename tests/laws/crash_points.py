@@ -92,7 +92,7 @@ def commit_on_its_way(trap: Trap) -> None:
 
     def dying(wire: PostgresWire) -> None:
         if trap.armed:
-            wire._driver.pgconn.send_query(b"COMMIT")
+            wire._driver.execute("COMMIT")  # behind the rows, in their pipeline
             wire._driver.pgconn.flush()
         trap.spring()
         real(wire)

@@ -95,6 +95,8 @@ class LosingLine:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self.lose_next = threading.Event()
+        self.said: list[list[bytes]] = []
+        """For each connection what the client said, parted by the server's answers."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
@@ -106,22 +108,26 @@ class LosingLine:
             while True:
                 client, _ = self._listening.accept()
                 server = socket.create_connection(self._to)
-                losing = threading.Event()
-                threading.Thread(target=self._ask, args=(client, server, losing), daemon=True).start()
-                threading.Thread(target=self._answer, args=(server, client, losing), daemon=True).start()
+                losing, said = threading.Event(), [b""]
+                self.said.append(said)
+                threading.Thread(target=self._ask, args=(client, server, losing, said), daemon=True).start()
+                threading.Thread(target=self._answer, args=(server, client, losing, said), daemon=True).start()
 
-    def _ask(self, client: socket.socket, server: socket.socket, losing: threading.Event) -> None:
+    def _ask(self, client: socket.socket, server: socket.socket, losing: threading.Event, said: list[bytes]) -> None:
         with contextlib.suppress(OSError):
             while data := client.recv(65536):
+                said[-1] += data
                 if b"COMMIT" in data and self.lose_next.is_set():
                     self.lose_next.clear()
                     losing.set()
                 server.sendall(data)
         _hang_up(client, server)
 
-    def _answer(self, server: socket.socket, client: socket.socket, losing: threading.Event) -> None:
+    def _answer(self, server: socket.socket, client: socket.socket, losing: threading.Event, said: list[bytes]) -> None:
         with contextlib.suppress(OSError):
             while (data := server.recv(65536)) and not losing.is_set():
+                if said[-1]:
+                    said.append(b"")
                 client.sendall(data)
         _hang_up(client, server)
 

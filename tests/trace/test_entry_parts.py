@@ -37,10 +37,11 @@ def entry(index: int, id: str, subject: str, n: int = 0) -> Values:
     return (index, id, subject, n, "code_bound", 1, 1, bytes(32), b"{}")
 
 
-def write(connection: Connection, row: Values) -> None:
+def write(connection: Connection, row: Values) -> PostgresWire:
     wire = PostgresWire(connection, psycopg.Error)
     wire.insert(ENTRY, [row])
     wire.put_subjects([(row[2], "cylinder", row[3] + 1, "ab", row[0], None, "{}")])
+    return wire
 
 
 @pytest.mark.parametrize(
@@ -54,20 +55,19 @@ def write(connection: Connection, row: Values) -> None:
 )
 def test_of_two_writers_without_the_lock_one_fails(two: tuple[Connection, Connection], second: Values) -> None:
     first, other = two
-    write(first, entry(43, "taken", "cylinder/x"))
+    earlier = write(first, entry(43, "taken", "cylinder/x"))
     refused: list[BaseException] = []
 
     def write_second() -> None:
         try:
-            write(other, second)
-            other.commit()
+            write(other, second).commit()
         except UniqueViolation as error:
             refused.append(error)
 
     waiting = threading.Thread(target=write_second)
     waiting.start()
     waiting.join(0.3)
-    first.commit()
+    earlier.commit()
     waiting.join(20)
     assert len(refused) == 1
     assert first.execute("SELECT count(*) FROM entry WHERE log_index >= 43").fetchall() == [(1,)]

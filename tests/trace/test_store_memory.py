@@ -179,6 +179,19 @@ def test_where_another_process_wrote_more_than_is_remembered_all_is_read_again(
     assert chain_of(one, 1) == list(range(7))
 
 
+def test_a_chain_that_nobody_changed_goes_on_when_all_was_forgotten(
+    two: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_MOST", 3)
+    one, other = two
+    one.append([registered(1), registered(2), bound(2, "SAME")])
+    other.append([returned(1, f"r{turn}") for turn in range(5)])
+    assert one.append([returned(2, "r")])[0].n == 2
+    other.append([returned(1, f"s{turn}") for turn in range(5)])
+    found = one.submit(lambda unit: unit.cylinder_by_code("SAME"), Hints(codes=["SAME"])).result()
+    assert found == one.reader.state("cylinder/cyl_2")
+
+
 def test_a_row_that_was_found_is_its_finder_s_own_until_it_is_put(ledger: Ledger) -> None:
     def changed(unit: Unit) -> str:
         row = unit.find(MetaRow, "k")

@@ -30,12 +30,13 @@ from cylinder_trace.events import Record
 from cylinder_trace.promise import RECEIPT_FORMAT, Promise, SignedReceipt, sign_promise
 from cylinder_trace.store.database import StoreError, create_schema, lock_file, open_engine, parse_url, sqlite_path
 from cylinder_trace.store.files import LogFiles
-from cylinder_trace.store.line import Begun, CommitUnknown, Line
+from cylinder_trace.store.line import Begun, Line
 from cylinder_trace.store.memory import Memory
 from cylinder_trace.store.publisher import Publisher
 from cylinder_trace.store.publishing import ALARMS, ONE_KEY, Publishing
 from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.unit import NO_HINTS, Batch, Hints, Receipt, Unit, hints_for
+from cylinder_trace.store.wire import Ahead, CommitUnknown
 from cylinder_trace.store.write_back import WriteBack
 from cylinder_trace.suite import Suite, suite_of_origin
 from cylinder_trace.values import built
@@ -214,10 +215,11 @@ class Ledger:
         answers: list[tuple[Any, BaseException | None]] = []
         # Taken away until the commit is known to be durable: a failed one leaves no memory of what never came to be.
         memory, self._memory = self._memory, None
+        hints = _all_hints(works)
         try:
-            with self._line.transaction() as begun:
+            with self._line.transaction(_ahead(hints, memory)) as begun:
                 batch = _open_batch(begun, self._clock(), memory, self._suite)
-                batch.prefetch(_all_hints(works))
+                batch.prefetch(hints)
                 answers = [_run_work(work.run, batch) for work in works]
                 batch.flush()
         except Exception as error:  # noqa: BLE001 - whatever it is, the callers get an answer and the thread lives on
@@ -259,6 +261,16 @@ def _all_hints(works: Sequence[_Work]) -> Hints:
         [code for work in works for code in work.hints.codes],
         [row for work in works for row in work.hints.rows],
     )
+
+
+def _ahead(hints: Hints, memory: Memory | None) -> Ahead:
+    """What `hints` leave to be asked for, when no more is known than `memory`."""
+    if memory is None:
+        return Ahead(None, hints.ids, hints.subjects, hints.codes)
+    ids = [id for id in hints.ids if id not in memory.entries]
+    cylinders = [f"cylinder/{memory.codes[code]}" for code in hints.codes if code in memory.codes]
+    remembered = [subject for subject in (*hints.subjects, *cylinders) if subject in memory.subjects]
+    return Ahead(memory.size, ids, hints.subjects, hints.codes, remembered)
 
 
 def _open_batch(begun: Begun, now: int, memory: Memory | None, suite: Suite) -> Batch:

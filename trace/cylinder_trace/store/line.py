@@ -3,8 +3,8 @@
 Taking a connection out of a pool, and giving it back, costs more than writing an entry.  So the connection is kept; a
 line that broke while nobody used it is noticed when a transaction begins, before any work has run, and laid anew.
 
-The driver begins and commits.  SQLAlchemy hears of the transaction only when work asks for tables of the service, and
-then its own end of it is the driver's.
+The wire begins and commits.  SQLAlchemy is in the transaction only when work asks for tables of the service, and its
+own end of it then comes behind the wire's and changes nothing.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine
 
 from cylinder_trace.store.postgres_wire import PostgresWire
 from cylinder_trace.store.sqlite_wire import SqliteWire
-from cylinder_trace.store.wire import Newest, Wire
+from cylinder_trace.store.wire import NOTHING_AHEAD, Ahead, Newest, Wire
 
 LET_GO_AFTER_S = 30
 """A writer that stands still for so long in the middle of a transaction loses it, and with it the lock."""
@@ -30,10 +30,6 @@ class Begun(NamedTuple):
     newest: Newest | None
 
 
-class CommitUnknown(Exception):
-    """The database was told to commit, and its answer did not come: it may have, or not."""
-
-
 class Line:
     """One writer's connection; not for several threads at once."""
 
@@ -42,9 +38,9 @@ class Line:
         self._kept: Begun | None = None
 
     @contextmanager
-    def transaction(self) -> Iterator[Begun]:
+    def transaction(self, ahead: Ahead = NOTHING_AHEAD) -> Iterator[Begun]:
         """Begin; commit when the block ends, undo everything when it raises. Raises CommitUnknown."""
-        begun = self._begin()
+        begun = self._begin(ahead)
         try:
             yield begun
             _commit(begun)
@@ -61,36 +57,30 @@ class Line:
                 kept.connection.invalidate()
                 kept.connection.close()
 
-    def _begin(self) -> Begun:
+    def _begin(self, ahead: Ahead) -> Begun:
         if self._kept is not None:
             try:
-                return self._read_newest(self._kept.connection, self._kept.wire)
+                return self._read_newest(self._kept.connection, self._kept.wire, ahead)
             except Exception:  # noqa: BLE001 - it is old and may be broken in any way; a new one says what is wrong
                 self.close()
         connection = self._engine.connect()
         try:
-            return self._read_newest(connection, None)
+            return self._read_newest(connection, _wire_of(connection), ahead)
         except BaseException:
             connection.close()
             raise
 
-    def _read_newest(self, connection: Connection, wire: Wire | None) -> Begun:
-        wire = wire or _wire_of(connection)
-        wire.begin()
+    def _read_newest(self, connection: Connection, wire: Wire, ahead: Ahead) -> Begun:
+        wire.begin(ahead)
         self._kept = Begun(connection, wire, wire.newest())
         return self._kept
 
 
 def _commit(begun: Begun) -> None:
-    try:
-        # Work that asked for other tables has SQLAlchemy in the transaction, which must then hear of its end.
-        if begun.connection.in_transaction():
-            begun.connection.commit()
-        else:
-            begun.wire.commit()
-    except Exception as error:
-        # Crash point: the line broke behind the word COMMIT. Only asking again with the same id tells.
-        raise CommitUnknown(str(error)) from error
+    begun.wire.commit()
+    # Work that asked for other tables has SQLAlchemy in the transaction, which must hear that it is over.
+    if begun.connection.in_transaction():
+        begun.connection.commit()
 
 
 def _wire_of(connection: Connection) -> Wire:
@@ -99,6 +89,8 @@ def _wire_of(connection: Connection) -> Wire:
     error = connection.dialect.loaded_dbapi.Error
     if connection.dialect.name != "postgresql":
         return SqliteWire(driver, error)
+    # The driver's own BEGIN would be a message by itself; the wire sends one with the lock.
+    connection.execution_options(isolation_level="AUTOCOMMIT")
     # A process that sleeps, or whose machine is gone, would otherwise hold up all others for hours.
     driver.execute(f"SET idle_in_transaction_session_timeout = '{LET_GO_AFTER_S}s'")
     if driver.info.server_version >= _KNOWS_TRANSACTION_TIMEOUT:

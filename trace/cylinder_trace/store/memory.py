@@ -13,7 +13,6 @@ from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from cylinder_trace.chain import Head
-from cylinder_trace.events import RegistrationWithdrawn
 from cylinder_trace.subjects import SubjectState
 
 Known = TypeVar("Known")
@@ -51,17 +50,15 @@ class Memory:
         """Whether it pays, and is possible, to read what others wrote until the log had `size` entries."""
         return 0 <= size - self.size <= _MOST
 
-    def catch_up(self, size: int, written: Iterable[tuple[str, str]]) -> None:
-        """Forget what others changed until the log had `size` entries; `written`: subject and type of each of theirs.
+    def catch_up(self, size: int, written: Iterable[str]) -> None:
+        """Forget what others changed until the log had `size` entries; `written`: the subjects of theirs.
 
-        Entries stay as they are for ever, and a code leads to one cylinder until its registration is withdrawn.
+        Entries stay as they are for ever. Codes are all forgotten: a withdrawn registration gives some back, and which
+        of the others' entries is one is dearer to know than to ask for a commit's codes again.
         """
-        freed = False
-        for subject, type_word in written:
+        for subject in written:
             self.subjects.pop(subject, None)
-            freed = freed or type_word == RegistrationWithdrawn.type
-        if freed:
-            self.codes.clear()
+        self.codes.clear()
         self.size = size
 
     def keep(self, size: int, entries: Mapping[str, Found], subjects: Mapping[str, SubjectNow]) -> None:

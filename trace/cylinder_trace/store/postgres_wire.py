@@ -1,7 +1,8 @@
 """The group commit's statements on PostgreSQL, through psycopg.
 
-A round trip costs more than a row, so there are four in a batch: lock and last entry; look-ups; all rows; commit.  Rows
-go out as one array for each column, in a pipeline: the server writes the first table while the next one is packed.
+A round trip costs more than a row, and while one waits for it nobody else may write.  So there are two in a batch: the
+lock, the last entry and what the batch will look up (``postgres_reading``); all rows and the commit.  Rows go out as
+one array for each column, in a pipeline: the server writes the first table while the next one is packed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,17 +10,16 @@ from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
+from psycopg.pq import TransactionStatus
 from sqlalchemy import ColumnElement, Table
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
-from cylinder_trace.store.postgres_arrays import PACKERS, Packer, pack_int8s, pack_texts, take_packed
+from cylinder_trace.store.postgres_arrays import PACKERS, Packer, pack_texts, take_packed
+from cylinder_trace.store.postgres_reading import PostgresReading
 from cylinder_trace.store.tables import ENTRY_ID
-from cylinder_trace.store.wire import CODE, ENTRY, FOUND, NOW, REF, Newest, Values
+from cylinder_trace.store.wire import CODE, ENTRY, NOW, REF, Ahead, CommitUnknown, Newest, Values
 
 _DIALECT = PGDialect()  # type: ignore[no-untyped-call]
-
-_LOCK = "SELECT pg_advisory_xact_lock(hashtext('pinglian-writer'))"
-_NEWEST = f"SELECT log_index, recorded_at FROM {ENTRY_ID.name} ORDER BY log_index DESC LIMIT 1"  # noqa: S608
 _TYPES = {"BIGINT": "bigint", "VARCHAR": "text", "BYTEA": "bytea"}
 
 
@@ -30,22 +30,6 @@ def _types(table: Table) -> list[str]:
 
 def _names(columns: Iterable[ColumnElement[Any]]) -> str:
     return ", ".join(str(column.key) for column in columns)
-
-
-def _lookup(table: Table) -> str:
-    columns = FOUND[table]
-    return f"SELECT {_names(columns)} FROM {table.name} WHERE {columns[0].name} = ANY(%b)"  # noqa: S608
-
-
-_FIND_IDS = f"SELECT subject, log_index FROM {ENTRY_ID.name} WHERE id = ANY(%b)"  # noqa: S608
-_FIND_ENTRIES = (
-    f"SELECT {', '.join(f'entry.{column.name}' for column in FOUND[ENTRY])} "  # noqa: S608
-    f"FROM unnest(%b::text[], %b::bigint[]) AS found (subject, log_index) JOIN {ENTRY.name} AS entry "
-    "ON entry.subject = found.subject AND entry.log_index = found.log_index"
-)
-
-_CHAIN = f"SELECT text, type FROM {ENTRY.name} WHERE subject = %s AND n > %s AND n < %s ORDER BY n"  # noqa: S608
-_SINCE = f"SELECT subject, type FROM {ENTRY.name} WHERE log_index >= %s"  # noqa: S608
 
 
 @cache
@@ -71,7 +55,6 @@ def _on_conflict(table: Table) -> str:
 class PostgresWire:
     """PostgreSQL through psycopg: one statement for all keys of a look-up, one for all rows of a table."""
 
-    _lookups: Mapping[Table, str] = {table: _lookup(table) for table in (NOW, CODE)}
     _inserts: Mapping[Table, str] = {table: _insert(table) for table in (ENTRY, ENTRY_ID, REF, CODE)} | {
         NOW: _insert(NOW) + _on_conflict(NOW)
     }
@@ -81,68 +64,61 @@ class PostgresWire:
 
     def __init__(self, driver: Any, error: type[Exception]) -> None:
         self._driver, self.Error = driver, error
-        self._pipeline: AbstractContextManager[Any] | None = None
-        """What the batch's rows go out in, from the first to the last; a connection on which it broke is let go."""
+        self._reading: PostgresReading
+        self._going_out: AbstractContextManager[Any] | None = None
+        """The pipeline that the batch's rows go out in, from the first of them to the commit."""
         take_packed(driver)
 
-    def begin(self) -> None:
-        pass  # psycopg begins with the first statement
-
-    def commit(self) -> None:
-        self._driver.commit()
+    def begin(self, ahead: Ahead) -> None:
+        self._reading = PostgresReading(self._driver, ahead)
 
     def newest(self) -> Newest | None:
-        # One writer at a time gives gap-free indexes; the group commit makes that one lock per batch, not per entry.
-        # Two statements, because the second must see what was committed while the first waited.
-        with self._driver.pipeline():
-            self._driver.execute(_LOCK, prepare=True)
-            found = self._driver.execute(_NEWEST, prepare=True)
-        row = found.fetchone()
-        return Newest(*row) if row else None
+        return self._reading.newest()
+
+    def written_since(self, size: int) -> Iterable[str]:
+        return self._reading.written_since(size)
+
+    def chain(self, subject: str, after: int, before: int) -> Iterable[Values]:
+        return self._reading.chain(subject, after, before)
+
+    def look_up(self, table: Table, keys: Sequence[str]) -> Iterable[Values]:
+        return self._reading.look_up(table, keys)
 
     def insert(self, table: Table, rows: Sequence[Values]) -> None:
-        if self._pipeline is None:
-            self._pipeline = self._driver.pipeline()
-            self._pipeline.__enter__()
         packed = _packed(self._packers[table], rows)
-        self._execute(self._inserts[table], packed)
+        self._send(self._inserts[table], packed)
         if table is ENTRY:
-            self._execute(self._inserts[ENTRY_ID], [packed[at] for at in self._id_columns])
+            self._send(self._inserts[ENTRY_ID], [packed[at] for at in self._id_columns])
 
     def insert_beside(self, table: Table, rows: Sequence[Values]) -> None:
-        self._execute(_insert(table), _packed(_packers_of(table), rows))
+        self._send(_insert(table), _packed(_packers_of(table), rows))
 
     def free_codes(self, codes: Sequence[str]) -> None:
-        self._execute(self._free_codes, [pack_texts(codes)])
+        self._send(self._free_codes, [pack_texts(codes)])
 
     def put_subjects(self, rows: Sequence[Values]) -> None:
         self.insert(NOW, rows)
-        pipeline, self._pipeline = self._pipeline, None
-        if pipeline is not None:
-            pipeline.__exit__(None, None, None)  # waits for the server, and raises what it refused
 
-    def _execute(self, statement: str, packed: Sequence[bytes]) -> Any:
-        return self._driver.execute(statement, packed, prepare=True)
+    def commit(self) -> None:
+        pipeline, self._going_out = self._pipeline(), None
+        try:
+            try:
+                self._driver.execute("COMMIT")
+            finally:
+                pipeline.__exit__(None, None, None)  # waits for the server, and raises what it refused
+        except Exception as error:
+            # Only where the server says that the transaction failed is it known that nothing was written.
+            if self._driver.info.transaction_status == TransactionStatus.INERROR:
+                raise error.__context__ or error from None  # the first refusal, not those that followed from it
+            # Crash point: the line broke behind the word COMMIT. Only asking again with the same id tells.
+            raise CommitUnknown(str(error)) from error
 
-    def written_since(self, size: int) -> Iterable[Values]:
-        found: Iterable[Values] = self._driver.execute(_SINCE, (size,), prepare=True)
-        return found
+    def _send(self, statement: str, packed: Sequence[bytes]) -> None:
+        self._pipeline()
+        self._driver.execute(statement, packed, prepare=True)
 
-    def chain(self, subject: str, after: int, before: int) -> Iterable[Values]:
-        found: Iterable[Values] = self._driver.execute(_CHAIN, (subject, after, before), prepare=True)
-        return found
-
-    def look_up(self, table: Table, keys: Sequence[str]) -> Iterable[Values]:
-        if table is ENTRY:
-            return self._look_up_entries(keys)
-        found: Iterable[Values] = self._execute(self._lookups[table], [pack_texts(keys)])
-        return found
-
-    def _look_up_entries(self, ids: Sequence[str]) -> Iterable[Values]:
-        # An id is new nearly always; only one that is not leads on to the part of `entry` that has it.
-        places = self._execute(_FIND_IDS, [pack_texts(ids)]).fetchall()
-        if not places:
-            return ()
-        subjects, indexes = zip(*places, strict=True)
-        found: Iterable[Values] = self._execute(_FIND_ENTRIES, [pack_texts(subjects), pack_int8s(indexes)])
-        return found
+    def _pipeline(self) -> AbstractContextManager[Any]:
+        if self._going_out is None:
+            self._going_out = self._driver.pipeline()
+            self._going_out.__enter__()
+        return self._going_out

@@ -45,7 +45,7 @@ from cylinder_trace.store.database import (
 )
 from cylinder_trace.store.durable import replace_file
 from cylinder_trace.store.files import LogFiles
-from cylinder_trace.store.line import CommitUnknown, Line
+from cylinder_trace.store.line import Line
 from cylinder_trace.store.mirror import TileStack
 from cylinder_trace.store.progress import Tell, counted, silent
 from cylinder_trace.store.replay import Changes, Item, Replay
@@ -53,7 +53,7 @@ from cylinder_trace.store.snapshot import Row
 from cylinder_trace.store.sound import audit_home
 from cylinder_trace.store.sources import MirrorSource, is_mirror
 from cylinder_trace.store.tables import CheckpointRow, CosignatureRow, MetaRow
-from cylinder_trace.store.wire import CODE, ENTRY, REF, Values, Wire
+from cylinder_trace.store.wire import CODE, ENTRY, REF, CommitUnknown, Values, Wire
 from cylinder_trace.suite import Suite, suite_of_origin
 from cylinder_trace.tiles import nodes_from_tiles
 

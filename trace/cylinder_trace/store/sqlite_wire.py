@@ -10,7 +10,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from cylinder_trace.store.database import BEGIN_WRITING
-from cylinder_trace.store.wire import CODE, ENTRY, FOUND, NEWEST, NOW, Newest, Values
+from cylinder_trace.store.wire import CODE, ENTRY, FOUND, NEWEST, NOW, Ahead, CommitUnknown, Newest, Values
 
 _DIALECT = SQLiteDialect()
 _MOST_ROWS = 128
@@ -75,18 +75,21 @@ class SqliteWire:
 
     _newest = str(NEWEST.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
     _chain = f"SELECT text, type FROM {ENTRY.name} WHERE subject = ? AND n > ? AND n < ? ORDER BY n"  # noqa: S608
-    _since = f"SELECT subject, type FROM {ENTRY.name} WHERE log_index >= ?"  # noqa: S608
+    _since = f"SELECT subject FROM {ENTRY.name} WHERE log_index >= ?"  # noqa: S608
     _free_code = _sqlite_text(delete(CODE).where(CODE.c.code == bindparam("freed")))
 
     def __init__(self, driver: Any, error: type[Exception]) -> None:
         self._driver, self.Error = driver, error
         driver.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
 
-    def begin(self) -> None:
+    def begin(self, ahead: Ahead) -> None:
         self._driver.execute(BEGIN_WRITING)
 
     def commit(self) -> None:
-        self._driver.commit()
+        try:
+            self._driver.commit()
+        except Exception as error:
+            raise CommitUnknown(str(error)) from error
 
     def newest(self) -> Newest | None:
         row = self._driver.execute(self._newest).fetchone()  # the transaction holds the write lock since it began
@@ -109,9 +112,8 @@ class SqliteWire:
     def free_codes(self, codes: Sequence[str]) -> None:
         self._driver.executemany(self._free_code, [(code,) for code in codes])
 
-    def written_since(self, size: int) -> Iterator[Values]:
-        found: Iterator[Values] = self._driver.execute(self._since, (size,))
-        return found
+    def written_since(self, size: int) -> Iterator[str]:
+        return (subject for (subject,) in self._driver.execute(self._since, (size,)))
 
     def chain(self, subject: str, after: int, before: int) -> Iterator[Values]:
         found: Iterator[Values] = self._driver.execute(self._chain, (subject, after, before))

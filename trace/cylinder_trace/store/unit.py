@@ -169,13 +169,14 @@ class Batch:
 
     def flush(self) -> None:
         """Write what the good units staged; the caller commits."""
+        for model, rows in _by_table(self.staged.rows.values()).items():
+            with _overwriting(self.connection, model):
+                upsert(self.connection, model, rows)
+        # Behind what SQLAlchemy writes: the wire may send these rows and the commit in one message.
         if self.staged.entries:
             self._flush_entries()
         for table, values in self.staged.beside.items():
             self.wire.insert_beside(table, values)
-        for model, rows in _by_table(self.staged.rows.values()).items():
-            with _overwriting(self.connection, model):
-                upsert(self.connection, model, rows)
 
     def remember(self) -> Memory:
         """What is known once this batch is committed."""

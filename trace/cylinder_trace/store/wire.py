@@ -27,38 +27,61 @@ class Newest(NamedTuple):
     recorded_at: int
 
 
+class Ahead(NamedTuple):
+    """What a group commit will ask for, as far as it can be known before the writer's lock is had."""
+
+    size: int | None = None
+    """Entries of the log up to which the process remembers; None for one that remembers nothing."""
+    ids: Sequence[str] = ()
+    subjects: Sequence[str] = ()
+    codes: Sequence[str] = ()
+    """Codes; the subjects that they lead to will be asked for too."""
+    remembered: Sequence[str] = ()
+    """Those subjects of all of them that matter only if they have changed since `size`."""
+
+
+NOTHING_AHEAD = Ahead()
+
+
+class CommitUnknown(Exception):
+    """The database was told to commit, and its answer did not come: it may have, or not."""
+
+
 class Wire(Protocol):
     """What a group commit reads and writes, in the words of one driver."""
 
     Error: type[Exception]
     """What the driver raises when the database fails."""
 
-    def begin(self) -> None:
-        """Begin a transaction; SQLAlchemy joins it when it is asked for something."""
+    def begin(self, ahead: Ahead) -> None:
+        """Begin a transaction that locks out other writers; SQLAlchemy joins it when it is asked for something.
+
+        What `ahead` names may be read in the same message. It changes no answer, only when the database is asked.
+        """
 
     def commit(self) -> None:
-        """Make what was written durable."""
+        """Make what was written durable. Raises CommitUnknown, and Error where nothing was written."""
 
     def newest(self) -> Newest | None:
-        """Lock out other writers until the commit, then read the log's last entry."""
+        """The log's last entry."""
 
     def look_up(self, table: Table, keys: Sequence[str]) -> Iterable[Values]:
         """What is read of each row with one of `keys`: entries by id, chain ends by subject, codes by code."""
 
-    def written_since(self, size: int) -> Iterable[Values]:
-        """Subject and type of each entry from index `size` on."""
+    def written_since(self, size: int) -> Iterable[str]:
+        """The subjects of the entries from index `size` on."""
 
     def chain(self, subject: str, after: int, before: int) -> Iterable[Values]:
         """Text and type of the entries between two positions of a subject's chain, oldest first."""
 
     def insert(self, table: Table, rows: Sequence[Values]) -> None:
-        """Write new rows; they are there when `put_subjects` has returned."""
+        """Write new rows; whatever the database has against them, it may say as late as at the commit."""
 
     def insert_beside(self, table: Table, rows: Sequence[Values]) -> None:
-        """Write new rows of a table of the service; behind `put_subjects`."""
+        """Write new rows of a table of the service, likewise."""
 
     def put_subjects(self, rows: Sequence[Values]) -> None:
-        """Write where chains end, in place of what stood there: the last rows of a batch."""
+        """Write where chains end, in place of what stood there, likewise."""
 
     def free_codes(self, codes: Sequence[str]) -> None:
         """Take the rows of `codes` away, in its turn among the inserts."""
