@@ -31,7 +31,7 @@ from cylinder_trace.store.kept_answers import (
     unpacked,
 )
 from cylinder_trace.store.tables import KeptAnswerRow
-from cylinder_trace.store.unit import Unit
+from cylinder_trace.store.unit import Hints, Unit
 
 HEADER = "Idempotency-Key"
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -110,7 +110,8 @@ class Acts:
             status=status,
             answer=None if act.secret else packed(answer),
         )
-        kept = await self.service.commit(partial(self._keep, row=row))
+        hints = Hints(rows=[(KeptAnswerRow, (act.account_id, act.key))])
+        kept = await self.service.commit(partial(self._keep, row=row), hints)
         return unpacked(kept) or answer
 
     def _keep(self, unit: Unit, row: KeptAnswerRow) -> KeptAnswerRow:

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.9
 """A feed looks into the database at least this often."""
-_GATHER_S = 0.1
+_GATHER_S = 0.2
 """Under load, what is committed within this time is looked at once."""
 _HEARTBEAT_S = 0.8
 _REMEMBERED = 1000

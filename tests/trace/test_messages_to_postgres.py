@@ -9,6 +9,7 @@ from sqlalchemy import make_url, text
 
 from cylinder_trace.store.database import StoreError
 from cylinder_trace.store.ledger import Ledger
+from cylinder_trace.store.tables import MetaRow
 from cylinder_trace.store.unit import Hints, Receipt, Unit
 from ledgers.homes import Clock, Home, bound, registered, returned
 from servers.stoppable import LosingLine
@@ -67,6 +68,24 @@ def test_many_acts_of_one_commit_take_no_more(two: tuple[Ledger, Ledger], line: 
     other.append([returned(number, f"r{number}") for number in numbers])
     before = messages(line)
     assert {receipt.n for receipt in one.append([returned(number, f"s{number}") for number in numbers])} == {2}
+    assert messages(line) == before + 2
+
+
+def test_a_row_of_the_service_that_is_looked_up_and_changed_takes_none_of_its_own(
+    two: tuple[Ledger, Ledger], line: LosingLine
+) -> None:
+    def count(unit: Unit) -> int:
+        row = unit.find(MetaRow, "count")
+        so_far = int(row.value) if row else 0
+        unit.put(MetaRow(key="count", value=str(so_far + 1)))
+        return so_far
+
+    one, other = two
+    one.append([registered(1)])
+    hints = Hints(rows=[(MetaRow, ("count",)), (MetaRow, ("no such",))])
+    assert [ledger.transact(count, hints) for ledger in (one, other)] == [0, 1]
+    before = messages(line)
+    assert one.transact(count, hints) == 2
     assert messages(line) == before + 2
 
 

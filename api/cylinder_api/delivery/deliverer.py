@@ -44,7 +44,7 @@ AT_A_TIME = 8
 _IN_ALL = 512
 """As many connections at a time; a slow receiver holds at most `AT_A_TIME` of them, one that failed a single one."""
 _LOOK_AGAIN_S = 1.0
-_GATHER_S = 0.3
+_GATHER_S = 0.6
 _SOON_S = 0.02
 """Attempts that end within so much time are written down together."""
 _REST = 9
@@ -88,7 +88,8 @@ class Deliverer:
 
     def notify(self) -> None:
         """Something was committed, or somebody changed a webhook. Quick, from any thread."""
-        if self._loop is not None:
+        # Whoever is about to clear it looks afterwards, at this commit too.
+        if self._loop is not None and not self._woken.is_set():
             with suppress(RuntimeError):  # the loop was closed meanwhile
                 self._loop.call_soon_threadsafe(self._woken.set)
 

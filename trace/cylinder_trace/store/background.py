@@ -10,7 +10,7 @@ _REST = 4
 """Times as long as it worked whatever follows the log rests while the log grows: whoever waits for an answer goes
 first, and yet a steady day's entries are followed as they come."""
 _LOOK_AGAIN_S = 1.0
-_GATHER_S = 0.3
+_GATHER_S = 0.6
 
 
 class Background:

@@ -35,7 +35,7 @@ from cylinder_trace.store.memory import Memory
 from cylinder_trace.store.publisher import Publisher
 from cylinder_trace.store.publishing import ALARMS, ONE_KEY, Publishing
 from cylinder_trace.store.reader import Reader
-from cylinder_trace.store.unit import NO_HINTS, Batch, Hints, Receipt, Unit, hints_for
+from cylinder_trace.store.unit import NO_HINTS, Batch, Hints, Receipt, Unit, hints_for, keys_by_model, table_of
 from cylinder_trace.store.wire import Ahead, CommitUnknown
 from cylinder_trace.store.write_back import WriteBack
 from cylinder_trace.suite import Suite, suite_of_origin
@@ -265,12 +265,13 @@ def _all_hints(works: Sequence[_Work]) -> Hints:
 
 def _ahead(hints: Hints, memory: Memory | None) -> Ahead:
     """What `hints` leave to be asked for, when no more is known than `memory`."""
+    rows = {table_of(model): keys for model, keys in keys_by_model(hints.rows).items()}
     if memory is None:
-        return Ahead(None, hints.ids, hints.subjects, hints.codes)
+        return Ahead(None, hints.ids, hints.subjects, hints.codes, rows=rows)
     ids = [id for id in hints.ids if id not in memory.entries]
     cylinders = [f"cylinder/{memory.codes[code]}" for code in hints.codes if code in memory.codes]
     remembered = [subject for subject in (*hints.subjects, *cylinders) if subject in memory.subjects]
-    return Ahead(memory.size, ids, hints.subjects, hints.codes, remembered)
+    return Ahead(memory.size, ids, hints.subjects, hints.codes, remembered, rows)
 
 
 def _open_batch(begun: Begun, now: int, memory: Memory | None, suite: Suite) -> Batch:

@@ -7,26 +7,38 @@ waited for.  What nobody foresaw is asked when it is needed.
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table
+from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from cylinder_trace.store.postgres_arrays import pack_int8s, pack_texts
 from cylinder_trace.store.tables import ENTRY_ID
 from cylinder_trace.store.wire import CODE, ENTRY, FOUND, NOW, Ahead, Newest, Values
 
+_DIALECT = PGDialect()  # type: ignore[no-untyped-call]
+_TYPES = {"BIGINT": "bigint", "INTEGER": "integer", "VARCHAR": "text", "BYTEA": "bytea"}
 _MOST_OF_OTHERS = 4096
 """Entries of others that are read to know what they changed; behind more of them a process begins anew."""
 
 
-# The names in the statements below come from the tables, never from a caller.
-def _names(columns: Iterable[ColumnElement[Any]], of: str = "") -> str:
+def type_of(column: ColumnElement[Any]) -> str:
+    """PostgreSQL's word for the type of a column."""
+    return _TYPES[column.type.compile(dialect=_DIALECT)]
+
+
+def names_of(columns: Iterable[ColumnElement[Any]], of: str = "") -> str:
+    """The columns as a statement lists them."""
     return ", ".join(f"{of}{column.key}" for column in columns)
+
+
+# The names in the statements below come from the tables, never from a caller.
 
 
 def _lookup(table: Table) -> str:
     columns = FOUND[table]
-    return f"SELECT {_names(columns)} FROM {table.name} WHERE {columns[0].name} = ANY(%b)"  # noqa: S608
+    return f"SELECT {names_of(columns)} FROM {table.name} WHERE {columns[0].name} = ANY(%b)"  # noqa: S608
 
 
 # One writer at a time gives gap-free indexes; the group commit makes that one lock per batch, not per entry.
@@ -40,30 +52,38 @@ _SINCE = f"SELECT subject FROM {ENTRY_ID.name} WHERE log_index >= %s"  # noqa: S
 _CHAIN = f"SELECT text, type FROM {ENTRY.name} WHERE subject = %s AND n > %s AND n < %s ORDER BY n"  # noqa: S608
 _PLACES = f"SELECT id, subject, log_index FROM {ENTRY_ID.name} WHERE id = ANY(%b)"  # noqa: S608
 _ENTRIES_AT = (
-    f"SELECT {_names(FOUND[ENTRY], 'entry.')} "  # noqa: S608
+    f"SELECT {names_of(FOUND[ENTRY], 'entry.')} "  # noqa: S608
     f"FROM unnest(%b::text[], %b::bigint[]) AS found (subject, log_index) JOIN {ENTRY.name} AS entry "
     "ON entry.subject = found.subject AND entry.log_index = found.log_index"
 )
 _LOOKUPS: Mapping[Table, str] = {ENTRY: _PLACES, CODE: _lookup(CODE), NOW: _lookup(NOW)}
 _SUBJECTS_AHEAD = (
-    f"SELECT {_names(FOUND[NOW])} FROM {NOW.name} WHERE subject = ANY(%b::text[] || "  # noqa: S608
+    f"SELECT {names_of(FOUND[NOW])} FROM {NOW.name} WHERE subject = ANY(%b::text[] || "  # noqa: S608
     f"ARRAY(SELECT 'cylinder/' || cylinder_id FROM {CODE.name} WHERE code = ANY(%b))) "
     "AND (log_index >= %s OR subject <> ALL(%b))"
 )
 
 
+@cache
+def _rows_of(table: Table) -> str:
+    keys = list(table.primary_key.columns)
+    arrays = ", ".join(f"%s::{type_of(key)}[]" for key in keys)
+    asked = f"SELECT * FROM unnest({arrays})"  # noqa: S608
+    return f"SELECT {names_of(table.columns)} FROM {table.name} WHERE ({names_of(keys)}) IN ({asked})"  # noqa: S608
+
+
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What was said of a table together with the lock; each row begins with the key that it was found by."""
+    """What was said of a table together with the lock."""
 
-    keys: Set[str] = frozenset()
-    """Keys whose rows, if there are any, are all here."""
-    rows: Sequence[Values] = ()
+    rows: Mapping[Any, Values]
+    """By the key that a row was found by."""
+    keys: Set[Any]
+    """Keys of which all is told here that there is: the row, or that there is none."""
 
-    def part(self, keys: Sequence[str]) -> tuple[list[Values], list[str]]:
+    def part(self, keys: Sequence[Any]) -> tuple[list[Values], list[Any]]:
         """The rows of those of `keys` that are told here, and the rest of `keys`."""
-        wanted = set(keys)
-        return [row for row in self.rows if row[0] in wanted], [key for key in keys if key not in self.keys]
+        return [self.rows[key] for key in keys if key in self.rows], [key for key in keys if key not in self.keys]
 
 
 class PostgresReading:
@@ -80,13 +100,13 @@ class PostgresReading:
             subjects = (
                 self._execute(_SUBJECTS_AHEAD, *_subjects_asked(ahead)) if ahead.subjects or ahead.codes else None
             )
-        self._log, now = _rows(log), _rows(subjects)
-        changed = {row[0] for row in now}
+            rows = {table: self._ask_for_rows(table, keys) for table, keys in ahead.rows.items()}
+        self._log, now = _rows(log), _by_first(subjects)
         self._told = {
-            ENTRY: _Told(set(ahead.ids), _rows(places)),
-            CODE: _Told(set(ahead.codes), _rows(codes)),
-            NOW: _Told(set(ahead.subjects).difference(ahead.remembered) | changed, now),
-        }
+            ENTRY: _Told(_by_first(places), set(ahead.ids)),
+            CODE: _Told(_by_first(codes), set(ahead.codes)),
+            NOW: _Told(now, set(ahead.subjects).difference(ahead.remembered) | now.keys()),
+        } | {table: _Told(_by_key(table, found), set(ahead.rows[table])) for table, found in rows.items()}
 
     def newest(self) -> Newest | None:
         """As in Wire."""
@@ -113,6 +133,15 @@ class PostgresReading:
             rows += self._execute(_LOOKUPS[table], pack_texts(untold))
         return self._entries_at(rows) if table is ENTRY else rows
 
+    def look_up_rows(self, table: Table, keys: Sequence[Values]) -> Iterable[Values]:
+        """As in Wire."""
+        told = self._told.get(table)
+        rows, untold = told.part(keys) if told else ([], keys)
+        return [*rows, *self._ask_for_rows(table, untold)] if untold else rows
+
+    def _ask_for_rows(self, table: Table, keys: Sequence[Values]) -> Any:
+        return self._execute(_rows_of(table), *map(list, zip(*keys, strict=True)))
+
     def _entries_at(self, places: Sequence[Values]) -> Iterable[Values]:
         # An id is new nearly always; only one that is not leads on to the part of `entry` that has it.
         if not places:
@@ -130,6 +159,15 @@ class PostgresReading:
 
 def _rows(cursor: Any) -> Sequence[Values]:
     return cursor.fetchall() if cursor is not None else ()
+
+
+def _by_first(cursor: Any) -> dict[Any, Values]:
+    return {row[0]: row for row in _rows(cursor)}
+
+
+def _by_key(table: Table, cursor: Any) -> dict[Any, Values]:
+    places = [list(table.columns).index(column) for column in table.primary_key.columns]
+    return {tuple(row[place] for place in places): row for row in cursor}
 
 
 def _subjects_asked(ahead: Ahead) -> tuple[Any, ...]:

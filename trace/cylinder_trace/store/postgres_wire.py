@@ -11,31 +11,29 @@ from functools import cache
 from typing import Any
 
 from psycopg.pq import TransactionStatus
-from sqlalchemy import ColumnElement, Table
-from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy import Table
 
 from cylinder_trace.store.postgres_arrays import PACKERS, Packer, pack_texts, take_packed
-from cylinder_trace.store.postgres_reading import PostgresReading
+from cylinder_trace.store.postgres_reading import PostgresReading, names_of, type_of
 from cylinder_trace.store.tables import ENTRY_ID
 from cylinder_trace.store.wire import CODE, ENTRY, NOW, REF, Ahead, CommitUnknown, Newest, Values
-
-_DIALECT = PGDialect()  # type: ignore[no-untyped-call]
-_TYPES = {"BIGINT": "bigint", "VARCHAR": "text", "BYTEA": "bytea"}
 
 
 # The names in the statements below come from the tables, never from a caller.
 def _types(table: Table) -> list[str]:
-    return [_TYPES[column.type.compile(dialect=_DIALECT)] for column in table.columns]
-
-
-def _names(columns: Iterable[ColumnElement[Any]]) -> str:
-    return ", ".join(str(column.key) for column in columns)
+    return [type_of(column) for column in table.columns]
 
 
 @cache
 def _insert(table: Table) -> str:
     arrays = ", ".join(f"%b::{type}[]" for type in _types(table))
-    return f"INSERT INTO {table.name} ({_names(table.columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608
+    return f"INSERT INTO {table.name} ({names_of(table.columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608
+
+
+@cache
+def _put_row(table: Table) -> str:
+    values = ", ".join(f"%s::{type}" for type in _types(table))
+    return f"INSERT INTO {table.name} ({names_of(table.columns)}) VALUES ({values})" + _on_conflict(table)  # noqa: S608
 
 
 @cache
@@ -49,7 +47,7 @@ def _packed(packers: Sequence[Packer], rows: Sequence[Values]) -> list[bytes]:
 
 def _on_conflict(table: Table) -> str:
     changed = ", ".join(f"{column.name} = excluded.{column.name}" for column in table.columns if not column.primary_key)
-    return f" ON CONFLICT ({_names(table.primary_key.columns)}) DO UPDATE SET {changed}"
+    return f" ON CONFLICT ({names_of(table.primary_key.columns)}) DO UPDATE SET {changed}"
 
 
 class PostgresWire:
@@ -84,11 +82,18 @@ class PostgresWire:
     def look_up(self, table: Table, keys: Sequence[str]) -> Iterable[Values]:
         return self._reading.look_up(table, keys)
 
+    def look_up_rows(self, table: Table, keys: Sequence[Values]) -> Iterable[Values]:
+        return self._reading.look_up_rows(table, keys)
+
     def insert(self, table: Table, rows: Sequence[Values]) -> None:
         packed = _packed(self._packers[table], rows)
         self._send(self._inserts[table], packed)
         if table is ENTRY:
             self._send(self._inserts[ENTRY_ID], [packed[at] for at in self._id_columns])
+
+    def put_rows(self, table: Table, rows: Sequence[Values]) -> None:
+        for row in rows:
+            self._send(_put_row(table), row)
 
     def insert_beside(self, table: Table, rows: Sequence[Values]) -> None:
         self._send(_insert(table), _packed(_packers_of(table), rows))
@@ -113,9 +118,9 @@ class PostgresWire:
             # Crash point: the line broke behind the word COMMIT. Only asking again with the same id tells.
             raise CommitUnknown(str(error)) from error
 
-    def _send(self, statement: str, packed: Sequence[bytes]) -> None:
+    def _send(self, statement: str, values: Sequence[Any]) -> None:
         self._pipeline()
-        self._driver.execute(statement, packed, prepare=True)
+        self._driver.execute(statement, values, prepare=True)
 
     def _pipeline(self) -> AbstractContextManager[Any]:
         if self._going_out is None:

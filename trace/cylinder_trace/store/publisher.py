@@ -37,7 +37,7 @@ from cylinder_trace.tiles import nodes_from_tiles
 
 log = logging.getLogger(__name__)
 _LONGEST_WAIT_S = 1.0
-_GATHER_S = 0.2
+_GATHER_S = 0.4
 _LOOK_AGAIN_S = 0.02
 _CHUNK = 4096
 _LEAD = "pinglian-publisher"

@@ -1,6 +1,7 @@
 """The group commit's statements on SQLite, through `sqlite3`."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from cylinder_trace.store.database import BEGIN_WRITING
+from cylinder_trace.store.tables import PersonRow
 from cylinder_trace.store.wire import CODE, ENTRY, FOUND, NEWEST, NOW, Ahead, CommitUnknown, Newest, Values
 
 _DIALECT = SQLiteDialect()
@@ -62,6 +64,18 @@ def _sqlite_put(count: int, *, same_owner: bool) -> str:
     return _sqlite_text(statement.on_conflict_do_update(index_elements=keys, set_=change, where=where))
 
 
+@lru_cache(maxsize=64)
+def _sqlite_put_row(table: Table) -> str:
+    statement, keys = _insert(table, 1), [column.name for column in table.primary_key.columns]
+    change = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+    return _sqlite_text(statement.on_conflict_do_update(index_elements=keys, set_=change))
+
+
+@lru_cache(maxsize=64)
+def _sqlite_row(table: Table) -> str:
+    return _sqlite_text(select(table).where(*(column == bindparam(None) for column in table.primary_key.columns)))
+
+
 def _sqlite_text(statement: ClauseElement) -> str:
     return str(statement.compile(dialect=_DIALECT))
 
@@ -99,6 +113,26 @@ class SqliteWire:
         for group in _groups(len(rows)):
             values = tuple(chain.from_iterable(rows[group]))
             self._driver.execute(_sqlite_insert(table, group.stop - group.start), values)
+
+    def look_up_rows(self, table: Table, keys: Sequence[Values]) -> Iterator[Values]:
+        for key in keys:
+            yield from self._driver.execute(_sqlite_row(table), key)
+
+    def put_rows(self, table: Table, rows: Sequence[Values]) -> None:
+        with self._overwriting(table):
+            self._driver.executemany(_sqlite_put_row(table), rows)
+
+    @contextmanager
+    def _overwriting(self, table: Table) -> Iterator[None]:
+        """In the vault what is replaced is overwritten: the key of an erased person must not lie on in the file."""
+        if table.name != PersonRow.__tablename__:
+            yield
+            return
+        self._driver.execute("PRAGMA secure_delete=ON").close()
+        try:
+            yield
+        finally:
+            self._driver.execute("PRAGMA secure_delete=OFF").close()
 
     def insert_beside(self, table: Table, rows: Sequence[Values]) -> None:
         self.insert(table, rows)

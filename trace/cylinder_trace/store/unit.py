@@ -4,14 +4,13 @@ Nothing is written while units run.  A unit stages its rows in memory; a unit th
 the good units staged is written in bulk and committed once (see ``ledger``).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Insert, Table, select, tuple_
+from sqlalchemy import Connection, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel
 
@@ -31,7 +30,6 @@ from cylinder_trace.events import (
 from cylinder_trace.rulebook import Rulebook
 from cylinder_trace.station import StationState
 from cylinder_trace.store.memory import Found, Memory, SubjectNow
-from cylinder_trace.store.tables import PersonRow
 from cylinder_trace.store.understood import NotUnderstood, entry_of, state_of
 from cylinder_trace.store.wire import CODE, ENTRY, NOW, REF, Values, Wire
 from cylinder_trace.subjects import (
@@ -169,14 +167,12 @@ class Batch:
 
     def flush(self) -> None:
         """Write what the good units staged; the caller commits."""
-        for model, rows in _by_table(self.staged.rows.values()).items():
-            with _overwriting(self.connection, model):
-                upsert(self.connection, model, rows)
-        # Behind what SQLAlchemy writes: the wire may send these rows and the commit in one message.
         if self.staged.entries:
             self._flush_entries()
         for table, values in self.staged.beside.items():
             self.wire.insert_beside(table, values)
+        for table, values in _by_table(self.staged.rows.values()).items():
+            self.wire.put_rows(table, values)
 
     def remember(self) -> Memory:
         """What is known once this batch is committed."""
@@ -201,8 +197,8 @@ class Batch:
         cylinders = (f"cylinder/{holder}" for code in codes if (holder := read.codes[code]))
         if unread := _unread(chain(hints.subjects, cylinders), read.subjects, memory.subjects):
             read.subjects.update(_select_subjects(self.wire, unread, read.not_understood))
-        for table, keys in _keys_by_table(key for key in hints.rows if key not in read.rows).items():
-            read.rows.update(_select_rows(self.connection, table, keys))
+        for model, keys in keys_by_model(key for key in hints.rows if key not in read.rows).items():
+            read.rows.update(_select_rows(self.wire, model, keys))
 
     def _flush_entries(self) -> None:
         self.wire.insert(ENTRY, self.staged.entry_rows)
@@ -456,21 +452,19 @@ def _select_codes(wire: Wire, codes: Sequence[str]) -> dict[str, str | None]:
     return dict.fromkeys(codes) | dict(wire.look_up(CODE, codes))
 
 
-def _keys_by_table(keys: Iterable[RowKey]) -> dict[type[SQLModel], list[tuple[Any, ...]]]:
-    tables: dict[type[SQLModel], list[tuple[Any, ...]]] = {}
-    for table, key in keys:
-        tables.setdefault(table, []).append(key)
-    return tables
+def keys_by_model(rows: Iterable[RowKey]) -> dict[type[SQLModel], list[Values]]:
+    """The keys of each model's rows."""
+    models: dict[type[SQLModel], list[Values]] = {}
+    for model, key in rows:
+        models.setdefault(model, []).append(key)
+    return models
 
 
-def _select_rows(
-    connection: Connection, table: type[SQLModel], keys: Sequence[tuple[Any, ...]]
-) -> dict[RowKey, Mapping[str, Any] | None]:
-    columns = _key_columns(table)
-    wanted = columns[0].in_([key[0] for key in keys]) if len(columns) == 1 else tuple_(*columns).in_(keys)
-    rows = connection.execute(select(table.__table__).where(wanted)).mappings()  # type: ignore[attr-defined]
-    found = {(table, tuple(row[column.name] for column in columns)): dict(row) for row in rows}
-    return {(table, key): found.get((table, key)) for key in keys}
+def _select_rows(wire: Wire, model: type[SQLModel], keys: Sequence[Values]) -> dict[RowKey, Mapping[str, Any] | None]:
+    names = table_of(model).columns.keys()
+    rows = [dict(zip(names, row, strict=True)) for row in wire.look_up_rows(table_of(model), keys)]
+    found = {(model, tuple(row[column.name] for column in _key_columns(model))): row for row in rows}
+    return {(model, key): found.get((model, key)) for key in keys}
 
 
 def _replayed(record: Record, found: Found) -> Receipt:
@@ -496,32 +490,26 @@ def _now_row(subject: str, now: SubjectNow) -> Values:
     return subject, kind_of(subject), now.head.n, now.head.hash, now.log_index, owner_id, format_state(now.state)
 
 
-def _key_columns(table: type[SQLModel]) -> list[Any]:
-    return list(table.__table__.primary_key.columns)  # type: ignore[attr-defined]
+def table_of(model: type[SQLModel]) -> Table:
+    """The table behind a model of `tables`."""
+    table: Table = model.__table__  # type: ignore[attr-defined]
+    return table
+
+
+def _key_columns(model: type[SQLModel]) -> list[Any]:
+    return list(table_of(model).primary_key.columns)
 
 
 def _key_of(row: SQLModel) -> tuple[Any, ...]:
     return tuple(getattr(row, column.name) for column in _key_columns(type(row)))
 
 
-def _by_table(rows: Iterable[SQLModel]) -> dict[type[SQLModel], list[dict[str, Any]]]:
-    tables: dict[type[SQLModel], list[dict[str, Any]]] = {}
+def _by_table(rows: Iterable[SQLModel]) -> dict[Table, list[Values]]:
+    tables: dict[Table, list[Values]] = {}
     for row in rows:
-        tables.setdefault(type(row), []).append(row.model_dump())
+        table = table_of(type(row))
+        tables.setdefault(table, []).append(tuple(getattr(row, column.name) for column in table.columns))
     return tables
-
-
-@contextmanager
-def _overwriting(connection: Connection, table: type[SQLModel]) -> Iterator[None]:
-    """In the vault what is replaced is overwritten: the key of an erased person must not lie on in SQLite's file."""
-    if table is not PersonRow or connection.dialect.name != "sqlite":
-        yield
-        return
-    connection.exec_driver_sql("PRAGMA secure_delete=ON").close()
-    try:
-        yield
-    finally:
-        connection.exec_driver_sql("PRAGMA secure_delete=OFF").close()
 
 
 def upsert(connection: Connection, table: type[SQLModel], rows: list[dict[str, Any]]) -> None:

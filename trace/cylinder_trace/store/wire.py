@@ -4,7 +4,8 @@ Tables stay defined once, in ``tables``; the statements are written out from the
 connection that the group commit's own SQLAlchemy transaction holds, so they commit or go with it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Table, select
@@ -38,6 +39,8 @@ class Ahead(NamedTuple):
     """Codes; the subjects that they lead to will be asked for too."""
     remembered: Sequence[str] = ()
     """Those subjects of all of them that matter only if they have changed since `size`."""
+    rows: Mapping[Table, Sequence[Values]] = MappingProxyType({})
+    """Rows of the service's tables, by their primary keys."""
 
 
 NOTHING_AHEAD = Ahead()
@@ -76,6 +79,12 @@ class Wire(Protocol):
 
     def insert(self, table: Table, rows: Sequence[Values]) -> None:
         """Write new rows; whatever the database has against them, it may say as late as at the commit."""
+
+    def look_up_rows(self, table: Table, keys: Sequence[Values]) -> Iterable[Values]:
+        """The rows of a table of the service with one of these primary keys, each in the order of its columns."""
+
+    def put_rows(self, table: Table, rows: Sequence[Values]) -> None:
+        """Write rows of a table of the service in place of those with the same primary key, as late as `insert`."""
 
     def insert_beside(self, table: Table, rows: Sequence[Values]) -> None:
         """Write new rows of a table of the service, likewise."""

@@ -40,7 +40,7 @@ _FOLLOWED: Table = FollowedRow.__table__  # type: ignore[attr-defined]
 _ENTRY: Table = EntryRow.__table__  # type: ignore[attr-defined]
 _NAME = "epcis"
 """Of the place, among those of other followers."""
-_AT_ONCE = 64
+_AT_ONCE = 160
 """Entries of a step: the write lock of SQLite is held for some milliseconds."""
 _REMEMBERED = 4096
 """Cylinders whose names are remembered."""

@@ -37,7 +37,7 @@ from cylinder_trace.store.reader import Reader
 from cylinder_trace.store.understood import NotUnderstood
 
 log = logging.getLogger(__name__)
-_BESIDE = 64
+_BESIDE = 160
 """Entries of a stretch while others append: the write lock of SQLite is held for some milliseconds."""
 _AT_ONCE = 2000
 """Entries of a stretch when nobody waits."""
