@@ -34,8 +34,6 @@ def names_of(columns: Iterable[ColumnElement[Any]], of: str = "") -> str:
 
 
 # The names in the statements below come from the tables, never from a caller.
-
-
 def _lookup(table: Table) -> str:
     columns = FOUND[table]
     return f"SELECT {names_of(columns)} FROM {table.name} WHERE {columns[0].name} = ANY(%b)"  # noqa: S608
