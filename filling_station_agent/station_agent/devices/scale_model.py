@@ -268,8 +268,11 @@ class SimulatedScale:
         if not self.valve_open:
             self._late_g = max(0.0, self._late_g - self._flow_g_s * step_s)
         self._show(wall_ms)
-        if self._wanted_open and self._stop_at_g is not None and self._shown_g >= self._stop_at_g:
-            self._shut("stop_weight", wall_ms)  # by what it shows, as indicators do: a host cannot see it before
+        if self._reached_stop():
+            self._shut("stop_weight", wall_ms)
+
+    def _reached_stop(self) -> bool:
+        return self._wanted_open and self._stop_at_g is not None and self._indicated_g() >= self._stop_at_g
 
     def _wanted_flow_g_s(self) -> float:
         if not self.valve_open:
@@ -300,6 +303,9 @@ class SimulatedScale:
         quiet = settled or self._sticky or self._frozen
         noise_g = 0.0 if quiet else self.condition.noise_g * max(-2.5, min(2.5, self._noise.gauss(0, 1)))
         self._shown_g = round((self._indicated_g() + noise_g) / DIVISION_G) * DIVISION_G
+        if self._wanted_open and self._stop_at_g is not None and not self._reached_stop():
+            # What it shows and what it shuts by go through one filter: noise shows nobody the stop weight before.
+            self._shown_g = min(self._shown_g, (self._stop_at_g - 1) // DIVISION_G * DIVISION_G)
         moved_g = max(abs(self._shown_g - self._logged_g), abs(round(self._load_g) - self._logged_load_g))
         if not settled and moved_g >= LOGGED_STEP_G:
             self._log("weight", wall_ms)
