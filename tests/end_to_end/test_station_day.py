@@ -137,9 +137,8 @@ def test_without_the_service_the_station_goes_on_and_afterwards_nothing_is_lost_
 def test_a_cylinder_that_the_regulator_marks_is_refused_at_the_next_scan(
     service: RealService, place: Place, agent: Agent
 ) -> None:
-    after = len(agent.said)
-    service.flag(20)
-    agent.wait_for("replica", after=after)
+    version = service.flag(20)
+    wait_until(lambda: any(line["version"] >= version for line in agent.lines("replica")), "the mark was heard of")
     service.faults.status["fill-checks"] = 503  # what the station was told it knows by itself
     try:
         place.scales.place(1, "black")
@@ -202,6 +201,7 @@ def test_a_denial_that_comes_late_shuts_the_valve_and_is_recorded(service: RealS
         filled = agent.scan(1, _link(31))
     finally:
         service.faults.clear()
+    assert filled["event"] == "filled", json.dumps(filled, ensure_ascii=False)
     assert agent.lines("denied_late", 1)[0]["reasons"] == ["R32"]
     assert filled["ended_because"] == "stopped"
     opened, shut = (place.scales.lines(1, event)[-1] for event in ("valve_opened", "valve_shut"))

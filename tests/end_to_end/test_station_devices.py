@@ -181,7 +181,8 @@ def test_a_machine_is_allowed_after_the_decision_is_on_record_and_the_lane_recor
     after = len(agent.said)
     words = machine.ask(code_of(3), 1)
     assert (words[gw.STATUS], words[gw.ALLOW]) == (gw.ALLOWED, 1)
-    assert agent.lines("decided", 3)  # which is told once it is on the disk
+    # Told once it is on the disk, and before the machine was; what was told still has to come through the pipe.
+    agent.wait_for("decided", lane=3, after=after, patience_s=5)
     machine.fill()
     filled = agent.wait_for("filled", lane=3, after=after)
     assert filled["full_gross_g"] >= TARE_G + TARGET_G - 200

@@ -63,11 +63,19 @@ class Network:
         else:
             self._passing.set()
         if mode == "cut" and before != "cut":
-            self._server.close()
+            await self._stop_listening()
             for writer in list(self._writers):
                 writer.transport.abort()
         if before == "cut" and mode != "cut":
             await self._listen()
+
+    async def _stop_listening(self) -> None:
+        # Whoever is just being taken is let in first: asyncio loses a connection whose server is closed meanwhile.
+        for listening in self._server.sockets:
+            self._loop.remove_reader(listening)
+        for _ in range(5):  # taken, made, carried
+            await asyncio.sleep(0)
+        self._server.close()
 
     async def _all_gone(self) -> None:
         while self._writers:

@@ -130,10 +130,12 @@ class RealService:
         """Somebody states `event` about a cylinder, now."""
         self.state(_record(event, id, f"cylinder/{cylinder_id_of(number)}", _now()))
 
-    def flag(self, number: int) -> None:
-        """The regulator marks a cylinder as black."""
+    def flag(self, number: int) -> int:
+        """The regulator marks a cylinder as black; the version from which on a replica says so."""
         flagged = events.Flagged(flag="black", authority_id="au_01", cause="test")
         self.about(number, flagged, f"flag.{number}.{_now()}")
+        version: int = self.ledger.reader.size()
+        return version
 
     def enrolment_code(self) -> str:
         """A one-time code for a device of the station."""
