@@ -88,7 +88,10 @@ def stoppable_postgres(settings: Mapping[str, str] = DURABLE) -> Iterator[Stoppa
 
 
 class LosingLine:
-    """Stands between a client and PostgreSQL; once told to, it loses the answer to the next COMMIT and hangs up."""
+    """Stands between a client and PostgreSQL, and keeps what the client said.
+
+    Once told to, it loses the answer to the next COMMIT and hangs up.
+    """
 
     def __init__(self, port: int) -> None:
         self._to = ("127.0.0.1", port)

@@ -13,7 +13,8 @@ from cylinder_trace.dates import parse_day
 from cylinder_trace.store.fleet import pages
 from cylinder_trace.store.fleet.pages import Listed, Wanted, read_page
 from cylinder_trace.store.tables import FleetRow
-from cylinder_trace.store.unit import upsert
+from cylinder_trace.store.unit import table_of
+from cylinder_trace.store.upsert import upsert
 from cylinder_trace.subjects import format_state
 from ledgers.homes import STAMP, START, Home
 
@@ -66,7 +67,7 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def _filled(home: Home) -> Iterator[Engine]:
     with home.open() as ledger:
         with ledger.engine.begin() as connection:
-            upsert(connection, FleetRow, [found.model_dump() for found in ROWS])
+            upsert(connection, table_of(FleetRow), [found.model_dump() for found in ROWS])
         yield ledger.engine
 
 

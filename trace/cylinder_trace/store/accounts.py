@@ -10,7 +10,8 @@ from sqlmodel import SQLModel
 
 from cylinder_trace.store.question_line import QuestionLine
 from cylinder_trace.store.tables import AccountRow, AssertionRow, SubjectNowRow
-from cylinder_trace.store.unit import Unit, upsert
+from cylinder_trace.store.unit import Unit, table_of
+from cylinder_trace.store.upsert import upsert
 
 Row = TypeVar("Row", bound=SQLModel)
 
@@ -100,7 +101,7 @@ _AT_ONCE = 500
 def write_row(engine: Engine, row: SQLModel) -> None:
     """Write one row of the service's own tables beside a running service; the same key is replaced."""
     with engine.begin() as connection:
-        upsert(connection, type(row), [row.model_dump()])
+        upsert(connection, table_of(type(row)), [row.model_dump()])
 
 
 def station_is_known(engine: Engine, station_id: str) -> bool:

@@ -84,7 +84,7 @@ def _commit(begun: Begun) -> None:
 
 
 def _wire_of(connection: Connection) -> Wire:
-    """The wire of an open transaction's connection."""
+    """The wire of a connection that has done nothing yet."""
     driver: Any = connection.connection.driver_connection
     error = connection.dialect.loaded_dbapi.Error
     if connection.dialect.name != "postgresql":

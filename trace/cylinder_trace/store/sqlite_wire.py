@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from cylinder_trace.store.database import BEGIN_WRITING
 from cylinder_trace.store.tables import PersonRow
+from cylinder_trace.store.upsert import upsert_statement
 from cylinder_trace.store.wire import CODE, ENTRY, FOUND, NEWEST, NOW, Ahead, CommitUnknown, Newest, Values
 
 _DIALECT = SQLiteDialect()
@@ -66,9 +67,7 @@ def _sqlite_put(count: int, *, same_owner: bool) -> str:
 
 @lru_cache(maxsize=64)
 def _sqlite_put_row(table: Table) -> str:
-    statement, keys = _insert(table, 1), [column.name for column in table.primary_key.columns]
-    change = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-    return _sqlite_text(statement.on_conflict_do_update(index_elements=keys, set_=change))
+    return _sqlite_text(upsert_statement("sqlite", table))
 
 
 @lru_cache(maxsize=64)

@@ -6,12 +6,10 @@ the good units staged is written in bulk and committed once (see ``ledger``).
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Insert, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Table
 from sqlmodel import SQLModel
 
 from cylinder_trace.chain import EMPTY, Head, Sealed, next_head, seal
@@ -510,17 +508,3 @@ def _by_table(rows: Iterable[SQLModel]) -> dict[Table, list[Values]]:
         table = table_of(type(row))
         tables.setdefault(table, []).append(tuple(getattr(row, column.name) for column in table.columns))
     return tables
-
-
-def upsert(connection: Connection, table: type[SQLModel], rows: list[dict[str, Any]]) -> None:
-    """Insert `rows`, replacing those with the same primary key; not for append-only tables."""
-    connection.execute(_upsert_statement(connection.dialect.name, table), rows)
-
-
-@lru_cache(maxsize=32)
-def _upsert_statement(dialect: str, table: type[SQLModel]) -> Insert:
-    insert_into = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
-    columns = table.__table__.columns  # type: ignore[attr-defined]
-    keys = [column.name for column in columns if column.primary_key]
-    changed = {column.name: insert_into.excluded[column.name] for column in columns if column.name not in keys}
-    return insert_into.on_conflict_do_update(index_elements=keys, set_=changed)

@@ -1,7 +1,7 @@
 """The group commit's statements, handed to the driver itself: no statement is built while callers wait.
 
-Tables stay defined once, in ``tables``; the statements are written out from them, once.  They run on the driver's
-connection that the group commit's own SQLAlchemy transaction holds, so they commit or go with it.
+Tables stay defined once, in ``tables``; the statements are written out from them, once.  They run in the
+transaction that the wire began, and so does what work asks of SQLAlchemy: all of it is committed together, or gone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
