@@ -118,7 +118,7 @@ def create_app(service: Service) -> FastAPI:
     # Documents that are looked through at the same time: each takes memory of many times its size.
     app.state.epcis_slots = asyncio.Semaphore(2)
     app.state.imports = {}  # how far each is that this process works on
-    app.state.limits = Limits(service.settings.rates, service.settings.redis_url)
+    app.state.limits = Limits(service.settings.rates, service.settings.redis_url, service.clock)
     app.state.metrics = Metrics(service)
     app.state.connections = lambda: 0  # a server says how many are open
     for module in ROUTERS:

@@ -7,7 +7,6 @@ limit, and when it is back they count together again. Nothing about safety hangs
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -46,12 +45,12 @@ class _Count:
 class Limits:
     """The counts of one process."""
 
-    def __init__(self, rates: Rates, redis_url: str | None, seconds: Callable[[], float] = time.time) -> None:
+    def __init__(self, rates: Rates, redis_url: str | None, clock: Callable[[], int]) -> None:
         self._most: Mapping[Kind, int | None] = {
             "account": rates.account, "address": rates.address, "attempts": rates.attempts
         }  # fmt: skip
         self._redis_url = redis_url
-        self._seconds = seconds
+        self._clock = clock
         self._lock = threading.Lock()
         self._window = 0
         self._counts: dict[tuple[Kind, str], _Count] = {}
@@ -81,14 +80,14 @@ class Limits:
         most = self._most[kind]
         if most is None:
             return
-        now = self._seconds()
+        now_s = self._clock() // 1000
         with self._lock:
-            self._turn(int(now // _WINDOW_S))
+            self._turn(now_s // _WINDOW_S)
             count = self._count(kind, name)
             if count.own + count.others < most:
                 count.own += counted
                 return
-        wait_s = _WINDOW_S - int(now % _WINDOW_S)
+        wait_s = _WINDOW_S - now_s % _WINDOW_S
         raise Refused("too_many", f"more than {most} requests a minute; go on in {wait_s} s", wait_s)
 
     def _turn(self, window: int) -> None:

@@ -236,6 +236,12 @@ class House:
         return [entry.data["kind"] for entry in self.entries_of(subject) if entry.type == "dispute_raised"]
 
 
+def stopped_house(folder: Path, rates: Rates) -> House:
+    """A service whose clock stands still: no new minute begins while a test asks too often."""
+    at = now()
+    return House(folder, rates=rates, clock=lambda: at)
+
+
 def _send_in_turn(urls: Iterator[str], request: httpx.Request) -> None:
     other = httpx.URL(next(urls))
     request.url = request.url.copy_with(host=other.host, port=other.port)

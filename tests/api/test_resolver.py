@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from api_house import Bottle, House, new_id, now
+from api_house import Bottle, House, new_id, now, stopped_house
 from resolver_calls import GRAI, Told, ask, filled_in, follow, labelled_bottle, vectors
 
 from cylinder_api.resolving.asking import best_of, quality
@@ -231,7 +231,7 @@ def test_the_query_cannot_break_out_of_the_header(one_house: House, bottle: Bott
 
 @pytest.fixture
 def strict_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with House(tmp_path_factory.mktemp("strict"), rates=Rates(address=1000, attempts=5)) as house:
+    with stopped_house(tmp_path_factory.mktemp("strict"), Rates(address=1000, attempts=5)) as house:
         yield house
 
 
