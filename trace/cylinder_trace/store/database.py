@@ -4,6 +4,8 @@ Every failure that a person can mend is a StoreError with one clear sentence.
 """
 
 import logging
+import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from cylinder_trace.store.migrating import BESIDE, Step, move_schema, steps_from
 from cylinder_trace.store.tables import OLDEST_BESIDE, SCHEMA_VERSION, MetaRow
@@ -77,6 +81,8 @@ def lock_file(path: Path) -> FileLock:
     return lock
 
 
+_FRESH_S = 1.0
+_RESTS_SINCE = "rests since"
 _MOST_PAGES = 8000
 """Of 4 KB each: what SQLite's write-ahead log grows to before whoever commits writes it back himself."""
 
@@ -85,10 +91,33 @@ def open_engine(url: URL, *, writer: bool) -> Engine:
     """An engine for `url`. The writer's transactions take SQLite's write lock at once, readers' never do."""
     path = sqlite_path(url)
     if path is None:
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=5, max_overflow=20)
+        engine = create_engine(url, hide_parameters=True, pool_size=5, max_overflow=20)
+        _ask_those_that_rested(engine)
+        return engine
     engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False, "timeout": 30})
     _tune_sqlite(engine, writer)
     return engine
+
+
+def _ask_those_that_rested(engine: Engine) -> None:
+    """Nobody gets a connection that broke while it rested; one that was used a moment ago is not asked how it is.
+
+    The asking costs as much as most questions. Whoever is first to meet a line that broke in that moment is told so,
+    and with it all connections of the pool are laid anew.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def on_checkin(_driver: object, record: ConnectionPoolEntry) -> None:
+        record.info[_RESTS_SINCE] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def on_checkout(driver: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if time.monotonic() - record.info.get(_RESTS_SINCE, math.inf) < _FRESH_S:
+            return
+        try:
+            engine.dialect.do_ping(driver)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error  # its place is taken by a new one, and nobody hears of it
 
 
 def _tune_sqlite(engine: Engine, writer: bool) -> None:

@@ -138,9 +138,10 @@ class Publisher:
     def publish(self) -> None:
         """Publish everything committed so far, unless another process is the leader."""
         with self._one_at_a_time:
-            while self._publish_chunk():
-                pass
-            self._show_newest()
+            full = True
+            while full:
+                full = self._publish_chunk()
+                self._show_newest()
 
     def _run(self) -> None:
         while True:
@@ -249,7 +250,6 @@ class Publisher:
             note = self._signed(size + len(leaves))
             row = {"size": size + len(leaves), "note": note, "published_at": self._clock()}
             connection.execute(insert(CheckpointRow), [row])
-        self._show_newest()
         for witness in self._witnesses:
             witness.offer(note)
         return len(leaves) == _CHUNK
