@@ -25,6 +25,9 @@ def ledger(postgres_url: str, tmp_path: Path) -> Iterator[Ledger]:
         yield opened
 
 
+_HOW_MANY = "SELECT count(*) FROM entry WHERE log_index >= 43"
+
+
 @pytest.fixture
 def two(ledger: Ledger, postgres_url: str) -> Iterator[tuple[Connection, Connection]]:
     """Two connections of writers that do not take the writer's lock."""
@@ -56,6 +59,7 @@ def write(connection: Connection, row: Values) -> PostgresWire:
 def test_of_two_writers_without_the_lock_one_fails(two: tuple[Connection, Connection], second: Values) -> None:
     first, other = two
     earlier = write(first, entry(43, "taken", "cylinder/x"))
+    assert first.execute(_HOW_MANY).fetchall() == [(1,)]  # waits until the rows are there, and not on their way
     refused: list[BaseException] = []
 
     def write_second() -> None:
@@ -70,7 +74,7 @@ def test_of_two_writers_without_the_lock_one_fails(two: tuple[Connection, Connec
     earlier.commit()
     waiting.join(20)
     assert len(refused) == 1
-    assert first.execute("SELECT count(*) FROM entry WHERE log_index >= 43").fetchall() == [(1,)]
+    assert first.execute(_HOW_MANY).fetchall() == [(1,)]
 
 
 def parts_of(connection: Connection) -> list[str]:
