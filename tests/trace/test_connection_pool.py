@@ -10,7 +10,6 @@ from sqlalchemy.exc import OperationalError
 from cylinder_trace.store.database import open_engine
 from servers.stoppable import LosingLine, cut_all_others
 
-
 _REST = "cylinder_trace.store.database._FRESH_S"
 """From how many seconds on a connection has rested, and is asked whether it still lives."""
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -25,9 +26,6 @@ def ledger(postgres_url: str, tmp_path: Path) -> Iterator[Ledger]:
         yield opened
 
 
-_HOW_MANY = "SELECT count(*) FROM entry WHERE log_index >= 43"
-
-
 @pytest.fixture
 def two(ledger: Ledger, postgres_url: str) -> Iterator[tuple[Connection, Connection]]:
     """Two connections of writers that do not take the writer's lock."""
@@ -40,11 +38,15 @@ def entry(index: int, id: str, subject: str, n: int = 0) -> Values:
     return (index, id, subject, n, "code_bound", 1, 1, bytes(32), b"{}")
 
 
-def write(connection: Connection, row: Values) -> PostgresWire:
+def write(connection: Connection, row: Values, together: threading.Barrier) -> None:
+    """Begin as a writer does who has not asked for the lock; commit at the moment at which the other does."""
+    connection.autocommit = True  # as the writer's line has it: whoever speaks over it begins and commits
+    connection.execute("BEGIN")
     wire = PostgresWire(connection, psycopg.Error)
     wire.insert(ENTRY, [row])
     wire.put_subjects([(row[2], "cylinder", row[3] + 1, "ab", row[0], None, "{}")])
-    return wire
+    together.wait(20)
+    wire.commit()
 
 
 @pytest.mark.parametrize(
@@ -57,24 +59,14 @@ def write(connection: Connection, row: Values) -> PostgresWire:
     ids=["the same index", "the same id", "the same place in a chain"],
 )
 def test_of_two_writers_without_the_lock_one_fails(two: tuple[Connection, Connection], second: Values) -> None:
-    first, other = two
-    earlier = write(first, entry(43, "taken", "cylinder/x"))
-    assert first.execute(_HOW_MANY).fetchall() == [(1,)]  # waits until the rows are there, and not on their way
-    refused: list[BaseException] = []
-
-    def write_second() -> None:
-        try:
-            write(other, second).commit()
-        except UniqueViolation as error:
-            refused.append(error)
-
-    waiting = threading.Thread(target=write_second)
-    waiting.start()
-    waiting.join(0.3)
-    earlier.commit()
-    waiting.join(20)
-    assert len(refused) == 1
-    assert first.execute(_HOW_MANY).fetchall() == [(1,)]
+    together = threading.Barrier(2)
+    with ThreadPoolExecutor(2) as pool:
+        rows = entry(43, "taken", "cylinder/x"), second
+        writing = [pool.submit(write, connection, row, together) for connection, row in zip(two, rows, strict=True)]
+    refused = [written.exception() for written in writing if written.exception()]
+    assert list(map(type, refused)) == [UniqueViolation]
+    two[0].execute("ROLLBACK")
+    assert two[0].execute("SELECT count(*) FROM entry WHERE log_index >= 43").fetchall() == [(1,)]
 
 
 def parts_of(connection: Connection) -> list[str]:

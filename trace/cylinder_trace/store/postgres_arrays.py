@@ -8,11 +8,6 @@ from itertools import repeat
 from struct import Struct
 from typing import Any
 
-from psycopg import Connection
-from psycopg.abc import Buffer
-from psycopg.adapt import Dumper
-from psycopg.pq import Format
-
 _HEADER = Struct("!iiIii")
 """Dimensions, whether there are NULLs, the items' type, how many they are, the first one's number."""
 _LENGTH = Struct("!i").pack
@@ -21,33 +16,21 @@ _NULL = _LENGTH(-1)
 _INT8, _TEXT, _BYTEA = 20, 25, 17
 
 
-class Int8s(bytes):
-    """A packed bigint[]."""
+def pack_int8s(values: Sequence[int]) -> bytes:
+    """bigint[]: integers of 64 bits."""
+    return _header(values, _INT8) + b"".join(map(_INTEGER, repeat(8), values))
 
 
-class Texts(bytes):
-    """A packed text[]."""
-
-
-class Byteas(bytes):
-    """A packed bytea[]."""
-
-
-def pack_int8s(values: Sequence[int]) -> Int8s:
-    """Integers of 64 bits."""
-    return Int8s(_header(values, _INT8) + b"".join(map(_INTEGER, repeat(8), values)))
-
-
-def pack_texts(values: Sequence[str | None]) -> Texts:
-    """Strings; None is NULL."""
+def pack_texts(values: Sequence[str | None]) -> bytes:
+    """text[]: strings; None is NULL."""
     if None in values:
-        return Texts(_header(values, _TEXT) + b"".join([_NULL if value is None else _text(value) for value in values]))
-    return Texts(_header(values, _TEXT) + _pieces([str.encode(value) for value in values if value is not None]))
+        return _header(values, _TEXT) + b"".join([_NULL if value is None else _text(value) for value in values])
+    return _header(values, _TEXT) + _pieces([str.encode(value) for value in values if value is not None])
 
 
-def pack_byteas(values: Sequence[bytes]) -> Byteas:
-    """Byte strings."""
-    return Byteas(_header(values, _BYTEA) + _pieces(values))
+def pack_byteas(values: Sequence[bytes]) -> bytes:
+    """bytea[]: byte strings."""
+    return _header(values, _BYTEA) + _pieces(values)
 
 
 Packer = Callable[[Sequence[Any]], bytes]
@@ -59,10 +42,9 @@ PACKERS: Mapping[str, Packer] = {
 """PostgreSQL's type of an item → how a column of it is packed."""
 
 
-def take_packed(connection: "Connection[Any]") -> None:
-    """Let `connection` take packed arrays as parameters."""
-    for dumper in (_Int8sDumper, _TextsDumper, _ByteasDumper):
-        connection.adapters.register_dumper(dumper.packed, dumper)
+def pack_columns(packers: Sequence[Packer], rows: Sequence[tuple[Any, ...]]) -> list[bytes]:
+    """An array for each column of some rows."""
+    return [pack(column) for pack, column in zip(packers, zip(*rows, strict=True), strict=True)]
 
 
 def _header(values: Sequence[object], type_oid: int) -> bytes:
@@ -80,23 +62,3 @@ def _pieces(values: Sequence[bytes]) -> bytes:
         between = _LENGTH(lengths.pop())
         return between + between.join(values)
     return b"".join([piece for value in values for piece in (_LENGTH(len(value)), value)])
-
-
-class _Packed(Dumper):
-    format = Format.BINARY
-    packed: type[bytes]
-
-    def dump(self, obj: bytes) -> Buffer:
-        return obj
-
-
-class _Int8sDumper(_Packed):
-    oid, packed = 1016, Int8s
-
-
-class _TextsDumper(_Packed):
-    oid, packed = 1009, Texts
-
-
-class _ByteasDumper(_Packed):
-    oid, packed = 1001, Byteas
