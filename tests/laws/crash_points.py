@@ -15,6 +15,7 @@ from sqlalchemy import Engine, event
 
 from cylinder_trace.store import durable, files
 from cylinder_trace.store.files import LogFiles
+from cylinder_trace.store.postgres_messages import Messages
 from cylinder_trace.store.postgres_wire import PostgresWire
 from cylinder_trace.store.publisher import Publisher
 from cylinder_trace.store.sqlite_wire import SqliteWire
@@ -86,18 +87,32 @@ def on_either_wire(place: Callable[[Any, str], Install], name: str) -> Install:
     return install
 
 
-def commit_on_its_way(trap: Trap) -> None:
-    """Die when COMMIT has gone to the server and its answer has not come."""
-    real = PostgresWire.commit
+def at_commit_to_postgres(having: Callable[[Messages], None]) -> Install:
+    """Die where PostgreSQL is told to commit, when `having` has been done with what lies ready for it."""
 
-    def dying(wire: PostgresWire) -> None:
-        if trap.armed:
-            wire._driver.execute("COMMIT")  # behind the rows, in their pipeline
-            wire._driver.pgconn.flush()
-        trap.spring()
-        real(wire)
+    def install(trap: Trap) -> None:
+        real = PostgresWire.commit
 
-    setattr(PostgresWire, "commit", dying)  # noqa: B010 - to the type checker it would be another function
+        def dying(wire: PostgresWire) -> None:
+            if trap.armed:
+                having(wire._messages)
+            trap.spring()
+            real(wire)
+
+        setattr(PostgresWire, "commit", dying)  # noqa: B010 - to the type checker it would be another function
+
+    return install
+
+
+def rows_written(messages: Messages) -> None:
+    """The server has written the rows, and has not heard the word COMMIT."""
+    messages.send()
+
+
+def commit_said(messages: Messages) -> None:
+    """COMMIT has gone to the server behind the rows, and its answer has not come."""
+    messages.put("COMMIT")
+    messages._line.pipeline_sync()
 
 
 def half_written_commit(trap: Trap) -> None:
@@ -200,7 +215,8 @@ POINTS = (
     CrashPoint("before_first_row", "writing", "no", before(Batch, "flush")),
     CrashPoint("between_rows", "writing", "no", on_either_wire(after, "insert")),
     CrashPoint("before_commit", "writing", "no", on_either_wire(before, "commit")),
-    CrashPoint("commit_on_its_way", "writing", "unknown", commit_on_its_way, "postgresql"),
+    CrashPoint("rows_written_not_committed", "writing", "no", at_commit_to_postgres(rows_written), "postgresql"),
+    CrashPoint("commit_on_its_way", "writing", "unknown", at_commit_to_postgres(commit_said), "postgresql"),
     CrashPoint("half_written_commit", "writing", "no", half_written_commit, "sqlite"),
     CrashPoint("after_commit_before_answer", "writing", "yes", on_either_wire(after, "commit")),
     # publishing
