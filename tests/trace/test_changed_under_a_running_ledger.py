@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from cylinder_trace.store.ledger import Ledger
-from cylinder_trace.store.publisher import IntegrityAlarm
+from cylinder_trace.store.publisher import IntegrityAlarm, Publisher
 from laws.sound import assert_published, assert_sound, audit_faults
 from ledgers.homes import KEY, Home, registered, returned
 
@@ -105,25 +105,49 @@ def test_an_entry_that_is_gone_before_it_is_published_stops_publishing(held_back
         assert published_size(ledger) == 0
 
 
+SET_BACK = (
+    "DELETE FROM checkpoint WHERE size = 3",
+    "DELETE FROM entry_ref WHERE log_index = 2",
+    "DELETE FROM entry WHERE log_index = 2",
+    "DELETE FROM subject_now WHERE log_index = 2",
+)
+"""From three entries to two, with the checkpoint of the third."""
+
+
 def test_a_database_set_back_under_a_running_ledger_gets_no_second_history(
-    home: Home, caplog: pytest.LogCaptureFixture
+    held_back: Home, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with home.open() as ledger:
+    with held_back.open() as ledger:
         for number in range(3):
             ledger.append([registered(number)])
             ledger.publisher.publish()
-        by_hand(
-            ledger,
-            "DELETE FROM checkpoint WHERE size = 3",
-            "DELETE FROM entry_ref WHERE log_index = 2",
-            "DELETE FROM entry WHERE log_index = 2",
-            "DELETE FROM subject_now WHERE log_index = 2",
-        )
+        by_hand(ledger, *SET_BACK)
         ledger.append([registered(7)])
         with pytest.raises(IntegrityAlarm, match="old backup"):
             ledger.publisher.publish()
+        ledger.publisher.wait_published(4, timeout_s=1)
         soon(lambda: "publishing has stopped" in caplog.text)
         assert published_size(ledger) == 2
+
+
+def test_a_database_set_back_in_the_middle_of_a_publication_is_not_shown_in_place_of_what_was_published(
+    held_back: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with held_back.open() as ledger:
+        for number in range(3):
+            ledger.append([registered(number)])
+            ledger.publisher.publish()
+        shown = held_back.folder / "log" / "checkpoint"
+        published = shown.read_bytes()
+
+        def nothing_new_and_then_set_back(_publisher: Publisher) -> bool:
+            by_hand(ledger, *SET_BACK)
+            return False
+
+        monkeypatch.setattr(Publisher, "_publish_chunk", nothing_new_and_then_set_back)
+        with pytest.raises(IntegrityAlarm, match="old backup"):
+            ledger.publisher.publish()
+        assert shown.read_bytes() == published
 
 
 @pytest.mark.parametrize("damage", ["shorter", "gone"])

@@ -205,7 +205,7 @@ class Publisher:
         with self._engine.begin() as connection:
             # Never the file of an older size over that of a newer one: nobody else publishes in the meantime.
             wait_for_lead(connection, _LEAD)
-            newest = self._reader.checkpoint()
+            newest = self._newest()  # a database that was set back gets no file of its own
             if newest is not None:
                 self._files.publish(newest[1])
 
