@@ -57,7 +57,7 @@ AN_ALARM = AlarmRaised(
 def newest_tile(house: House) -> str:
     """The place of the tile, full or not, in which the log ends."""
     ledger = house.running.ledger
-    ledger.publisher.wait_published(ledger.reader.size())
+    ledger.publisher.wait_published(ledger.reader.size(), timeout_s=60)
     published = ledger.reader.newest_published()
     assert published is not None
     full, width = divmod(published[0], 256)

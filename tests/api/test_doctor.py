@@ -38,7 +38,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("doctor") / "data"
     with House(folder) as house:
         house.new_bottle()
-        assert house.running.ledger.publisher.wait_published(house.running.ledger.reader.size())
+        assert house.running.ledger.publisher.wait_published(house.running.ledger.reader.size(), timeout_s=60)
     return folder
 
 

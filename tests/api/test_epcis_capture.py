@@ -323,5 +323,5 @@ def test_jobs_are_listed_newest_first_page_by_page_and_each_sees_its_own(house: 
 
 def test_a_capture_passes_the_audit(house: House) -> None:
     captured(house.as_("company"), document(event()))
-    assert house.running.ledger.publisher.wait_published(house.running.ledger.reader.size())
+    assert house.running.ledger.publisher.wait_published(house.running.ledger.reader.size(), timeout_s=60)
     assert house.audit() == []

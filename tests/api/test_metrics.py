@@ -36,7 +36,7 @@ def test_answers_are_counted_by_template_and_status_so_that_no_code_becomes_a_la
 
 def test_the_ledgers_age_its_queue_and_its_streams_are_told(one_house: House) -> None:
     one_house.append(one_house.new_bottle().subject, _disputed())
-    one_house.running.ledger.publisher.wait_published(one_house.running.ledger.reader.size())
+    one_house.running.ledger.publisher.wait_published(one_house.running.ledger.reader.size(), timeout_s=60)
     told = scraped(one_house)
     assert told[("pinglian_ledger_entries",)] == one_house.running.ledger.reader.size()
     assert told[("pinglian_ledger_unpublished_entries",)] == 0

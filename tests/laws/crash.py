@@ -49,7 +49,7 @@ def check(seed: int, home: Home) -> None:
 def survives(home: Home, acknowledged: Path, said: str) -> list[bool]:
     """Assert the law over what a dead writer left; for each thread, whether its request under way was stored."""
     promised = promised_in(acknowledged)
-    _wait_until_let_go(home)
+    wait_until_let_go(home)
     assert_sound(home, f"{said}, before it is opened")
     with Ledger(home.url, home.folder, KEY, home.clock, publishing_of(home.folder)) as ledger:
         assert_kept(ledger, promised, said)
@@ -91,7 +91,7 @@ def _wait_for_first(acknowledged: Path, writer: BaseProcess) -> None:
         time.sleep(0.005)
 
 
-def _wait_until_let_go(home: Home) -> None:
+def wait_until_let_go(home: Home) -> None:
     """PostgreSQL notices a little later that its client has died; until then its last word may still be coming."""
     if home.url.startswith("sqlite"):
         return

@@ -21,6 +21,9 @@ STOP_WITHIN_S = 20.0
 _NEVER_HANDED_OUT = range(15_000, 32_000)
 """Below the ports that Linux (32768), macOS and Windows (49152) choose for whoever binds to 0 or connects."""
 
+_CHANCE = random.SystemRandom()
+"""Not the one of `random`, which simulations seed: two test runs would look at the same ports in the same order."""
+
 
 @contextlib.contextmanager
 def kept(command: Sequence[str], folder: Path, *, as_nobody: bool = False) -> Iterator[subprocess.Popen[bytes]]:
@@ -47,7 +50,7 @@ def free_port() -> int:
 
     So a server may also be stopped and started again at it while other tests run beside this one.
     """
-    for port in random.sample(_NEVER_HANDED_OUT, len(_NEVER_HANDED_OUT)):
+    for port in _CHANCE.sample(_NEVER_HANDED_OUT, len(_NEVER_HANDED_OUT)):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

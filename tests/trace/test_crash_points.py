@@ -69,8 +69,13 @@ def die_at(point: CrashPoint, home: Home, before: int = _BEFORE) -> Path:
     """Let a writer live until it comes to the point; the file of its receipts."""
     acknowledged = home.folder / "acknowledged"
     writer = writing.begin(Life(home, acknowledged, before, point.name))
-    writer.join(60)
-    assert writer.exitcode == -signal.SIGKILL, f"the writer did not come to {point.name}"
+    try:
+        writer.join(60)
+    finally:
+        exited = writer.exitcode
+        writer.kill()  # one that never came to the point must not load the machine for the tests after it
+        writer.join()
+    assert exited == -signal.SIGKILL, f"the writer did not come to {point.name}"
     return acknowledged
 
 

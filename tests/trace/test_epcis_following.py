@@ -132,6 +132,7 @@ def test_an_entry_of_a_newer_version_is_waited_for_and_one_that_was_changed_make
     newer = entry.text.replace(b'"returned"', b'"flown_away"')
     rewrite(ledger, 1, newer, leaf_hash(newer))
     follower = follower_of(ledger)
+    assert [follower.step(), follower.step()] == [1, 0]
     assert follower.complete(0.2) == 1
     with ledger.engine.begin() as connection:
         connection.execute(update(ENTRY).where(ENTRY.c.log_index == 1).values(hash=entry.hash))

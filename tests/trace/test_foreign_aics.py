@@ -51,7 +51,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     with Home(f"sqlite:///{folder}/ledger.db", folder).open() as ledger:
         ledger.append([registered(number) for number in range(SIZE)])
-        assert ledger.publisher.wait_published(SIZE)
+        assert ledger.publisher.wait_published(SIZE, timeout_s=60)
     assert cli.main(["mirror", str(folder), str(made)]) == 0
     (around / "vkey").write_text(format_vkey(KEY.verifying_key) + "\n")
     return made

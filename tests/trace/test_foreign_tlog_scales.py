@@ -23,7 +23,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for first, end in ((0, 300), (300, SIZE)):
         with home.open() as ledger:
             ledger.append([registered(number) for number in range(first, end)])
-            assert ledger.publisher.wait_published(end)
+            assert ledger.publisher.wait_published(end, timeout_s=60)
         assert cli.main(["mirror", str(folder), str(made)]) == 0
     with home.open() as ledger:
         ledger.append([returned(1, "not.mirrored")])

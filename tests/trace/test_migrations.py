@@ -2,10 +2,12 @@
 
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +58,7 @@ def filled(make_home: MakeHome) -> Home:
     home = make_home("filled")
     with home.open() as ledger:
         ledger.append([registered(1), registered(2, owner="co_2"), bound(1), returned(2, "r2")])
-        assert ledger.publisher.wait_published(4)
+        assert ledger.publisher.wait_published(4, timeout_s=60)
     return home
 
 
@@ -137,7 +139,7 @@ def test_a_database_from_before_there_were_steps_is_recognised_and_moved_with_ev
         assert kept(old) == before
         ledger.append([bound(2), returned(1, "r1")])
         assert [row.index for row in ledger.reader.history("cylinder/cyl_1")] == [0, 2, 5]
-        assert ledger.publisher.wait_published(6)
+        assert ledger.publisher.wait_published(6, timeout_s=60)
         auditor = Auditor(ledger.reader.checkpoints(), read_vkey(format_vkey(KEY.verifying_key)))
         auditor.check(ledger.reader.all_entries())
         assert auditor.finish(ledger.reader.read_model()).faults == []
@@ -228,6 +230,18 @@ def test_two_processes_that_start_at_once_on_an_empty_home_both_succeed(home: Ho
     processes = [starting(home), starting(home)]
     assert [process.wait(60) for process in processes] == [0, 0]
     assert version_of(home) == (SCHEMA_VERSION, SCHEMA_VERSION)
+
+
+def test_a_file_that_another_process_is_writing_is_waited_for(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        through = threading.Timer(0.3, other.execute, ["COMMIT"])
+        through.start()
+        engine = open_engine(parse_url(f"sqlite:///{tmp_path}/ledger.db"), writer=True)
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+        engine.dispose()
+        through.join()
 
 
 def test_a_move_that_is_killed_half_way_leaves_the_old_schema_whole_and_is_done_by_the_next_start(

@@ -54,7 +54,7 @@ def home(tmp_path: Path) -> Home:
     made = Home(f"sqlite:///{folder}/ledger.db", folder)
     with made.open() as ledger:
         ledger.append(first_life()[:300])
-        assert ledger.publisher.wait_published(300)
+        assert ledger.publisher.wait_published(300, timeout_s=60)
         ledger.append(first_life()[300:])
     return made
 

@@ -93,7 +93,7 @@ def test_the_service_appends_publishes_and_answers_as_its_role(ledger: Ledger) -
     ledger.append([registered(2), bound(1), bound(2)])
     ledger.append([returned(1, "r1"), withdrawn(2)])
     ledger.append([registered(number) for number in range(10, 60)])
-    assert ledger.publisher.wait_published(56)
+    assert ledger.publisher.wait_published(56, timeout_s=60)
     assert [row.n for row in ledger.reader.history("cylinder/cyl_1")] == [0, 1, 2]
     assert ledger.reader.cylinder_id("CODE2") is None
     assert ledger.append([bound(1)])[0].replayed

@@ -83,7 +83,7 @@ def test_a_line_that_is_let_go_leaves_no_connection_open(on_postgresql: Ledger, 
     first = kept.ask(pid)
     kept.close()
     with on_postgresql.engine.connect() as other:
-        for _ in range(100):  # the server notices in its own time
+        for _ in range(1000):  # the server notices in its own time
             if other.execute(_OPEN, {"pid": first}).scalar_one() == 0:
                 return
             other.rollback()

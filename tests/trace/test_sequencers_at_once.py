@@ -21,7 +21,7 @@ from cylinder_trace.store.files import LogFiles
 from cylinder_trace.store.publisher import Publisher
 from cylinder_trace.store.unit import Batch
 from laws import writing
-from laws.crash import promised_in
+from laws.crash import promised_in, wait_until_let_go
 from laws.sound import assert_kept, assert_nothing_doubled, assert_published, assert_replays, assert_sound
 from laws.writing import THREADS, Life
 from ledgers.homes import KEY, Home, registered
@@ -46,7 +46,7 @@ def shown_size(folder: Path) -> int:
 @contextmanager
 def watched(folder: Path) -> Iterator[list[int]]:
     """The sizes that somebody sees who reads the public file again and again."""
-    seen: list[int] = []
+    seen = [shown_size(folder)]
     over = threading.Event()
 
     def watch() -> None:
@@ -80,6 +80,7 @@ def lives(home: Home, count: int) -> list[Life]:
 
 
 def assert_one_log(home: Home, told: list[Life], said: str) -> None:
+    wait_until_let_go(home)
     with home.open() as ledger:
         ledger.publisher.publish()
         for life in told:

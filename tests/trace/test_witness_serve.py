@@ -182,7 +182,7 @@ def test_a_log_may_be_named_by_a_long_key_itself(tmp_path: Path, capsys: pytest.
 def test_a_witness_that_is_told_to_stop_stops(tmp_path: Path) -> None:
     with running_witness(tmp_path, KNOWN) as witness:
         witness.process.terminate()
-        assert witness.process.wait(timeout=10) == 0
+        assert witness.process.wait(timeout=60) == 0
 
 
 @pytest.mark.parametrize("more", [[], ["--ml-dsa"]], ids=["Ed25519", "ML-DSA-44"])

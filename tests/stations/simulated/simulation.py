@@ -380,7 +380,7 @@ def _word(month: Month, at: int) -> str | None:
 def _audited(town: Town) -> None:
     """The whole ledger, from nothing."""
     reader = town.ledger.reader
-    town.ledger.publisher.wait_published(reader.size())
+    town.ledger.publisher.wait_published(reader.size(), timeout_s=60)
     auditor = Auditor(reader.checkpoints(), read_vkey(format_vkey(LOG_KEY.verifying_key)))
     auditor.check(reader.all_entries())
     faults = auditor.finish(reader.read_model()).faults

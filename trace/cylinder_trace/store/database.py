@@ -5,6 +5,7 @@ Every failure that a person can mend is a StoreError with one clear sentence.
 
 import logging
 import math
+import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -81,6 +82,8 @@ def lock_file(path: Path) -> FileLock:
     return lock
 
 
+_BUSY_S = 30
+"""So long whoever wants SQLite's file waits for another who has it."""
 _FRESH_S = 1.0
 _RESTS_SINCE = "rests since"
 _MOST_PAGES = 8000
@@ -94,7 +97,7 @@ def open_engine(url: URL, *, writer: bool) -> Engine:
         engine = create_engine(url, hide_parameters=True, pool_size=5, max_overflow=20)
         _ask_those_that_rested(engine)
         return engine
-    engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False, "timeout": 30})
+    engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False, "timeout": _BUSY_S})
     _tune_sqlite(engine, writer)
     return engine
 
@@ -128,9 +131,9 @@ def _tune_sqlite(engine: Engine, writer: bool) -> None:
         # Python's own BEGIN logic is switched off: it would start transactions late and commit before DDL.
         connection.isolation_level = None
         if writer:  # it changes the file, and whoever only looks leaves a file as it is
-            connection.execute("PRAGMA journal_mode=WAL")
+            _write_ahead(connection)
         connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA busy_timeout=30000")
+        connection.execute(f"PRAGMA busy_timeout={1000 * _BUSY_S}")
         connection.execute(f"PRAGMA wal_autocheckpoint={_MOST_PAGES}")  # until then it is done beside, see `write_back`
 
     @event.listens_for(engine, "begin")
@@ -139,6 +142,20 @@ def _tune_sqlite(engine: Engine, writer: bool) -> None:
         assert driver is not None  # noqa: S101 - a transaction has a connection
         if not driver.in_transaction:  # the group commit begins by itself, see `line`
             driver.execute(begin)
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Have the file keep a write-ahead log; SQLite itself does not wait here for another process that does the same."""
+    until = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def create_schema(engine: Engine, origin: str) -> None:
