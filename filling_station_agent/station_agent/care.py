@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -98,25 +98,30 @@ def _shift_status(journal: Journal) -> dict[str, Any]:
 
 
 def _replica_status(file: Path, station_id: str, seed: bytes) -> dict[str, Any]:
-    nothing = {"version": None, "data_as_of": None, "data_age_ms": None, "cylinders": None, "locks": None, "link": None}
+    names = ("version", "data_as_of", "data_age_ms", "cylinders", "locks", "link", "data_fault")
+    nothing: dict[str, Any] = dict.fromkeys(names)
     if not file.exists():
         return nothing
-    replica = Replica(file, station_id, seed)
-    try:
-        known, link = replica.known, replica.link()
-        if known is None:
-            return nothing | {"link": link}
-        now = wall_ms()
-        return {
-            "version": known.version,
-            "data_as_of": known.as_of,
-            "data_age_ms": max(0, now - known.as_of),
-            "cylinders": replica.cylinder_count(),
-            "link": link,
-            "locks": [_lock_told(lock) for lock in known.locks if lock.until is None or now < lock.until],
-        }
-    finally:
-        replica.close()
+    try:  # only read: an agent may be at work with it
+        with closing(Replica(file, station_id, seed, looking=True)) as replica:
+            return nothing | _replica_told(replica)
+    except ReplicaDamaged as damaged:
+        return nothing | {"data_fault": str(damaged)}
+
+
+def _replica_told(replica: Replica) -> dict[str, Any]:
+    known, link = replica.known, replica.link()
+    if known is None:
+        return {"link": link}
+    now = wall_ms()
+    return {
+        "version": known.version,
+        "data_as_of": known.as_of,
+        "data_age_ms": max(0, now - known.as_of),
+        "cylinders": replica.cylinder_count(),
+        "link": link,
+        "locks": [_lock_told(lock) for lock in known.locks if lock.until is None or now < lock.until],
+    }
 
 
 def _lock_told(lock: Lock) -> dict[str, Any]:
@@ -140,6 +145,8 @@ def status_lines(status: dict[str, Any]) -> list[str]:
     """The status for people."""
     data_age = status["data_age_ms"]
     data = "没有 none"
+    if status["data_fault"] is not None:
+        data = f"现在读不出,充装程序会重新取 cannot be read now, the agent fetches it anew: {status['data_fault']}"
     if data_age is not None:
         ages = (age_in(max(0, data_age) // 60_000, language) for language in ("zh", "en"))
         data = f"{' '.join(ages)}, {status['cylinders']} 只 cylinders"

@@ -29,6 +29,7 @@ from cylinder_trace.decision import Decision, FillRequest
 from cylinder_trace.decision_note import sign_decision
 from cylinder_trace.events import DeviceLink, EventError, Record, parse_record, record_text
 from cylinder_trace.merkle import leaf_hash
+from station_agent.sqlite_faults import says_damaged
 
 _TYPE = "json_extract(cast(text as text), '$.type')"
 _SCHEMA = f"""
@@ -50,7 +51,6 @@ rewrites a record: a journal is the same chain before and after an upgrade."""
 
 
 _AT_ONCE = 1_000
-_NO_DATABASE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class JournalBroken(Exception):
@@ -367,7 +367,7 @@ class Journal:
         try:
             yield
         except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_DATABASE:
+            if says_damaged(error):
                 raise self._damaged(str(error)) from error
             raise JournalBroken(
                 f"The journal {self._path} cannot be used: {error}. Valves stay shut; free or mend the disk."

@@ -31,6 +31,7 @@ from cylinder_trace.rulebook import Rulebook, RulebookError, parse_rulebook
 from cylinder_trace.station import StationState
 from cylinder_trace.values import Count, Frozen, Id, Instant
 from station_agent.sent import SentCylinders, Signed, Text
+from station_agent.sqlite_faults import says_damaged
 
 _SCHEMA = """
 create table if not exists cylinders (cylinder_id text primary key, text text not null, digest text not null);
@@ -42,6 +43,8 @@ create table if not exists dead (
 """
 SCHEMA_VERSION = 1
 """0 had no table `dead`. A replica of a later version is fetched anew: it holds nothing that the service has not."""
+_PATIENCE_S = 5.0
+"""So long another program that has the file is waited for."""
 
 
 _FIND = "select c.cylinder_id, c.text, c.digest from codes join cylinders c using (cylinder_id) where code = ?"
@@ -182,10 +185,20 @@ def open_answer(text: Text | Signed, station_id: str, log_key: Signer) -> Replic
 class Replica:
     """The replica on disk. `known` is None until a first answer has been taken."""
 
-    def __init__(self, path: Path, station_id: str, seal_key: bytes, regulators: Sequence[VerifyingKey] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        station_id: str,
+        seal_key: bytes,
+        regulators: Sequence[VerifyingKey] = (),
+        *,
+        looking: bool = False,
+    ) -> None:
         """Open or make the replica at `path`; a damaged file is thrown away, `was_damaged` then says so.
 
-        `regulators` are the keys whose unlockings count here (监管公钥).
+        One that cannot be had (another program holds it) stays as it is, and this replica is in memory alone.
+        `regulators` are the keys whose unlockings count here (监管公钥).  `looking`: the file is another's, who works
+        with it, and is only read; raises ReplicaDamaged if it cannot be.
         """
         self._path = path
         self._regulators = tuple(regulators)
@@ -196,10 +209,18 @@ class Replica:
         self._lock = threading.Lock()
         self.known: Known | None = None
         self.was_damaged = False
+        self._db = sqlite3.connect(":memory:", check_same_thread=False)
         try:
-            self._open()
-        except (ReplicaDamaged, sqlite3.Error):
-            self.forget()
+            self._use(self._to_look()) if looking else self._connect(path)
+            self._read_known()
+        except (ReplicaDamaged, sqlite3.Error) as error:
+            if looking:
+                self._db.close()
+                raise ReplicaDamaged(str(error)) from error
+            if isinstance(error, ReplicaDamaged) or says_damaged(error):
+                self.forget()
+            else:
+                self._connect(":memory:")
 
     def close(self) -> None:
         """Let go of the file, when the thread that is using it is through."""
@@ -238,7 +259,7 @@ class Replica:
         if seen.serial is None:
             return []
         try:
-            with closing(sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
+            with closing(self._to_look()) as db:
                 db.create_function("plain", 1, lambda text: plain_field("serial", text or ""), deterministic=True)
                 query = "select cylinder_id from cylinders where plain(json_extract(text, '$.stamp.serial')) = ?"
                 ids = [id for (id,) in db.execute(query, (plain_field("serial", seen.serial),))]
@@ -376,8 +397,7 @@ class Replica:
 
     # ------------------------------------------------------------ within
 
-    def _open(self) -> None:
-        self._connect(self._path)
+    def _read_known(self) -> None:
         if self._db.execute("pragma quick_check(1)").fetchone()[0] != "ok":
             raise ReplicaDamaged(f"{self._path} is damaged")
         self._dead = self._read_dead()
@@ -419,8 +439,17 @@ class Replica:
         self._db.execute("insert into dead values (?, ?, ?, ?, ?)", row)
         self._db.execute("delete from facts where name = 'dead'")  # as version 0 kept it
 
+    def _to_look(self) -> sqlite3.Connection:
+        """A connection that changes nothing."""
+        place = f"{self._path.resolve().as_uri()}?mode=ro"
+        return sqlite3.connect(place, uri=True, isolation_level=None, check_same_thread=False, timeout=_PATIENCE_S)
+
+    def _use(self, db: sqlite3.Connection) -> None:
+        self._db.close()
+        self._db = db
+
     def _connect(self, place: Path | str) -> None:
-        self._db = sqlite3.connect(place, isolation_level=None, check_same_thread=False, timeout=5)
+        self._use(sqlite3.connect(place, isolation_level=None, check_same_thread=False, timeout=_PATIENCE_S))
         (version,) = self._db.execute("pragma user_version").fetchone()
         if version > SCHEMA_VERSION:
             raise ReplicaDamaged(f"{self._path} was written by a newer station-agent")

@@ -111,8 +111,11 @@ def test_the_status_says_how_old_the_data_is_and_since_when_the_link_stands_so()
     status = {
         **counts, "station_id": "st_1", "device_id": "dev_1", "key_protected_by": "file", "last_record_id": None,
         "data_age_ms": 15 * 60_000, "cylinders": 3, "link": link, "locks": (), "shifts": {}, "alarms": (),
-        "disputes": (), "closed_because": None,
+        "disputes": (), "closed_because": None, "data_fault": None,
     }  # fmt: skip
+    assert "cannot be read now, the agent fetches it anew: noise" in "\n".join(
+        status_lines({**status, "data_age_ms": None, "data_fault": "noise"})
+    )
     said = "\n".join(status_lines(status))
     assert "15 分钟前 15 min old, 3 只 cylinders" in said
     assert "在线 Online (自 since 2026-11-22 10:00)" in said

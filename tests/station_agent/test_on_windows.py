@@ -105,7 +105,7 @@ def test_a_secret_is_whole_where_no_folder_can_be_opened(tmp_path: Path, monkeyp
 def test_a_damaged_replica_that_another_program_holds_open_is_made_anew_in_memory(tmp_path: Path) -> None:
     file = tmp_path / "replica.db"
     file.write_bytes(b"noise" * 1_000)
-    held = tmp_path / "replica.db-wal"
+    held = tmp_path / "replica.db-shm"
     held.mkdir()  # what cannot be removed, as an open file there
     replica = Replica(file, "station-1", bytes(32))
     assert replica.was_damaged

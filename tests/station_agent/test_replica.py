@@ -4,6 +4,7 @@ import json
 import sqlite3
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -215,6 +216,39 @@ def test_a_file_of_noise_is_thrown_away_and_fetched_anew(file: Path) -> None:
     replica.take(_answer(CYLINDER))
     assert replica.find(CODE) == CYLINDER
     replica.close()
+
+
+def test_a_file_that_another_program_holds_is_not_thrown_away(
+    replica: Replica, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("station_agent.replica._PATIENCE_S", 0.05)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        meanwhile = _open(file)
+        assert (meanwhile.known, meanwhile.was_damaged) == (None, False)
+        meanwhile.take(_answer(CYLINDER))
+        meanwhile.close()
+    again = _open(file)
+    assert again.find(CODE) == replica.find(CODE) == CYLINDER
+    again.close()
+
+
+def test_whoever_only_looks_waits_for_nobody_and_changes_nothing(replica: Replica, file: Path) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None)) as agent:
+        agent.execute("begin immediate")
+        looking = Replica(file, STATION, DEVICE_KEY.seed, looking=True)
+        assert looking.known == replica.known
+        assert looking.find(CODE) == CYLINDER
+        with pytest.raises(ReplicaRefused, match="readonly"):
+            looking.keep({"server_at": 1})
+        looking.close()
+
+
+def test_whoever_only_looks_leaves_a_damaged_file_to_the_agent(file: Path) -> None:
+    file.write_bytes(b"noise" * 5_000)
+    with pytest.raises(ReplicaDamaged, match="not a database"):
+        Replica(file, STATION, DEVICE_KEY.seed, looking=True)
+    assert file.read_bytes() == b"noise" * 5_000
 
 
 def test_a_row_changed_behind_our_back_is_not_believed(replica: Replica, file: Path) -> None:

@@ -351,8 +351,9 @@ async def _simulate(arguments: argparse.Namespace, log: TextIO) -> None:
     try:
         world, world_port = await _serve_world(simulation, arguments.host, arguments.world_port)
         try:
+            stop = _told_to_stop()  # before anybody hears that it runs: whoever does may tell it to stop at once
             _announce(arguments, {"port": port, "world_port": world_port})
-            await _until_stopped(simulation)
+            await _run_until(stop, simulation)
         finally:
             world.close()
     finally:
@@ -360,10 +361,14 @@ async def _simulate(arguments: argparse.Namespace, log: TextIO) -> None:
         simulation.power_off()
 
 
-async def _until_stopped(simulation: Simulation) -> None:
+def _told_to_stop() -> asyncio.Event:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+    return stop
+
+
+async def _run_until(stop: asyncio.Event, simulation: Simulation) -> None:
     advancing, stopping = asyncio.create_task(simulation.run()), asyncio.create_task(stop.wait())
     done, pending = await asyncio.wait({advancing, stopping}, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
