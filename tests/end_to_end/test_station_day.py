@@ -50,6 +50,8 @@ def slow_place(tmp_path_factory: pytest.TempPathFactory, service: RealService) -
 
 
 def _at_work(place: Place) -> Agent:
+    for earlier in place.agents:
+        earlier.stop()  # left by a test that failed half way: two cannot run in one folder
     agent = place.start()
     for lane in (1, 2):
         agent.type(lane, f"PL:W:{FILLER}")
@@ -123,6 +125,7 @@ def test_without_the_service_the_station_goes_on_and_afterwards_nothing_is_lost_
     assert agent.scan(2, _link(998))["reasons"] == ["R02"], "unknown here is refused"
     assert [place.scales.openings(f"alone-{number}") for number in (12, 13, 14)] == [1, 1, 1]
     assert place.scales.openings("again") == place.scales.openings("foreign") == 0
+    wait_until(lambda: place.status()["unsent"] >= 9, "the alarm too is written down")
     assert place.status()["unsent"] == 9, "five decisions, three fills, and the alarm: one code, two cylinders"
     service.start()
     _all_sent(place)
@@ -155,10 +158,10 @@ def test_a_lost_answer_is_not_waited_for_and_one_act_has_one_entry(
     service.faults.lost.add("fill-checks")
     try:
         place.scales.place(1, "lost")
-        began = time.monotonic()
+        began, before = time.monotonic(), len(agent.said)
         assert agent.scan(1, _link(21), "decided")["with_service"] is False
         assert 0.25 < time.monotonic() - began < 2
-        agent.wait_for("filled", lane=1, after=len(agent.said))
+        agent.wait_for("filled", lane=1, after=before)
         _all_sent(place)
     finally:
         service.faults.clear()
@@ -193,12 +196,16 @@ def test_a_denial_that_comes_late_shuts_the_valve_and_is_recorded(service: RealS
     place = slow_place
     agent = _at_work(place)
     service.faults.status.update({"replica": 503, "changes": 503})  # the station does not hear of the mark
-    service.faults.delay_s["fill-checks"] = 1.5
+    service.faults.lost.add("fill-checks")
     try:
         service.faults.silent = True
         service.flag(31)
         place.scales.place(1, "late")
-        filled = agent.scan(1, _link(31))
+        before = len(agent.said)
+        agent.scan(1, _link(31), "filling")
+        wait_until(lambda: place.scales.gross_g(1) > 17_000, "gas flows")
+        service.faults.lost.discard("fill-checks")
+        filled = agent.wait_for("filled", "refused", "fault", lane=1, after=before)
     finally:
         service.faults.clear()
     assert filled["event"] == "filled", json.dumps(filled, ensure_ascii=False)

@@ -45,7 +45,7 @@ def test_a_shift_at_the_screen_with_the_network_cut_and_a_black_cylinder(tmp_pat
         terminal.press(F6)
         terminal.shows("交班", FILLER, "待传记录")
         terminal.press(ESCAPE, F2)
-        terminal.shows("DO NOT FILL 禁充", "It is marked as a black cylinder", "○ offline")
+        terminal.shows("DO NOT FILL 禁充", "It is marked as a black cylinder", "○ offline", "serial")
         night = terminal.ground_of("serial")
         terminal.press(F3)
         wait_until(lambda: terminal.ground_of("serial") != night, "the day theme is on")

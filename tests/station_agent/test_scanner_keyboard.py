@@ -36,15 +36,15 @@ def test_scans_and_typing_arrive_from_a_terminal_which_gets_its_mode_back(termin
     before = termios.tcgetattr(agent)
 
     async def watch() -> list[ScannerEvent]:
-        async with KeyboardScanner(agent, WedgeDecoder(), now_ms) as scanner:
+        async with KeyboardScanner(agent, WedgeDecoder(inter_key_ms=250), now_ms) as scanner:
             assert termios.tcgetattr(agent) != before
             os.write(keyboard, "~3瓶1\r".encode()[:4])  # cut inside a character
             os.write(keyboard, "~3瓶1\r".encode()[4:] + b"~4ABC\x1d\x03DEF\r\n")
             events = await next_events(scanner, 2)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.35)
             for key in b"7K2\r":
                 os.write(keyboard, bytes([key]))
-                await asyncio.sleep(0.08)
+                await asyncio.sleep(0.35)
             return events + await next_events(scanner, 1)
 
     assert asyncio.run(watch()) == [
@@ -59,10 +59,10 @@ def test_a_busy_station_does_not_make_a_scanner_look_slow(terminal: tuple[int, i
     keyboard, agent = terminal
 
     async def watch() -> list[ScannerEvent]:
-        async with KeyboardScanner(agent, WedgeDecoder(), now_ms) as scanner:
+        async with KeyboardScanner(agent, WedgeDecoder(inter_key_ms=250), now_ms) as scanner:
             halves = threading.Thread(target=lambda: [os.write(keyboard, half) for half in (b"~3AB", b"CD\r")])
             halves.start()
-            time.sleep(0.3)  # noqa: ASYNC251 - this is the point: the loop is held up
+            time.sleep(0.6)  # noqa: ASYNC251 - this is the point: the loop is held up
             halves.join()
             return await next_events(scanner, 1)
 

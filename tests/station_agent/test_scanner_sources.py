@@ -94,11 +94,11 @@ def test_a_serial_scanner_may_frame_its_scans_with_stx_and_etx() -> None:
 def test_a_scan_that_a_pause_ends_is_whole_although_the_station_was_busy_while_it_arrived() -> None:
     async def day() -> None:
         with serial_cable() as cable:
-            async with at_work(serial(cable.near, Framing(terminator="", gap_ms=100))) as floor:
+            async with at_work(serial(cable.near, Framing(terminator="", gap_ms=600))) as floor:
                 await floor.told_next()
                 halves = threading.Thread(target=send_slowly, args=(cable.far, "AB", "CD"))
                 halves.start()
-                time.sleep(0.4)  # noqa: ASYNC251 - this is the point: the loop is held up
+                time.sleep(1.5)  # noqa: ASYNC251 - this is the point: the loop is held up
                 halves.join()
                 assert await floor.next() == Scan(1, "ABCD", typed=False)
 

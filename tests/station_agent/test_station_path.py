@@ -212,7 +212,7 @@ def test_unknown_here_is_a_refusal_joined_with_what_the_service_says(home: Home)
 
 def test_a_denial_after_the_300_ms_stops_the_gas_and_is_recorded(home: Home) -> None:
     bench = _bench(home, scale=BenchScale(simulated_s_per_read=0.2))
-    bench.service.case, bench.service.delay_s = BLACK, 0.6
+    bench.service.case, bench.service.waits_for = BLACK, lambda: bench.scale.carries(20_000)
     assert _decide(bench).outcome == "ALLOW"
     (fill,) = _fills(bench)
     assert fill.ended_because == "stopped"

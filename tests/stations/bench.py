@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,11 +102,13 @@ class ScriptedService:
     def __init__(self) -> None:
         self.case: Case | None = None
         self.delay_s = 0.0
+        self.waits_for: Callable[[], Awaitable[None]] | None = None
+        """What its answer waits for, in place of `delay_s`."""
         self.asked: list[FillRequest] = []
 
     async def decide(self, request: FillRequest) -> ServiceDecision:
         self.asked.append(request)
-        await asyncio.sleep(self.delay_s)
+        await (self.waits_for() if self.waits_for else asyncio.sleep(self.delay_s))
         if self.case is None:
             raise ServiceGone("The service does not answer.")
         case = self.case

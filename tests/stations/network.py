@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from typing import Literal
 
+from servers.keeper import free_port
+
 Mode = Literal["open", "cut", "silent"]
 
 
@@ -24,7 +26,7 @@ class Network:
         self._writers: set[asyncio.StreamWriter] = set()
         self._passing = asyncio.Event()
         self._passing.set()
-        self.port = 0
+        self.port = free_port()  # and nobody else is given it while the line is cut
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
@@ -54,7 +56,6 @@ class Network:
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def _turn(self, mode: Mode) -> None:
         before, self._mode = self._mode, mode

@@ -28,6 +28,7 @@ from cylinder_trace.decision_note import Signers
 from cylinder_trace.events import Event, Record, Stamp, parse_entry, state_event
 from cylinder_trace.redecide import retake_decisions
 from cylinder_trace.store.unit import Unit
+from servers.keeper import free_port
 
 STATION, COMPANY, FILLER = "st_01", "co_01", "fw_01"
 TARE_G, TARGET_G, MODEL = 16_500, 14_500, "YSP35.5"
@@ -56,10 +57,9 @@ class Faults:
     delay_s: dict[str, float] = field(default_factory=dict)
     """By the last part of the path: how long the answer is held back, after the service has decided."""
     status: dict[str, int] = field(default_factory=dict)
-    """By the last part of the path: the status answered instead."""
+    """By the last part of the path: the status that is answered instead from now on, also to what was asked before."""
     lost: set[str] = field(default_factory=set)
-    """Last parts of paths whose answer does not arrive."""
-    found: asyncio.Event = field(default_factory=asyncio.Event)
+    """Last parts of paths whose answer does not arrive as long as they stand here."""
     silent: bool = False
     """Whether streams that are open say nothing any more."""
 
@@ -68,7 +68,6 @@ class Faults:
         self.delay_s.clear()
         self.status.clear()
         self.lost.clear()
-        self.found.set()
         self.silent = False
 
 
@@ -80,7 +79,8 @@ class RealService:
     scales: int = 8
     cylinders: int = 40
     faults: Faults = field(default_factory=Faults)
-    port: int = 0
+    port: int = field(default_factory=free_port)
+    """Nobody else is given it while the service is unplugged."""
     service: Service | None = None
 
     @property
@@ -101,7 +101,6 @@ class RealService:
         app = create_app(self.service)
         app.add_middleware(_Faulty, faults=self.faults)
         door, ready = bind("127.0.0.1", self.port), threading.Event()
-        self.port = door.getsockname()[1]
         self._server = Server(app, ready.set)
         self._thread = threading.Thread(target=self._serve, args=(door,), daemon=True)
         self._thread.start()
@@ -217,17 +216,19 @@ class _Faulty:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         last = scope.get("path", "").rpartition("/")[2]
-        if status := self._faults.status.get(last):
-            await send({"type": "http.response.start", "status": status, "headers": []})
-            await send({"type": "http.response.body", "body": b"{}"})
-            return
+        replaced = False
 
         async def held_back(message: dict[str, Any]) -> None:
+            nonlocal replaced
             if message["type"] == "http.response.start":
                 await asyncio.sleep(self._faults.delay_s.get(last, 0))
-                if last in self._faults.lost:
-                    await self._faults.found.wait()
-            if last == "changes" and self._faults.silent:
+                while last in self._faults.lost:  # noqa: ASYNC110 - taken away by a test, in another thread
+                    await asyncio.sleep(0.01)
+                if status := self._faults.status.get(last):
+                    replaced = True
+                    await send({"type": "http.response.start", "status": status, "headers": []})
+                    await send({"type": "http.response.body", "body": b"{}"})
+            if replaced or (last == "changes" and self._faults.silent):
                 return
             await send(message)
 
