@@ -5,16 +5,15 @@ Whose data an operation may touch (its own station, its own company's cylinders)
 
 import asyncio
 from functools import partial
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple, get_args
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Row
 
 from cylinder_api.refusals import Refused
 from cylinder_api.service import Service, ServiceHere
-from cylinder_trace.store.accounts import renew_session, secret_sha256
+from cylinder_trace.store.accounts import FoundAccount, renew_session, secret_sha256
 from cylinder_trace.subjects import DeviceState
 
 Role = Literal[
@@ -252,7 +251,7 @@ async def account_of(
     return account
 
 
-async def _not_in_force(service: Service, row: Row[Any] | None) -> Refused:
+async def _not_in_force(service: Service, row: FoundAccount | None) -> Refused:
     """Why a token opens nothing. A device that was cut off (停用) is told so: it must not fill without us either."""
     subject = f"device/{row.account_id}" if row is not None else ""
     device = await asyncio.to_thread(service.ledger.reader.state, subject) if subject else None
@@ -261,7 +260,7 @@ async def _not_in_force(service: Service, row: Row[Any] | None) -> Refused:
     return Refused("unauthenticated", "send Authorization: Bearer with a token that is in force")
 
 
-def is_in_force(row: Row[Any], now: int) -> bool:
+def is_in_force(row: FoundAccount, now: int) -> bool:
     """Whether a token opens anything at `now` (UTC ms)."""
     return row.revoked_at is None and (row.expires_at is None or now < row.expires_at)
 

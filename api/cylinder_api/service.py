@@ -5,10 +5,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
-from sqlalchemy import Row
 
 from cylinder_api.acts.dead_codes import DeadCodesKept
 from cylinder_api.answers import Recorded
@@ -24,7 +23,7 @@ from cylinder_api.open_streams import OpenStreams
 from cylinder_api.presence import Presence
 from cylinder_api.resolving.finding import Finder, Found
 from cylinder_api.settings import Settings
-from cylinder_trace.store.accounts import accounts_of
+from cylinder_trace.store.accounts import FoundAccount, accounts_of
 from cylinder_trace.store.epcis.capturing import Captures
 from cylinder_trace.store.epcis.following import EpcisFollower
 from cylinder_trace.store.fleet.follower import Follower
@@ -54,7 +53,7 @@ class Service:
     vault: Vault
     feed: Feed
     clock: Callable[[], int]
-    accounts: Gathered[str, Row[Any]]
+    accounts: Gathered[str, FoundAccount]
     """The account of a secret's SHA-256, as the database has it at this moment."""
     follower: Follower
     """Keeps the lists and monthly figures, beside all else."""

@@ -404,7 +404,7 @@ def told_of(stream: Iterator[dict[str, Any]], *subjects: str) -> dict[str, Any]:
             return change
 
 
-def next_change(stream: Iterator[dict[str, Any]], within_s: float = 10) -> dict[str, Any]:
+def next_change(stream: Iterator[dict[str, Any]], within_s: float = 60) -> dict[str, Any]:
     """The next change on a stream; heartbeats come each second, so a missing one is noticed."""
     deadline = time.monotonic() + within_s
     for event in stream:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 
 import httpx
 import pytest
@@ -69,10 +70,15 @@ def test_the_stored_decision_is_the_answer_even_after_the_cylinder_was_flagged(h
 def test_an_answer_lost_after_the_commit_is_given_again(house: House) -> None:
     bottle = house.new_bottle()
     body = check_body(bottle)
-    lost = threading.Event()
-    house.running.ledger.submit(lambda unit: lost.wait(20))
+    begun, lost = threading.Event(), threading.Event()
+    house.running.ledger.submit(lambda unit: (begun.set(), lost.wait(60)))
+    assert begun.wait(60)
     with pytest.raises(httpx.ReadTimeout):
         house.as_("station").post("/v1/fill-checks", json=body, timeout=httpx.Timeout(20, read=0.1))
+    deadline = time.monotonic() + 60
+    while house.running.ledger.waiting == 0:  # until the check stands behind the work that holds everybody up
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
     lost.set()
     house.running.ledger.transact(lambda unit: None)
     answer = house.as_("station").post("/v1/fill-checks", json=body)

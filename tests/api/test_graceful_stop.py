@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ def test_a_signal_in_the_middle_of_uploads_loses_nothing_that_was_acknowledged(t
         thread.start()
     while len(told) < 2 or len(checked) < 10:
         assert any(thread.is_alive() for thread in threads)
+        time.sleep(0.005)
     assert service.stop(signal.SIGTERM) == 0
     for thread in threads:
         thread.join(30)

@@ -38,7 +38,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def attempt(url: str, message: Message = MESSAGE, sender: Sender | None = None) -> Outcome:
-    sender = sender or Sender(Guard(private=True), answer_s=5)
+    sender = sender or Sender(Guard(private=True), answer_s=20)
     return asyncio.run(sender.send(url, message, [SECRET], NOW))
 
 
@@ -166,7 +166,7 @@ def head_alone(stream: socket.socket, ends: threading.Event) -> None:
 
 def test_a_body_that_never_comes_takes_nothing_from_the_acceptance(receiver: Receiver) -> None:
     receiver.will(head_alone)
-    assert attempt(receiver.url(), sender=Sender(Guard(private=True), answer_s=1)).kind == "accepted"
+    assert attempt(receiver.url(), sender=Sender(Guard(private=True), answer_s=20)).kind == "accepted"
 
 
 def test_nobody_at_home_fails_with_a_sentence(receiver: Receiver) -> None:

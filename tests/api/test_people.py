@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pyotp
 import pytest
-from api_house import ClockAhead, House
+from api_house import ClockAhead, House, now
 
 from cylinder_api.access import SESSION_COOKIE
 from cylinder_trace.store.accounts import read_row, tokens_of
@@ -20,7 +20,14 @@ STEP_MS = 30_000
 
 
 class Clock(ClockAhead):
-    """One that knows the numbers of a second factor."""
+    """One that knows the numbers of a second factor, and stands still: none of them turns while it is typed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._began = now()
+
+    def __call__(self) -> int:
+        return self._began + self.ahead
 
     def next_step(self) -> None:
         """To the next number."""

@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+import time
 from pathlib import Path
 
 import httpx
@@ -36,6 +37,7 @@ def test_killed_while_recording_nothing_acknowledged_is_lost_and_a_retry_gets_th
         thread.start()
     while len(acknowledged) < 60:
         assert any(thread.is_alive() for thread in threads)
+        time.sleep(0.005)
     assert service.stop(signal.SIGKILL) == -signal.SIGKILL
     for thread in threads:
         thread.join()

@@ -124,4 +124,6 @@ def _read(stream: socket.socket) -> Received | None:
     while (header := file.readline().decode().strip()) != "":
         name, _, value = header.partition(":")
         headers[name.lower()] = value.strip()
-    return Received(line[1], headers, file.read(int(headers.get("content-length", "0"))))
+    length = int(headers.get("content-length", "0"))
+    body = file.read(length)
+    return Received(line[1], headers, body) if len(body) == length else None  # cut off in the middle

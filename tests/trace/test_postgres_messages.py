@@ -37,6 +37,17 @@ def test_what_is_absent_goes_and_comes_as_none(connection: Connection) -> None:
     assert Messages(connection).ask(_GIVEN, None, None, None) == [(None, None, None)]
 
 
+def test_a_string_with_a_zero_byte_is_refused_and_never_cut_short(connection: Connection) -> None:
+    with pytest.raises(psycopg.DataError):
+        Messages(connection).ask("SELECT $1::text", "sound\0ness")
+
+
+@pytest.mark.parametrize("value", [1.5, bytearray(b"x"), memoryview(b"x"), ["x"]])
+def test_what_the_ledger_never_holds_is_not_sent(connection: Connection, value: object) -> None:
+    with pytest.raises(TypeError, match=type(value).__name__):
+        Messages(connection).put("SELECT $1::text", value)
+
+
 def test_a_message_of_nothing_is_not_sent(connection: Connection) -> None:
     Messages(connection).send()
     assert connection.info.transaction_status == TransactionStatus.IDLE

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-import sqlalchemy
-from sqlalchemy import Engine, bindparam, delete, or_, select
+from sqlalchemy import Engine, delete, or_, select
 from sqlmodel import SQLModel
 
-from cylinder_trace.store.question_line import QuestionLine
+from cylinder_trace.store.question_line import ANY_OF_THEM, Question, QuestionLine
 from cylinder_trace.store.tables import AccountRow, AssertionRow, SubjectNowRow
 from cylinder_trace.store.unit import Unit, table_of
 from cylinder_trace.store.upsert import upsert
@@ -18,9 +17,25 @@ Row = TypeVar("Row", bound=SQLModel)
 _account = AccountRow.__table__  # type: ignore[attr-defined]
 _assertion = AssertionRow.__table__  # type: ignore[attr-defined]
 _now = SubjectNowRow.__table__  # type: ignore[attr-defined]
-_BY_SECRETS = select(_account).where(_account.c.token_sha256.in_(bindparam("secrets", expanding=True)))
 _SHOWN_MS = 24 * 3_600_000
 """A token that has ended is kept for so long still."""
+
+
+class FoundAccount(NamedTuple):
+    """What a request must know of its caller's account, revoked or not; see `AccountRow`."""
+
+    token_sha256: str
+    account_id: str
+    role: str
+    org_id: str
+    revoked_at: int | None
+    district: str | None
+    scope: str | None
+    expires_at: int | None
+    started_at: int | None
+
+
+_BY_SECRETS = f"SELECT {', '.join(FoundAccount._fields)} FROM {_account.name} WHERE token_sha256 {ANY_OF_THEM}"  # noqa: S608
 
 
 def secret_sha256(secret: str) -> str:
@@ -28,14 +43,10 @@ def secret_sha256(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()
 
 
-def accounts_of(line: QuestionLine, secrets_sha256: Sequence[str]) -> Mapping[str, sqlalchemy.Row[Any]]:
-    """The accounts, revoked or not, whose secrets have these SHA-256, by them.
-
-    As plain rows with the columns of `AccountRow`, for this is asked for every request: the object takes longer to make
-    than the row to be read.
-    """
-    rows = line.ask(lambda connection: connection.execute(_BY_SECRETS, {"secrets": secrets_sha256}).all())
-    return {row.token_sha256: row for row in rows}
+def accounts_of(line: QuestionLine, secrets_sha256: Sequence[str]) -> Mapping[str, FoundAccount]:
+    """The accounts whose secrets have these SHA-256, by them. It is asked for every request."""
+    (rows,) = line.ask(Question(_BY_SECRETS, secrets_sha256))
+    return {row.token_sha256: row for row in map(FoundAccount._make, rows)}
 
 
 def read_accounts(engine: Engine) -> list[AccountRow]:

@@ -1,21 +1,17 @@
-"""The cylinders to which codes lead, as they stand at this moment: one question for many codes, two small queries."""
+"""The cylinders to which codes lead, as they stand at this moment: two small queries for many codes."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, literal, select
-
-from cylinder_trace.store.question_line import QuestionLine
+from cylinder_trace.store.question_line import ANY_OF_THEM, Question, QuestionLine
 from cylinder_trace.store.tables import CodeRow, SubjectNowRow
 
-_now = SubjectNowRow.__table__  # type: ignore[attr-defined]
-_code = CodeRow.__table__  # type: ignore[attr-defined]
+_NOW, _CODE = SubjectNowRow.__tablename__, CodeRow.__tablename__
 _BY_CODES = (
-    select(_code.c.code, _now.c.n, _now.c.head, _now.c.state)
-    .join(_now, _now.c.subject == literal("cylinder/").concat(_code.c.cylinder_id))
-    .where(_code.c.code.in_(bindparam("codes", expanding=True)))
+    f"SELECT {_CODE}.code, {_NOW}.n, {_NOW}.head, {_NOW}.state FROM {_CODE} "  # noqa: S608
+    f"JOIN {_NOW} ON {_NOW}.subject = 'cylinder/' || {_CODE}.cylinder_id WHERE {_CODE}.code {ANY_OF_THEM}"
 )
-_HEAD_OF = select(_now.c.head).where(_now.c.subject == bindparam("subject"))
+_HEAD_OF = f"SELECT head FROM {_NOW} WHERE subject = $1"  # noqa: S608
 
 
 class Called(NamedTuple):
@@ -35,10 +31,5 @@ class Register(NamedTuple):
 
 def cylinders_called(line: QuestionLine, codes: Sequence[str], rulebook_id: str) -> Register:
     """The cylinders to which `codes` lead, alive or dead; codes under which nothing is on file are left out."""
-
-    def question(connection: Connection) -> tuple[Sequence[Any], str | None]:
-        rows = connection.execute(_BY_CODES, {"codes": codes}).all()
-        return rows, connection.scalar(_HEAD_OF, {"subject": f"rulebook/{rulebook_id}"})
-
-    rows, head = line.ask(question)
-    return Register({code: Called(n, head, state) for code, n, head, state in rows}, head or "")
+    rows, heads = line.ask(Question(_BY_CODES, codes), Question(_HEAD_OF, f"rulebook/{rulebook_id}"))
+    return Register({code: Called(n, head, state) for code, n, head, state in rows}, heads[0][0] if heads else "")

@@ -44,13 +44,15 @@ class Messages:
     def put(self, statement: str, *values: Any) -> Answer:
         """Put a statement into the message, with its values for $1, $2, …; the server reads it once in a connection.
 
-        Bytes go out in the server's own form, everything else as text: the statement says of which type each is.
+        A value is a string, bytes, an integer or None; the statement says of which type each is.
         """
+        sent = [_sent(value) for value in values]
+        # Whatever may hold a zero byte goes out with its length: as text it would end there.
+        formats = [Format.TEXT if isinstance(value, int) else Format.BINARY for value in values]
         if not self._awaited:
             self._line.enter_pipeline_mode()
         name = self._names.get(statement) or self._prepare(statement)
-        formats = [Format.BINARY if isinstance(value, bytes) else Format.TEXT for value in values]
-        self._line.send_query_prepared(name, [_sent(value) for value in values], formats, Format.BINARY)
+        self._line.send_query_prepared(name, sent, formats, Format.BINARY)
         return self._await()
 
     def send(self) -> None:
@@ -109,6 +111,12 @@ class Messages:
 
 
 def _sent(value: Any) -> bytes | None:
-    if value is None or isinstance(value, bytes):
-        return value
-    return str(value).encode()
+    match value:
+        case None | bytes():
+            return value
+        case str():
+            return value.encode()
+        case int():
+            return b"%d" % value
+        case _:
+            raise TypeError(f"a {type(value).__name__} is not sent to PostgreSQL")

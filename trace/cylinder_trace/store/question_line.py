@@ -1,17 +1,38 @@
-"""One thread's line for small questions (查询专线): a connection that stays open, each statement by itself.
+"""One thread's line for small questions (查询专线): a connection that stays open, all questions in one message.
 
 Out of a pool a question takes four messages to PostgreSQL: is the connection alive, begin, the question, undo what is
-open.  Here it takes one.  On SQLite a connection is a file that is open, and the pool's is taken.
+open.  On SQLite a connection is a file that is open, and the pool's is taken.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TypeVar
+from functools import cache
+from typing import Any, NamedTuple
 
+import orjson
+import psycopg
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-Answer = TypeVar("Answer")
+from cylinder_trace.store.postgres_arrays import pack_texts
+from cylinder_trace.store.postgres_messages import Messages
+from cylinder_trace.store.wire import Values
+
+ANY_OF_THEM = "= ANY($1::text[])"
+"""How a question says that a column holds one of the strings of its value."""
+_ANY_ON_SQLITE = "IN (SELECT value FROM json_each(?1))"
+
+
+class Question(NamedTuple):
+    """A query of one value, $1: a string, or strings for a column with `ANY_OF_THEM`."""
+
+    query: str
+    value: str | Sequence[str]
+
+
+class _Line(NamedTuple):
+    connection: Connection
+    messages: Messages
 
 
 class QuestionLine:
@@ -19,33 +40,59 @@ class QuestionLine:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._kept: Connection | None = None
+        self._kept: _Line | None = None
 
-    def ask(self, question: Callable[[Connection], Answer]) -> Answer:
-        """What `question` reads, with no transaction around its statements. Raises SQLAlchemyError.
+    def ask(self, *questions: Question) -> list[Sequence[Values]]:
+        """The rows of each question, with no transaction around them. Raises SQLAlchemyError.
 
         Whoever asks must not mind that it is asked twice: a line that broke while it rested is noticed by asking.
         """
         if self._engine.dialect.name != "postgresql":
-            with self._engine.connect() as connection:
-                return question(connection)
+            return self._ask_sqlite(questions)
         if self._kept is not None:
             with suppress(SQLAlchemyError):  # a new one says what is wrong
-                return self._ask_kept(question, self._kept)
-        self._kept = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        return self._ask_kept(question, self._kept)
+                return self._ask_kept(self._kept, questions)
+        self._kept = self._laid()
+        return self._ask_kept(self._kept, questions)
 
     def close(self) -> None:
         """Let the connection go."""
         kept, self._kept = self._kept, None
         if kept is not None:
             with suppress(SQLAlchemyError):
-                kept.invalidate()  # into no pool: that may have been thrown away by now
-                kept.close()
+                kept.connection.invalidate()  # into no pool: that may have been thrown away by now
+                kept.connection.close()
 
-    def _ask_kept(self, question: Callable[[Connection], Answer], kept: Connection) -> Answer:
+    def _laid(self) -> _Line:
+        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        driver: Any = connection.connection.driver_connection
+        return _Line(connection, Messages(driver))
+
+    def _ask_kept(self, kept: _Line, questions: Sequence[Question]) -> list[Sequence[Values]]:
         try:
-            return question(kept)
-        except BaseException:
+            answers = [kept.messages.put(query, _packed(value)) for query, value in questions]
+            kept.messages.send()
+        except BaseException as error:
             self.close()
+            if isinstance(error, psycopg.Error):
+                raise OperationalError(None, None, error) from error
             raise
+        return [answer.rows for answer in answers]
+
+    def _ask_sqlite(self, questions: Sequence[Question]) -> list[Sequence[Values]]:
+        with self._engine.connect() as connection:
+            asked = ((_on_sqlite(query), (_as_json(value),)) for query, value in questions)
+            return [connection.exec_driver_sql(query, values).all() for query, values in asked]
+
+
+@cache
+def _on_sqlite(query: str) -> str:
+    return query.replace(ANY_OF_THEM, _ANY_ON_SQLITE).replace("$1", "?1")
+
+
+def _as_json(value: str | Sequence[str]) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _packed(value: str | Sequence[str]) -> str | bytes:
+    return value if isinstance(value, str) else pack_texts(value)
