@@ -11,6 +11,7 @@ from api_house import TARE_G, House, check_body, new_id, now
 from cylinder_trace import events
 from cylinder_trace.decision_note import check_decision_note, inputs_hash
 from cylinder_trace.events import FillDecided
+from cylinder_trace.store.unit import Unit
 
 
 def test_a_sound_cylinder_is_permitted_and_the_decision_is_on_the_ledger_before_the_answer(house: House) -> None:
@@ -71,7 +72,12 @@ def test_an_answer_lost_after_the_commit_is_given_again(house: House) -> None:
     bottle = house.new_bottle()
     body = check_body(bottle)
     begun, lost = threading.Event(), threading.Event()
-    house.running.ledger.submit(lambda unit: (begun.set(), lost.wait(60)))
+
+    def hold_everybody_up(_unit: Unit) -> None:
+        begun.set()
+        lost.wait(60)
+
+    house.running.ledger.submit(hold_everybody_up)
     assert begun.wait(60)
     with pytest.raises(httpx.ReadTimeout):
         house.as_("station").post("/v1/fill-checks", json=body, timeout=httpx.Timeout(20, read=0.1))
