@@ -1,7 +1,8 @@
-"""The pool of connections to PostgreSQL: what broke while it rested is given to nobody, and nothing is asked twice."""
+"""Pools of connections: what broke at rest is given to nobody, nothing is asked twice, readers keep few pages."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, make_url, text
@@ -62,3 +63,14 @@ def test_who_meets_a_line_that_broke_this_moment_is_told_and_all_others_get_new_
     after = pids(pool, 3)
     assert len(after) == 3
     assert not before & after
+
+
+def test_a_connection_that_only_reads_a_file_keeps_less_of_it_than_half_a_megabyte(tmp_path: Path) -> None:
+    url = make_url(f"sqlite:///{tmp_path / 'ledger.db'}")
+    kept_kib = {}
+    for writer in (True, False):
+        engine = open_engine(url, writer=writer)
+        with engine.connect() as connection:
+            kept_kib[writer] = -connection.scalar(text("PRAGMA cache_size"))
+        engine.dispose()
+    assert kept_kib[False] < 500 < kept_kib[True]

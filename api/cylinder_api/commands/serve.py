@@ -16,6 +16,7 @@ from cylinder_api.commands.failure import CannotDo
 from cylinder_api.commands.output import say, show
 from cylinder_api.commands.town import Wish, give_access, is_generated, seed_folder
 from cylinder_api.folder import make_folder
+from cylinder_api.heaps import share_heaps
 from cylinder_api.service import Service, open_service
 from cylinder_api.serving import Server, bind, url_of
 from cylinder_api.settings import Settings, settings_for
@@ -33,6 +34,7 @@ of the database; at Python's usual 5 ms a commit waits longer for that than for 
 
 def serve(options: argparse.Namespace) -> int:
     """Bind first, so that a port in use costs nothing; then open the ledger; listen when all is ready."""
+    share_heaps()
     settings = settings_for(options.data, options.database_url, options.redis_url)
     with _bound(options.host, options.port) as door:
         if options.demo:
