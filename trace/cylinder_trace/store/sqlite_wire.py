@@ -19,7 +19,7 @@ _DIALECT = SQLiteDialect()
 _MOST_ROWS = 128
 """Rows of one SQLite statement; 128 rows of an entry's nine columns are far below SQLite's 32,766 parameters."""
 
-_CACHE_KIB = 16_000
+_CACHE_KIB = 8_000
 """Pages that SQLite keeps: a batch of 1,000 changes more than the 2 MB of its own choice hold, and wrote some twice."""
 
 
