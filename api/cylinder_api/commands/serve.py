@@ -34,7 +34,7 @@ of the database; at Python's usual 5 ms a commit waits longer for that than for 
 
 def serve(options: argparse.Namespace) -> int:
     """Bind first, so that a port in use costs nothing; then open the ledger; listen when all is ready."""
-    share_heaps()
+    share_heaps()  # before the first thread begins, which has its heap from then on
     settings = settings_for(options.data, options.database_url, options.redis_url)
     with _bound(options.host, options.port) as door:
         if options.demo:
